@@ -1,2 +1,39 @@
+//! Strict verification of JSON Web Tokens: the part of ojwt that knows no nginx.
+//!
+//! A token goes through a straight pipeline, [`Verifier::verify`], and comes out as [`Claims`] or
+//! as a [`Denial`]:
+//!
+//! [`compact`] splits it, [`header`] reads what it says of itself, [`keys`] names the keys that may
+//! have signed it, [`signature`] checks that one did, [`claims`] reads what it claims, and
+//! [`policy`] decides whether that is good here and now.
+//!
+//! Time, host, keys and limits are arguments: the crate does no I/O, reads no clock and keeps no
+//! state between calls. Nothing of a token is believed before its signature is checked, and the
+//! key decides the algorithm; the token's header may only agree.
 #![forbid(unsafe_code)]
-//! x
+
+pub mod alg;
+pub mod base64url;
+pub mod claims;
+pub mod compact;
+pub mod denial;
+pub mod header;
+pub mod host;
+pub mod json;
+pub mod jwk;
+pub mod keys;
+pub mod material;
+pub mod pem;
+pub mod policy;
+#[cfg(feature = "sign")]
+pub mod sign;
+pub mod signature;
+pub mod transport;
+pub mod verify;
+
+pub use alg::Alg;
+pub use claims::Claims;
+pub use denial::Denial;
+pub use keys::{KeyFormat, KeySet, KeySetBuilder};
+pub use policy::{Circumstances, Policy};
+pub use verify::Verifier;

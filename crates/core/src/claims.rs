@@ -1,0 +1,100 @@
+//! The claims of a token whose signature was checked (RFC 7519 section 4).
+
+use crate::denial::Denial;
+use crate::json::{Json, Value};
+use crate::signature::Verified;
+
+/// The claims of a verified token; only a [`Verified`] token gives any.
+#[derive(Clone, Debug)]
+pub struct Claims {
+    json: Json,
+    expires: Option<NumericDate>,
+    not_before: Option<NumericDate>,
+}
+
+impl Claims {
+    /// Reads the claims and checks the types of the registered ones.
+    ///
+    /// # Errors
+    ///
+    /// [`Denial::Malformed`] where the payload is not a JSON object that names each member once;
+    /// [`Denial::ClaimRejected`] where `exp`, `nbf` or `iat` is not a number (RFC 7519 section 2,
+    /// `NumericDate`), `iss`, `sub` or `jti` not a string (sections 4.1.1, 4.1.2 and 4.1.7), or
+    /// `aud` neither a string nor an array of strings (section 4.1.3).
+    pub fn of(token: &Verified) -> Result<Self, Denial> {
+        let json = Json::parse_object(token.payload())?;
+        for name in ["iss", "sub", "jti"] {
+            if json.member(name).is_some_and(|value| value.as_str().is_none()) {
+                return Err(Denial::ClaimRejected);
+            }
+        }
+        if json.member("aud").is_some_and(|audience| strings(audience).is_none()) {
+            return Err(Denial::ClaimRejected);
+        }
+        let date = |name| json.member(name).map(NumericDate::read).transpose();
+        let (expires, not_before, _issued_at) = (date("exp")?, date("nbf")?, date("iat")?);
+        Ok(Self { json, expires, not_before })
+    }
+
+    /// All claims as compact JSON, in the issuer's order, numbers as written.
+    pub fn as_json(&self) -> &str {
+        self.json.text()
+    }
+
+    /// The claim of that name.
+    pub fn claim(&self, name: &str) -> Option<Value<'_>> {
+        self.json.member(name)
+    }
+
+    /// `exp`: from then on the token is not accepted.
+    pub fn expires(&self) -> Option<NumericDate> {
+        self.expires
+    }
+
+    /// `nbf`: before then the token is not accepted.
+    pub fn not_before(&self) -> Option<NumericDate> {
+        self.not_before
+    }
+}
+
+/// The elements of a claim that may be a string or an array of strings; `None` for any other type.
+pub fn strings(value: Value<'_>) -> Option<Vec<std::borrow::Cow<'_, str>>> {
+    match value.as_array() {
+        Some(elements) => elements.map(Value::as_str).collect(),
+        None => value.as_str().map(|one| vec![one]),
+    }
+}
+
+/// Seconds since 1970-01-01T00:00:00Z, fractions allowed (RFC 7519 section 2).
+///
+/// A double: exact to the second for the next 285 million years, and no sum overflows.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct NumericDate(f64);
+
+impl NumericDate {
+    /// A whole second.
+    #[allow(clippy::cast_precision_loss)] // Exact below 2^53 seconds.
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Self(seconds as f64)
+    }
+
+    /// The seconds from `now` until this date, rounded down; zero where it has passed.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // The cast saturates.
+    pub fn seconds_after(self, now: Self) -> u64 {
+        (self.0 - now.0).max(0.0) as u64
+    }
+
+    /// This date, `seconds` later.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss)] // Exact below 2^53 seconds.
+    pub fn plus(self, seconds: u64) -> Self {
+        Self(self.0 + seconds as f64)
+    }
+
+    fn read(value: Value<'_>) -> Result<Self, Denial> {
+        let number = value.as_number().ok_or(Denial::ClaimRejected)?;
+        // JSON's grammar is part of what Rust reads; what is too large for a double is infinite.
+        let seconds: f64 = number.parse().map_err(|_| Denial::ClaimRejected)?;
+        if seconds.is_finite() { Ok(Self(seconds)) } else { Err(Denial::ClaimRejected) }
+    }
+}

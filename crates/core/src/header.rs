@@ -1,0 +1,143 @@
+//! The JOSE header of a JWS, read strictly (RFC 7515 section 4).
+//!
+//! `jku`, `jwk`, `x5u` and `x5c` are never looked at: a token does not bring its own key.
+
+use crate::alg::Alg;
+use crate::denial::{Defect, Denial};
+use crate::json::{Json, Value};
+
+/// What a token says of itself: a claim like any other until its signature is checked.
+#[derive(Debug)]
+pub struct Header {
+    alg: Alg,
+    kid: Option<String>,
+    json: Json,
+}
+
+impl Header {
+    /// Parses the decoded first part of a token.
+    ///
+    /// # Errors
+    ///
+    /// - [`Denial::Malformed`]: not a JSON object, a member twice (section 4), `alg` missing
+    ///   (section 4.1.1), `alg`, `kid`, `typ` or `cty` not a string;
+    /// - [`Denial::UnsupportedAlgorithm`]: `alg` is `none` or unknown;
+    /// - [`Denial::UnsupportedCriticalHeader`]: `crit` is present, since no extension is understood
+    ///   (section 4.1.11), or `b64` is other than `true` (RFC 7797 section 6).
+    pub fn parse(bytes: &[u8]) -> Result<Self, Denial> {
+        let json = Json::parse_object(bytes)?;
+        if json.member("crit").is_some() {
+            return Err(Denial::UnsupportedCriticalHeader);
+        }
+        if json.member("b64").is_some_and(|b64| b64.as_bool() != Some(true)) {
+            return Err(Denial::UnsupportedCriticalHeader);
+        }
+        let name = json.member("alg").and_then(Value::as_str).ok_or(Defect::Alg)?;
+        let alg = Alg::from_name(&name).ok_or(Denial::UnsupportedAlgorithm)?;
+        for parameter in ["kid", "typ", "cty"] {
+            if json.member(parameter).is_some_and(|value| value.as_str().is_none()) {
+                return Err(Defect::HeaderType.into());
+            }
+        }
+        let kid = json.member("kid").and_then(Value::as_str).map(Into::into);
+        Ok(Self { alg, kid, json })
+    }
+
+    /// `alg`: the algorithm that the signature is said to be of.
+    pub fn alg(&self) -> Alg {
+        self.alg
+    }
+
+    /// `kid`: a hint which key made the signature. It is compared, never opened or fetched.
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// The whole header.
+    pub fn json(&self) -> &Json {
+        &self.json
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(json: &str) -> Denial {
+        Header::parse(json.as_bytes()).unwrap_err()
+    }
+
+    #[test]
+    fn reads_alg_and_kid() {
+        let header = Header::parse(br#"{"typ":"JWT","alg":"ES256","kid":"a\u002fb"}"#).unwrap();
+        assert_eq!((header.alg(), header.kid()), (Alg::ES256, Some("a/b")));
+    }
+
+    #[test]
+    fn rejects_alg_none_in_any_spelling() {
+        for alg in ["none", "None", "NONE", "nOnE", "", "HS256 ", "hs256", "A128KW"] {
+            assert_eq!(refusal(&format!(r#"{{"alg":"{alg}"}}"#)), Denial::UnsupportedAlgorithm);
+        }
+    }
+
+    #[test]
+    fn rejects_a_header_without_alg_or_with_one_that_is_no_string() {
+        for json in [
+            "{}",
+            r#"{"alg":null}"#,
+            r#"{"alg":["RS256"]}"#,
+            r#"{"alg":256}"#,
+            r#"{"Alg":"RS256"}"#,
+        ] {
+            assert_eq!(refusal(json), Denial::Malformed(Defect::Alg), "{json}");
+        }
+    }
+
+    #[test]
+    fn rejects_crit_whether_unknown_known_empty_or_ill_typed() {
+        for crit in [r#"["exp"]"#, r#"["b64"]"#, r#"["x"]"#, "[]", "null", r#""exp""#, "{}"] {
+            let json = format!(r#"{{"alg":"RS256","b64":true,"crit":{crit}}}"#);
+            assert_eq!(refusal(&json), Denial::UnsupportedCriticalHeader, "{crit}");
+        }
+    }
+
+    #[test]
+    fn rejects_an_unencoded_payload_even_without_crit() {
+        for b64 in ["false", "null", "0", "\"true\""] {
+            let json = format!(r#"{{"alg":"RS256","b64":{b64}}}"#);
+            assert_eq!(refusal(&json), Denial::UnsupportedCriticalHeader, "{b64}");
+        }
+        assert!(Header::parse(br#"{"alg":"RS256","b64":true}"#).is_ok());
+    }
+
+    #[test]
+    fn rejects_duplicate_header_members() {
+        for json in [
+            r#"{"alg":"none","alg":"RS256"}"#,
+            r#"{"alg":"RS256","alg":"RS256"}"#,
+            r#"{"alg":"RS256","\u0061lg":"none"}"#,
+            r#"{"alg":"RS256","jwk":{"kty":"RSA","kty":"oct"}}"#,
+        ] {
+            assert_eq!(refusal(json), Denial::Malformed(Defect::DuplicateMember), "{json}");
+        }
+    }
+
+    #[test]
+    fn rejects_what_is_not_an_object_in_utf8() {
+        assert_eq!(refusal("[]"), Denial::Malformed(Defect::NotAnObject));
+        assert_eq!(refusal("\"RS256\""), Denial::Malformed(Defect::NotAnObject));
+        assert_eq!(refusal(""), Denial::Malformed(Defect::Json));
+        let latin1 = Header::parse(b"{\"alg\":\"RS256\",\"kid\":\"\xe9\"}").unwrap_err();
+        assert_eq!(latin1, Denial::Malformed(Defect::Json));
+    }
+
+    #[test]
+    fn rejects_kid_typ_or_cty_that_is_no_string() {
+        for parameter in ["kid", "typ", "cty"] {
+            for value in ["1", "null", "[]", "{}", "true"] {
+                let json = format!(r#"{{"alg":"RS256","{parameter}":{value}}}"#);
+                assert_eq!(refusal(&json), Denial::Malformed(Defect::HeaderType), "{json}");
+            }
+        }
+    }
+}

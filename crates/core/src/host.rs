@@ -1,0 +1,67 @@
+//! Host names as the `host` claim binds a token to them.
+
+/// Whether `claimed` names the `requested` host: letters in either case, ports and a final period
+/// ignored (RFC 3986 section 3.2.2). An empty name is no host, so it equals none.
+pub fn same(claimed: &str, requested: &[u8]) -> bool {
+    let (claimed, requested) = (name(claimed.as_bytes()), name(requested));
+    !claimed.is_empty() && claimed.eq_ignore_ascii_case(requested)
+}
+
+/// A host without its port.
+fn name(host: &[u8]) -> &[u8] {
+    let without_port = match host.iter().rposition(|byte| *byte == b':') {
+        Some(colon) => match host.split_at_checked(colon) {
+            // An IPv6 literal stands in brackets; a colon inside them begins no port.
+            Some((name, [b':', port @ ..]))
+                if port.iter().all(u8::is_ascii_digit)
+                    && (name.ends_with(b"]") || !name.contains(&b':')) =>
+            {
+                name
+            }
+            _ => host,
+        },
+        None => host,
+    };
+    without_port.strip_suffix(b".").unwrap_or(without_port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same;
+
+    #[test]
+    fn ignores_case_port_and_final_period() {
+        for (claimed, requested) in [
+            ("example.com", "example.com"),
+            ("Example.COM", "example.com"),
+            ("example.com:8089", "example.com"),
+            ("example.com", "example.com:443"),
+            ("example.com.", "example.com"),
+            ("example.com:", "example.com"),
+            ("[::1]:80", "[::1]"),
+            ("[FE80::1]", "[fe80::1]:8080"),
+            ("10.0.0.1", "10.0.0.1:80"),
+        ] {
+            assert!(same(claimed, requested.as_bytes()), "{claimed} {requested}");
+        }
+    }
+
+    #[test]
+    fn tells_other_hosts_apart() {
+        for (claimed, requested) in [
+            ("example.com", "example.org"),
+            ("example.com", "www.example.com"),
+            ("example.com", "example.com.evil.org"),
+            ("example.com", "example.comx"),
+            ("example.com", ""),
+            ("", ""),
+            (":80", ":80"),
+            (".", "."),
+            ("*", "example.com"),
+            ("[::1]", "[::2]"),
+            ("example.com:80@evil.org", "example.com"),
+        ] {
+            assert!(!same(claimed, requested.as_bytes()), "{claimed} {requested}");
+        }
+    }
+}

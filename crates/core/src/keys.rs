@@ -1,0 +1,295 @@
+//! The keys of a gate: read once, parsed once, found by `kid` and `alg`.
+
+use core::fmt;
+use std::collections::{HashMap, HashSet};
+
+use crate::alg::Alg;
+use crate::denial::{Defect, Denial};
+use crate::json::Json;
+use crate::jwk::{self, Jwk};
+use crate::material::{MAX_RSA_BITS, MIN_RSA_BITS, Material, SignatureVerifier};
+use crate::pem;
+
+/// How many keys are tried for one token: what a token without `kid` can cost.
+pub const MAX_CANDIDATES: usize = 16;
+
+/// The largest key file, in bytes: tens of thousands of keys.
+pub const MAX_KEY_FILE_SIZE: usize = 16 * 1024 * 1024;
+
+/// The format of a key file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyFormat {
+    /// A JWK Set (RFC 7517 section 5), or a single JWK.
+    Jwks,
+    /// Public keys and certificates in PEM.
+    Pem,
+}
+
+/// Keys that are ready to verify.
+#[derive(Debug, Default)]
+pub struct KeySet {
+    keys: Vec<SignatureVerifier>,
+    by_alg: HashMap<Alg, Index>,
+    kids: HashSet<String>,
+    has_unnamed: bool,
+}
+
+/// The keys that fit one algorithm, as indices.
+#[derive(Debug, Default)]
+struct Index {
+    all: Vec<usize>,
+    unnamed: Vec<usize>,
+    by_kid: HashMap<String, Vec<usize>>,
+}
+
+impl KeySet {
+    /// Whether there is no key at all.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The keys that may have made a signature of `alg`, at most [`MAX_CANDIDATES`]: those named
+    /// `kid`; where none is so named, those without a name; for a token without `kid`, any.
+    ///
+    /// # Errors
+    ///
+    /// [`Denial::UnknownKey`] where no key could be meant by `kid`, [`Denial::AlgorithmNotAllowed`]
+    /// where those that are do not fit `alg`.
+    pub fn candidates<'k>(
+        &'k self,
+        alg: Alg,
+        kid: Option<&str>,
+    ) -> Result<impl Iterator<Item = &'k SignatureVerifier> + use<'k>, Denial> {
+        let index = self.by_alg.get(&alg);
+        let chosen = match kid {
+            None => index.map(|index| &index.all),
+            Some(kid) if self.kids.contains(kid) => index.and_then(|index| index.by_kid.get(kid)),
+            Some(_) if self.has_unnamed => index.map(|index| &index.unnamed),
+            Some(_) => return Err(Denial::UnknownKey),
+        };
+        match chosen {
+            Some(chosen) if !chosen.is_empty() => {
+                Ok(chosen.iter().take(MAX_CANDIDATES).filter_map(|index| self.keys.get(*index)))
+            }
+            _ => Err(Denial::AlgorithmNotAllowed),
+        }
+    }
+
+    fn insert(&mut self, alg: Alg, kid: Option<&str>, key: SignatureVerifier) {
+        let position = self.keys.len();
+        self.keys.push(key);
+        let index = self.by_alg.entry(alg).or_default();
+        index.all.push(position);
+        if let Some(kid) = kid {
+            index.by_kid.entry(kid.to_owned()).or_default().push(position);
+            self.kids.insert(kid.to_owned());
+        } else {
+            index.unnamed.push(position);
+            self.has_unnamed = true;
+        }
+    }
+}
+
+/// Gathers the keys of one file or several.
+#[derive(Debug, Default)]
+pub struct KeySetBuilder {
+    keys: KeySet,
+    warnings: Vec<KeyWarning>,
+}
+
+impl KeySetBuilder {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds every usable key of a file; the format is guessed where none is given.
+    ///
+    /// # Errors
+    ///
+    /// A [`KeyError`] where the file is broken, a key of it is, or none of its keys is usable. A
+    /// key of an unknown kind in a JWK Set is no error but a [`KeyWarning`].
+    pub fn add(&mut self, file: &[u8], format: Option<KeyFormat>) -> Result<(), KeyError> {
+        if file.len() > MAX_KEY_FILE_SIZE {
+            return Err(KeyError::FileTooLarge);
+        }
+        let format = format.unwrap_or(match file.trim_ascii_start().first() {
+            Some(b'{') => KeyFormat::Jwks,
+            _ => KeyFormat::Pem,
+        });
+        let before = self.keys.keys.len();
+        match format {
+            KeyFormat::Pem => {
+                for (index, material) in pem::parse(file)?.iter().enumerate() {
+                    let jwk = (None, None);
+                    self.insert(material, jwk).map_err(|error| error.in_key(index))?;
+                }
+            }
+            KeyFormat::Jwks => self.add_jwks(file)?,
+        }
+        if self.keys.keys.len() == before { Err(KeyError::NoKey) } else { Ok(()) }
+    }
+
+    /// The set, and what was noticed while it was gathered.
+    pub fn build(self) -> (KeySet, Vec<KeyWarning>) {
+        (self.keys, self.warnings)
+    }
+
+    fn add_jwks(&mut self, file: &[u8]) -> Result<(), KeyError> {
+        let json = Json::parse_object(file).map_err(KeyError::Json)?;
+        let Some(keys) = json.member("keys") else {
+            let jwk = jwk::parse(json.root())?;
+            return self.add_jwk(0, &jwk);
+        };
+        let keys = keys.as_array().ok_or(KeyError::Member("keys"))?;
+        for (index, value) in keys.enumerate() {
+            match jwk::parse(value) {
+                Ok(jwk) => self.add_jwk(index, &jwk).map_err(|error| error.in_key(index))?,
+                Err(KeyError::Unusable(why)) => {
+                    self.warnings.push(KeyWarning { index, what: Warning::Skipped(why) });
+                }
+                Err(error) => return Err(error.in_key(index)),
+            }
+        }
+        Ok(())
+    }
+
+    fn add_jwk(&mut self, index: usize, jwk: &Jwk) -> Result<(), KeyError> {
+        if jwk.has_private_part {
+            self.warnings.push(KeyWarning { index, what: Warning::PrivatePart });
+        }
+        self.insert(&jwk.material, (jwk.kid.as_deref(), jwk.alg))
+    }
+
+    fn insert(
+        &mut self,
+        material: &Material,
+        (kid, only): (Option<&str>, Option<Alg>),
+    ) -> Result<(), KeyError> {
+        for alg in
+            material.algs()?.iter().copied().filter(|alg| only.is_none_or(|only| only == *alg))
+        {
+            self.keys.insert(alg, kid, material.verifier(alg)?);
+        }
+        Ok(())
+    }
+}
+
+/// Something that an operator should know of a key file that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyWarning {
+    index: usize,
+    what: Warning,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Warning {
+    Skipped(&'static str),
+    PrivatePart,
+}
+
+impl fmt::Display for KeyWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "key {}: ", self.index)?;
+        match self.what {
+            Warning::Skipped(why) => write!(f, "skipped: {why}"),
+            Warning::PrivatePart => {
+                f.write_str("holds a private key, of which only the public part is used")
+            }
+        }
+    }
+}
+
+/// Why keys cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyError {
+    /// Larger than [`MAX_KEY_FILE_SIZE`].
+    FileTooLarge,
+    /// No usable key in the file.
+    NoKey,
+    /// Not what it should be; the text says what that is.
+    Encoding(&'static str),
+    /// Not JSON as this project reads it.
+    Json(Defect),
+    /// A member of a JWK is missing or broken.
+    Member(&'static str),
+    /// A key of a kind or for a purpose that is not ours; the text says why.
+    Unusable(&'static str),
+    /// `alg` of a JWK does not fit its key.
+    NotForAlgorithm {
+        /// That algorithm.
+        alg: Alg,
+    },
+    /// An RSA modulus below [`MIN_RSA_BITS`] or above [`MAX_RSA_BITS`].
+    RsaSize {
+        /// Its length.
+        bits: usize,
+    },
+    /// A secret shorter than the output of any hash (RFC 7518 section 3.2).
+    SecretTooShort {
+        /// Its length.
+        bytes: usize,
+    },
+    /// The secret of a JWK is a public key in PEM.
+    PublicKeyAsSecret,
+    /// A private key in PEM, where a public one is wanted.
+    PrivateKey,
+    /// A PEM block of another label.
+    PemLabel,
+    /// One of several keys.
+    InKey {
+        /// Its place in the file, from 0.
+        index: usize,
+        /// What is wrong with it.
+        error: Box<KeyError>,
+    },
+}
+
+impl KeyError {
+    /// Names the key of the file that has the error.
+    #[must_use]
+    pub fn in_key(self, index: usize) -> Self {
+        match self {
+            Self::InKey { .. } => self,
+            error => Self::InKey { index, error: Box::new(error) },
+        }
+    }
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FileTooLarge => write!(f, "larger than {MAX_KEY_FILE_SIZE} bytes"),
+            Self::NoKey => f.write_str("no usable key"),
+            Self::Encoding(what) => write!(f, "not {what}"),
+            Self::Json(defect) => match defect {
+                Defect::NotAnObject => f.write_str("not a JSON object"),
+                Defect::Json => f.write_str("not JSON in UTF-8"),
+                other => write!(f, "{other}"),
+            },
+            Self::Member(name) => write!(f, "\"{name}\" is missing or broken"),
+            Self::Unusable(why) => f.write_str(why),
+            Self::NotForAlgorithm { alg } => {
+                write!(f, "\"alg\" is {alg}, which does not fit the key")
+            }
+            Self::RsaSize { bits } => {
+                write!(f, "RSA key of {bits} bits, not {MIN_RSA_BITS} to {MAX_RSA_BITS}")
+            }
+            Self::SecretTooShort { bytes } => {
+                write!(f, "secret of {bytes} bytes, at least 32 are needed for HS256")
+            }
+            Self::PublicKeyAsSecret => {
+                f.write_str("the secret is a public key, which everyone knows")
+            }
+            Self::PrivateKey => f.write_str(
+                "a private key: only its public key belongs here (otools make_pub_key extracts it)",
+            ),
+            Self::PemLabel => {
+                f.write_str("not a PEM block of PUBLIC KEY, RSA PUBLIC KEY or CERTIFICATE")
+            }
+            Self::InKey { index, error } => write!(f, "key {index}: {error}"),
+        }
+    }
+}
+
+impl core::error::Error for KeyError {}

@@ -1,0 +1,69 @@
+//! Public keys in PEM (RFC 7468): `SubjectPublicKeyInfo`, PKCS#1 and X.509 certificates.
+
+use x509_cert::Certificate;
+use x509_cert::der::{Decode as _, Encode as _};
+use x509_cert::spki::SubjectPublicKeyInfoRef;
+
+use crate::keys::KeyError;
+use crate::material::{Curve, Material};
+
+const RSA_ENCRYPTION: &str = "1.2.840.113549.1.1.1";
+const EC_PUBLIC_KEY: &str = "1.2.840.10045.2.1";
+const ED25519: &str = "1.3.101.112";
+
+/// Reads every key of a PEM file, in order. Text between the blocks is ignored, as RFC 7468
+/// section 5.2 allows.
+///
+/// # Errors
+///
+/// The [`KeyError`] of the first block that is no public key, with its index.
+pub fn parse(text: &[u8]) -> Result<Vec<Material>, KeyError> {
+    let blocks = pem::parse_many(text).map_err(|_| KeyError::Encoding("PEM"))?;
+    blocks
+        .iter()
+        .enumerate()
+        .map(|(index, block)| material(block).map_err(|error| error.in_key(index)))
+        .collect()
+}
+
+fn material(block: &pem::Pem) -> Result<Material, KeyError> {
+    match block.tag() {
+        "PUBLIC KEY" => from_spki_der(block.contents()),
+        "RSA PUBLIC KEY" => Material::rsa_from_der(block.contents()),
+        "CERTIFICATE" => {
+            let encoding = |_| KeyError::Encoding("an X.509 certificate");
+            let certificate = Certificate::from_der(block.contents()).map_err(encoding)?;
+            let key = certificate.tbs_certificate().subject_public_key_info();
+            from_spki_der(&key.to_der().map_err(encoding)?)
+        }
+        tag if tag.ends_with("PRIVATE KEY") => Err(KeyError::PrivateKey),
+        _ => Err(KeyError::PemLabel),
+    }
+}
+
+/// Reads a `SubjectPublicKeyInfo` in DER (RFC 5280 section 4.1.2.7).
+///
+/// # Errors
+///
+/// [`KeyError::Encoding`], or [`KeyError::Unusable`] for a kind of key that is not supported.
+pub fn from_spki_der(der: &[u8]) -> Result<Material, KeyError> {
+    let encoding = || KeyError::Encoding("a public key in DER");
+    let spki = SubjectPublicKeyInfoRef::from_der(der).map_err(|_| encoding())?;
+    let key = spki.subject_public_key.as_bytes().ok_or_else(encoding)?;
+    match spki.algorithm.oid.to_string().as_str() {
+        RSA_ENCRYPTION => Material::rsa_from_der(key),
+        EC_PUBLIC_KEY => {
+            let oid = spki.algorithm.parameters_oid().map_err(|_| encoding())?.to_string();
+            let curve = Curve::ALL
+                .into_iter()
+                .find(|curve| curve.oid() == oid)
+                .ok_or(KeyError::Unusable("unknown curve"))?;
+            if key.len() != 1 + 2 * curve.coordinate_len() || key.first() != Some(&0x04) {
+                return Err(KeyError::Encoding("an uncompressed point"));
+            }
+            Ok(Material::Ec { curve, point: key.to_vec() })
+        }
+        ED25519 if key.len() == 32 => Ok(Material::Ed25519(key.to_vec())),
+        _ => Err(KeyError::Unusable("unknown kind of public key")),
+    }
+}

@@ -1,0 +1,62 @@
+//! Whether verified claims are good enough here and now.
+
+use crate::alg::Alg;
+use crate::claims::{Claims, NumericDate, strings};
+use crate::denial::Denial;
+use crate::host;
+use crate::json::Value;
+
+/// What a gate asks of a token besides its signature. Nothing in it switches a check off.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// Seconds by which clocks may differ, for `exp` and `nbf` (RFC 7519 sections 4.1.4 and 4.1.5).
+    pub leeway: u64,
+    /// The algorithms that are accepted; `None`: those that the keys permit.
+    pub algorithms: Option<Vec<Alg>>,
+}
+
+/// When and for whom a token is presented.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances<'a> {
+    /// The time, in seconds since the epoch.
+    pub now: i64,
+    /// The host that the request is for, empty if it names none; `None` where there is no request,
+    /// so that there is nothing to compare a `host` claim with.
+    pub host: Option<&'a [u8]>,
+}
+
+impl Policy {
+    /// Whether the policy admits signatures of `alg`.
+    pub fn admits(&self, alg: Alg) -> bool {
+        self.algorithms.as_ref().is_none_or(|list| list.contains(&alg))
+    }
+
+    /// Checks times and host.
+    ///
+    /// # Errors
+    ///
+    /// [`Denial::Expired`], [`Denial::NotYetValid`], [`Denial::WrongHost`].
+    pub fn check(&self, claims: &Claims, at: &Circumstances<'_>) -> Result<(), Denial> {
+        let now = NumericDate::from_seconds(at.now);
+        // RFC 7519 section 4.1.4: "on or after which the JWT MUST NOT be accepted".
+        if claims.expires().is_some_and(|exp| now >= exp.plus(self.leeway)) {
+            return Err(Denial::Expired);
+        }
+        // RFC 7519 section 4.1.5: "before which the JWT MUST NOT be accepted".
+        if claims.not_before().is_some_and(|nbf| now.plus(self.leeway) < nbf) {
+            return Err(Denial::NotYetValid);
+        }
+        if let Some(requested) = at.host {
+            for claim in ["host", "Host"].into_iter().filter_map(|name| claims.claim(name)) {
+                if !names_host(claim, requested) {
+                    return Err(Denial::WrongHost);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn names_host(claim: Value<'_>, requested: &[u8]) -> bool {
+    strings(claim).is_some_and(|hosts| hosts.iter().any(|claimed| host::same(claimed, requested)))
+}

@@ -1,0 +1,46 @@
+//! The whole pipeline on one screen: bytes in, claims or a denial out.
+
+use crate::claims::Claims;
+use crate::compact::Jws;
+use crate::denial::Denial;
+use crate::header::Header;
+use crate::keys::KeySet;
+use crate::policy::{Circumstances, Policy};
+use crate::signature;
+
+/// The default for [`Verifier::max_token_size`], in bytes: twice what nginx takes in one header
+/// line by default.
+pub const DEFAULT_MAX_TOKEN_SIZE: usize = 16 * 1024;
+
+/// Keys and policy, ready to judge tokens.
+#[derive(Debug)]
+pub struct Verifier {
+    /// The keys that tokens may be signed with.
+    pub keys: KeySet,
+    /// What is asked of their claims.
+    pub policy: Policy,
+    /// The longest token that is looked at, in bytes.
+    pub max_token_size: usize,
+}
+
+impl Verifier {
+    /// Judges a compact JWS.
+    ///
+    /// # Errors
+    ///
+    /// The [`Denial`] of the first step that fails, in the order in which they stand here.
+    pub fn verify(&self, token: &[u8], at: &Circumstances<'_>) -> Result<Claims, Denial> {
+        if self.keys.is_empty() {
+            return Err(Denial::NoKey);
+        }
+        let jws = Jws::split(token, self.max_token_size)?;
+        let header = Header::parse(&jws.header)?;
+        if !self.policy.admits(header.alg()) {
+            return Err(Denial::AlgorithmNotAllowed);
+        }
+        let verified = signature::verify(jws, header, &self.keys)?;
+        let claims = Claims::of(&verified)?;
+        self.policy.check(&claims, at)?;
+        Ok(claims)
+    }
+}
