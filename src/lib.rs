@@ -1,1 +1,29 @@
-//! JSON Web Tokens checked inside nginx.
+//! JSON Web Tokens checked inside nginx: the dynamic module `ngx_http_ojwt_module`.
+//!
+//! The story of a request, in the order of the modules below. nginx loads the tables of
+//! [`module`], and hands each directive it reads to [`directives`], which fills a [`conf`]; when
+//! a level of the configuration is complete it is sealed into a gate, with the keys that [`keys`]
+//! read. A request asks a gate through a variable of [`variables`]: [`context`] looks a token up
+//! where [`source`] says it may be, lets `ojwt-core` judge it, and remembers the outcome for as
+//! long as the client's request lives. [`respond`] gives the client a cookie for the token that
+//! it brought in its URL.
+//!
+//! [`fence`] holds what touches nginx's memory. A module uses only those that stand below it.
+
+mod module;
+
+mod directives;
+
+mod variables;
+
+mod respond;
+
+mod context;
+
+mod conf;
+
+mod keys;
+
+mod source;
+
+mod fence;

@@ -1,0 +1,146 @@
+//! The embedded public key, and what the nginx headers say: nothing else.
+
+use std::env;
+use std::error::Error;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The key that is embedded when `OJWT_PUBLIC_KEY` is not set, if it exists.
+const DEFAULT_KEY: &str = "keys/public_key.pem";
+
+/// The fields that `src/fence` touches, by type.
+const FIELDS: &[(&str, &[&str])] = &[
+    (
+        "ngx_http_request_t",
+        &[
+            "connection",
+            "ctx",
+            "loc_conf",
+            "pool",
+            "headers_in",
+            "headers_out",
+            "args",
+            "unparsed_uri",
+            "main",
+            "headers_in.headers",
+            "headers_in.server",
+            "headers_out.headers",
+        ],
+    ),
+    ("ngx_connection_t", &["log", "addr_text"]),
+    ("ngx_list_part_t", &["elts", "nelts", "next"]),
+    ("ngx_table_elt_t", &["hash", "key", "value"]),
+    ("ngx_str_t", &["len", "data"]),
+    ("ngx_pool_t", &["cleanup"]),
+    ("ngx_pool_cleanup_t", &["handler", "data", "next"]),
+    ("ngx_log_t", &["log_level", "handler", "next"]),
+    ("ngx_cycle_t", &["log"]),
+    ("ngx_time_t", &["sec"]),
+    ("ngx_array_t", &["elts", "nelts"]),
+    ("ngx_conf_t", &["args", "cycle", "pool", "ctx"]),
+    ("ngx_http_conf_ctx_t", &["main_conf"]),
+    ("ngx_http_variable_t", &["get_handler", "data"]),
+    ("ngx_http_variable_value_t", &["data"]),
+    ("ngx_command_t", &["name", "type", "set", "conf", "offset", "post"]),
+    ("ngx_module_t", &["ctx_index", "version", "signature", "ctx", "commands", "type"]),
+    (
+        "ngx_http_module_t",
+        &[
+            "preconfiguration",
+            "postconfiguration",
+            "create_main_conf",
+            "create_loc_conf",
+            "merge_loc_conf",
+        ],
+    ),
+];
+
+/// Fields that only an nginx with TLS has.
+const SSL_FIELDS: &[(&str, &[&str])] = &[("ngx_connection_t", &["ssl"])];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=build.rs");
+    let out_dir = PathBuf::from(env::var("OUT_DIR")?);
+    embed_key(&out_dir)?;
+    prove_layout(&out_dir)
+}
+
+/// Writes `embedded_key.rs`: an `Option<&[u8]>` with the file that `OJWT_PUBLIC_KEY` names.
+fn embed_key(out_dir: &Path) -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-env-changed=OJWT_PUBLIC_KEY");
+    let file = match env::var("OJWT_PUBLIC_KEY") {
+        Ok(named) if named.is_empty() => None,
+        Ok(named) => Some(PathBuf::from(named)),
+        Err(_) => {
+            // The folder is always there; a file that is missing would count as changed.
+            println!("cargo::rerun-if-changed=keys");
+            Some(PathBuf::from(DEFAULT_KEY)).filter(|file| file.exists())
+        }
+    };
+    let expression = match file {
+        None => "None".to_owned(),
+        Some(file) => {
+            println!("cargo::rerun-if-changed={}", file.display());
+            let key = fs::read(&file).map_err(|error| {
+                format!("the key to embed, {}, cannot be read: {error}", file.display())
+            })?;
+            if String::from_utf8_lossy(&key).contains("PRIVATE KEY") {
+                let message = format!(
+                    "the key to embed, {}, is a private key: it must never leave its owner",
+                    file.display()
+                );
+                return Err(message.into());
+            }
+            format!("Some(&{key:?})")
+        }
+    };
+    fs::write(out_dir.join("embedded_key.rs"), expression)?;
+    Ok(())
+}
+
+/// Writes `layout.rs`: for each field an assertion that Rust and C place it alike.
+fn prove_layout(out_dir: &Path) -> Result<(), Box<dyn Error>> {
+    println!("cargo::rustc-check-cfg=cfg(nginx_ssl)");
+    let features = env::var("DEP_NGINX_FEATURES")?;
+    let has_ssl = features.split(',').any(|feature| matches!(feature, "ssl" | "compat"));
+    let mut fields = FIELDS.to_vec();
+    if has_ssl {
+        println!("cargo::rustc-cfg=nginx_ssl");
+        fields.extend(SSL_FIELDS);
+    }
+
+    let mut header = String::from(
+        "#include <ngx_config.h>\n#include <ngx_core.h>\n#include <ngx_http.h>\nenum ojwt_layout {\n",
+    );
+    let mut assertions = String::new();
+    for (kind, names) in fields {
+        for name in names {
+            let constant = format!("OJWT_{kind}_{}", name.replace('.', "__"));
+            writeln!(header, "{constant} = offsetof({kind}, {name}),")?;
+            // bindgen appends an underscore to what is a keyword in Rust.
+            let field = if *name == "type" { "type_" } else { name };
+            writeln!(
+                assertions,
+                "const _: () = assert!(core::mem::offset_of!(ngx::ffi::{kind}, {field}) == {constant} as usize);"
+            )?;
+        }
+    }
+    header.push_str("};\n");
+
+    let includes = env::var("DEP_NGINX_INCLUDE")?;
+    // nginx-sys 0.5.0 misspells the key, so that the value comes with it.
+    let cflags = env::var("DEP_NGINX_CFLAGS").or_else(|_| env::var("DEP_NGINX_METADATA"))?;
+    let cflags = cflags.strip_prefix("cflags=").unwrap_or(&cflags);
+    let constants = bindgen::builder()
+        .header_contents("layout.h", &header)
+        .clang_args(env::split_paths(&includes).map(|path| format!("-I{}", path.display())))
+        .clang_args(cflags.split_whitespace())
+        .allowlist_type("ojwt_layout")
+        .prepend_enum_name(false)
+        .layout_tests(false)
+        .generate()?
+        .to_string();
+    fs::write(out_dir.join("layout.rs"), constants + &assertions)?;
+    Ok(())
+}

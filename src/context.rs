@@ -1,0 +1,107 @@
+//! What a gate makes of a request: found out when it is first asked, remembered until the
+//! client's request ends.
+//!
+//! A request may meet several gates on its way through rewrites, internal redirects and
+//! subrequests; each judges it once. The outcome belongs to the request that the client made, so
+//! that a subrequest neither loses the token nor brings another one.
+
+use core::cell::OnceCell;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use ojwt_core::claims::Claims;
+use ojwt_core::denial::Denial;
+use ojwt_core::policy::Circumstances;
+
+use crate::conf::{Gate, LocationConf};
+use crate::fence;
+use crate::fence::log::Level;
+use crate::fence::request::Request;
+use crate::source::Source;
+
+/// What a gate made of a request.
+pub(crate) struct Outcome {
+    pub(crate) verdict: Result<Claims, Denial>,
+    /// The token, where it came in the URL and is valid: the response may set it as a cookie.
+    pub(crate) token_from_url: Option<Vec<u8>>,
+}
+
+/// The outcomes of a client's request, in the order in which they were found out.
+///
+/// A list of which no part ever moves or goes, so that variables may point into it.
+#[derive(Default)]
+struct Remembered {
+    first: OnceCell<Box<Entry>>,
+}
+
+struct Entry {
+    gate: Arc<Gate>,
+    outcome: Outcome,
+    next: OnceCell<Box<Entry>>,
+}
+
+/// The outcome at the gate of the location that the request is in.
+///
+/// # Errors
+///
+/// [`Denial::InternalError`] where there is no memory to remember it in, or no gate.
+pub(crate) fn outcome<'r>(
+    request: Request<'r>,
+    conf: &LocationConf,
+) -> Result<&'r Outcome, Denial> {
+    let gate = conf.gate().ok_or(Denial::InternalError)?;
+    let remembered = remembered(request)
+        .or_else(|| {
+            // SAFETY: nothing is remembered yet, and `Remembered` is the module's one type.
+            unsafe { request.remember(Remembered::default()) }
+        })
+        .ok_or(Denial::InternalError)?;
+    let mut slot = &remembered.first;
+    while let Some(entry) = slot.get() {
+        if Arc::ptr_eq(&entry.gate, gate) {
+            return Ok(&entry.outcome);
+        }
+        slot = &entry.next;
+    }
+    let outcome = judge(request, gate);
+    let entry = Entry { gate: Arc::clone(gate), outcome, next: OnceCell::new() };
+    Ok(&slot.get_or_init(|| Box::new(entry)).outcome)
+}
+
+/// The outcomes so far, the latest last; finds nothing out.
+pub(crate) fn outcomes(request: Request<'_>) -> impl Iterator<Item = (&Arc<Gate>, &Outcome)> {
+    let mut slot = remembered(request).map(|remembered| &remembered.first);
+    core::iter::from_fn(move || {
+        let entry = slot?.get()?;
+        slot = Some(&entry.next);
+        Some((&entry.gate, &entry.outcome))
+    })
+}
+
+fn remembered(request: Request<'_>) -> Option<&Remembered> {
+    // SAFETY: `Remembered` is the one type that this module has nginx remember.
+    unsafe { request.remembered() }
+}
+
+fn judge(request: Request<'_>, gate: &Gate) -> Outcome {
+    let found = gate.sources.iter().find_map(|source| Some((source, source.find(request)?)));
+    let verdict = match &found {
+        None => Err(Denial::NoToken),
+        Some((_, token)) => {
+            let at = Circumstances { now: fence::now(), host: Some(request.host()) };
+            gate.verifier.verify(token, &at)
+        }
+    };
+    if let Err(denial) = &verdict {
+        let message = match denial.detail() {
+            Some(detail) => Cow::Owned(format!("{denial}: {detail}")),
+            None => Cow::Borrowed(denial.reason()),
+        };
+        request.log(Level::Info, &message);
+    }
+    let token_from_url = match found {
+        Some((Source::Argument(_), token)) if verdict.is_ok() => Some(token.into_owned()),
+        _ => None,
+    };
+    Outcome { verdict, token_from_url }
+}

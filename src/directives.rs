@@ -1,0 +1,196 @@
+//! The directives: each a function from words to a setting, or an error for `nginx -t`.
+
+use core::ffi::CStr;
+
+use ojwt_core::keys::KeySetBuilder;
+
+use crate::conf::{Cookie, CookieSetting, LocationConf, SameSite, Secure};
+use crate::fence::conf::{
+    self, Conf, NGX_CONF_1MORE, NGX_CONF_TAKE1, NGX_HTTP_LMT_CONF, NGX_HTTP_LOC_CONF,
+    NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
+};
+use crate::fence::log::Level;
+use crate::fence::printable;
+use crate::keys;
+use crate::source::Source;
+
+/// A directive of the module.
+pub(crate) struct Directive {
+    pub(crate) name: &'static CStr,
+    /// Where it may stand, and with how many words.
+    pub(crate) usage: u32,
+    pub(crate) set: fn(Conf<'_>, &mut LocationConf) -> Result<(), ConfError>,
+}
+
+/// What is wrong with a directive; nginx adds the file and the line.
+pub(crate) struct ConfError(pub(crate) String);
+
+const LEVELS: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
+
+/// The directives, by name.
+pub(crate) const DIRECTIVES: [Directive; 5] = [
+    Directive {
+        name: c"auth_jwt_key_file",
+        usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE1,
+        set: auth_jwt_key_file,
+    },
+    Directive { name: c"auth_jwt_leeway", usage: LEVELS | NGX_CONF_TAKE1, set: auth_jwt_leeway },
+    Directive {
+        name: c"auth_jwt_max_token_size",
+        usage: LEVELS | NGX_CONF_TAKE1,
+        set: auth_jwt_max_token_size,
+    },
+    Directive { name: c"ojwt_token_from", usage: LEVELS | NGX_CONF_1MORE, set: ojwt_token_from },
+    Directive { name: c"ojwt_cookie", usage: LEVELS | NGX_CONF_1MORE, set: ojwt_cookie },
+];
+
+/// `auth_jwt_key_file FILE;` adds the keys of a file to those of this level.
+fn auth_jwt_key_file(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
+    let (_, [file]) = words(cf)?;
+    if file.contains(&b'$') {
+        return Err(ConfError(format!(
+            "variables in \"auth_jwt_key_file\" are not supported: \"{}\"",
+            printable(file)
+        )));
+    }
+    let path = cf.full_path(file).ok_or_else(|| ConfError("out of memory".to_owned()))?;
+    let name = printable(path.as_os_str().as_encoded_bytes());
+    let contents = keys::read(&path)
+        .map_err(|error| ConfError(format!("key file \"{name}\" cannot be read: {error}")))?;
+    let builder = conf.key_files.get_or_insert_with(KeySetBuilder::new);
+    builder
+        .add(&contents, None)
+        .map_err(|error| ConfError(format!("key file \"{name}\": {error}")))?;
+    for warning in builder.take_warnings() {
+        cf.log(Level::Warn, &format!("key file \"{name}\": {warning}"));
+    }
+    Ok(())
+}
+
+/// `auth_jwt_leeway TIME;`
+fn auth_jwt_leeway(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
+    let (name, [time]) = words(cf)?;
+    let seconds = conf::seconds(time).ok_or_else(|| invalid_value(name, time))?;
+    once(&mut conf.leeway, seconds, name)
+}
+
+/// `auth_jwt_max_token_size SIZE;`
+fn auth_jwt_max_token_size(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
+    let (name, [size]) = words(cf)?;
+    let bytes = conf::size(size).filter(|bytes| *bytes > 0);
+    once(&mut conf.max_token_size, bytes.ok_or_else(|| invalid_value(name, size))?, name)
+}
+
+/// `ojwt_token_from arg=NAME cookie=NAME header=NAME bearer ...;`
+fn ojwt_token_from(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
+    let name = directive_name(cf);
+    let mut sources = Vec::new();
+    for word in cf.words().skip(1) {
+        let source = match split(word) {
+            (b"bearer", None) => Source::Bearer,
+            (b"arg", Some(name)) if is_argument_name(name) => Source::Argument(name.to_vec()),
+            (b"cookie", Some(name)) if is_token(name) => Source::Cookie(name.to_vec()),
+            (b"header", Some(name)) if is_token(name) => Source::Header(name.to_vec()),
+            _ => return Err(invalid_parameter(word)),
+        };
+        if sources.contains(&source) {
+            return Err(ConfError(format!("duplicate parameter \"{}\"", printable(word))));
+        }
+        sources.push(source);
+    }
+    once(&mut conf.token_from, sources, name)
+}
+
+/// `ojwt_cookie NAME|off [secure=auto|on|off] [samesite=lax|strict|none] [path=/] [domain=D];`
+fn ojwt_cookie(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
+    let directive = directive_name(cf);
+    let mut words = cf.words().skip(1);
+    let name = words.next().unwrap_or_default();
+    if name == b"off" {
+        return match words.next() {
+            Some(word) => Err(invalid_parameter(word)),
+            None => once(&mut conf.cookie, CookieSetting::Off, directive),
+        };
+    }
+    if !is_token(name) {
+        return Err(ConfError(format!("invalid cookie name \"{}\"", printable(name))));
+    }
+    let mut cookie = Cookie { name: name.to_vec(), ..Cookie::default() };
+    for word in words {
+        match split(word) {
+            (b"secure", Some(b"auto")) => cookie.secure = Secure::Auto,
+            (b"secure", Some(b"on")) => cookie.secure = Secure::Always,
+            (b"secure", Some(b"off")) => cookie.secure = Secure::Never,
+            (b"samesite", Some(b"lax")) => cookie.same_site = SameSite::Lax,
+            (b"samesite", Some(b"strict")) => cookie.same_site = SameSite::Strict,
+            (b"samesite", Some(b"none")) => cookie.same_site = SameSite::None,
+            (b"path", Some(path)) if path.starts_with(b"/") && is_attribute_value(path) => {
+                cookie.path = path.to_vec();
+            }
+            (b"domain", Some(domain)) if !domain.is_empty() && is_attribute_value(domain) => {
+                cookie.domain = Some(domain.to_vec());
+            }
+            _ => return Err(invalid_parameter(word)),
+        }
+    }
+    if cookie.same_site == SameSite::None && cookie.secure == Secure::Never {
+        return Err(ConfError(
+            "\"samesite=none\" with \"secure=off\": browsers refuse such a cookie".to_owned(),
+        ));
+    }
+    once(&mut conf.cookie, CookieSetting::On(cookie), directive)
+}
+
+/// Sets what may be set once a level.
+fn once<T>(slot: &mut Option<T>, value: T, directive: &[u8]) -> Result<(), ConfError> {
+    if slot.is_some() {
+        return Err(ConfError(format!("\"{}\" directive is duplicate", printable(directive))));
+    }
+    *slot = Some(value);
+    Ok(())
+}
+
+/// The directive's name and its words, whose number nginx has checked.
+fn words<const N: usize>(cf: Conf<'_>) -> Result<(&[u8], [&[u8]; N]), ConfError> {
+    let words: Vec<&[u8]> = cf.words().skip(1).collect();
+    let words =
+        words.try_into().map_err(|_| ConfError("invalid number of arguments".to_owned()))?;
+    Ok((directive_name(cf), words))
+}
+
+fn directive_name(cf: Conf<'_>) -> &[u8] {
+    cf.words().next().unwrap_or_default()
+}
+
+/// Splits `name=value`.
+fn split(word: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match word.iter().position(|byte| *byte == b'=').and_then(|at| word.split_at_checked(at)) {
+        Some((name, value)) => (name, value.get(1..)),
+        None => (word, None),
+    }
+}
+
+/// A token of RFC 9110 section 5.6.2, of which names of cookies and header fields consist.
+fn is_token(name: &[u8]) -> bool {
+    let is_tchar = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#%&'*+-.^_`|~".contains(byte);
+    !name.is_empty() && name.iter().all(is_tchar)
+}
+
+/// A name that stands in a query as it is; `$` would look like a variable, which it is not.
+fn is_argument_name(name: &[u8]) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_graphic() && !b"&=%+#$".contains(byte);
+    !name.is_empty() && name.iter().all(is_plain)
+}
+
+/// The value of a cookie attribute: printable, and nothing that would end it.
+fn is_attribute_value(value: &[u8]) -> bool {
+    value.iter().all(|byte| byte.is_ascii_graphic() && *byte != b';' && *byte != b',')
+}
+
+fn invalid_value(directive: &[u8], value: &[u8]) -> ConfError {
+    ConfError(format!("invalid value \"{}\" in \"{}\"", printable(value), printable(directive)))
+}
+
+fn invalid_parameter(word: &[u8]) -> ConfError {
+    ConfError(format!("invalid parameter \"{}\"", printable(word)))
+}

@@ -1,0 +1,121 @@
+//! The configuration while nginx reads it.
+
+use core::ffi::{CStr, c_char};
+use core::marker::PhantomData;
+use core::slice;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+use std::ptr;
+
+use ngx::ffi::{
+    ngx_conf_full_name, ngx_conf_log_error, ngx_conf_t, ngx_http_conf_ctx_t, ngx_parse_size,
+    ngx_parse_time, ngx_str_t, ngx_uint_t,
+};
+
+pub(crate) use ngx::ffi::{
+    NGX_CONF_1MORE, NGX_CONF_TAKE1, NGX_HTTP_LMT_CONF, NGX_HTTP_LOC_CONF, NGX_HTTP_MAIN_CONF,
+    NGX_HTTP_SRV_CONF,
+};
+
+use super::log::{BYTES, Level};
+use super::{ERROR, OK, bytes, request, string};
+
+/// What `set` and the like return for an error that was logged: nginx's `NGX_CONF_ERROR`.
+pub(crate) const FAILED: *mut c_char = usize::MAX as *mut c_char;
+
+/// The configuration at the point that nginx has read to.
+#[derive(Clone, Copy)]
+pub(crate) struct Conf<'c> {
+    raw: ptr::NonNull<ngx_conf_t>,
+    life: PhantomData<&'c ngx_conf_t>,
+}
+
+impl<'c> Conf<'c> {
+    /// Wraps what nginx hands to a module; `None` for a null pointer.
+    ///
+    /// # Safety
+    ///
+    /// `raw` must be null or the configuration that nginx is reading, for all of `'c`.
+    pub(crate) unsafe fn from_raw(raw: *mut ngx_conf_t) -> Option<Self> {
+        Some(Self { raw: ptr::NonNull::new(raw)?, life: PhantomData })
+    }
+
+    /// Logs a message with the file and line that nginx has read to.
+    pub(crate) fn log(self, level: Level, message: &str) {
+        // SAFETY: the configuration is being read; the format takes a length and as many bytes.
+        unsafe {
+            let raw = self.raw.as_ptr();
+            ngx_conf_log_error(level.number(), raw, 0, BYTES, message.len(), message.as_ptr());
+        }
+    }
+
+    /// The words of the directive, its name first.
+    pub(crate) fn words(self) -> impl Iterator<Item = &'c [u8]> {
+        // SAFETY: while a directive is handled, `args` is an array of strings that lie in the
+        // pool of the configuration.
+        let words: &'c [ngx_str_t] = unsafe {
+            match (*self.raw.as_ptr()).args.as_ref() {
+                Some(args) if args.nelts > 0 => slice::from_raw_parts(args.elts.cast(), args.nelts),
+                _ => &[],
+            }
+        };
+        // SAFETY: as above.
+        words.iter().map(|word| unsafe { bytes(*word) })
+    }
+
+    /// A path as nginx resolves it: relative to the folder of the configuration file.
+    pub(crate) fn full_path(self, path: &[u8]) -> Option<PathBuf> {
+        let mut name = string(path);
+        // SAFETY: nginx replaces the string with one from the cycle's pool, or leaves it.
+        unsafe {
+            let cycle = (*self.raw.as_ptr()).cycle;
+            if ngx_conf_full_name(cycle, &raw mut name, 1) != OK {
+                return None;
+            }
+            Some(PathBuf::from(OsStr::from_bytes(bytes::<'c>(name))))
+        }
+    }
+
+    /// Hands a configuration object to the cycle, which drops it when it ends; null if memory is
+    /// short, as nginx wants it.
+    pub(crate) fn own<T>(self, value: T) -> *mut T {
+        // SAFETY: the pool of the configuration lives as long as the cycle.
+        let owned = unsafe { request::own((*self.raw.as_ptr()).pool, Box::new(value)) };
+        owned.map_or(ptr::null_mut(), ptr::NonNull::as_ptr)
+    }
+
+    /// The main configuration of the module with that context index.
+    ///
+    /// # Safety
+    ///
+    /// `T` must be what the module's `create_main_conf` makes.
+    pub(crate) unsafe fn main_conf<T>(self, module: usize) -> Option<&'c T> {
+        // SAFETY: inside `http`, `ctx` is an `ngx_http_conf_ctx_t` with a slot for each module.
+        unsafe {
+            let context = (*self.raw.as_ptr()).ctx.cast::<ngx_http_conf_ctx_t>().as_ref()?;
+            (*context.main_conf.add(module)).cast::<T>().as_ref()
+        }
+    }
+}
+
+/// A size in bytes, as nginx writes it: `16k`, `1m`.
+pub(crate) fn size(word: &[u8]) -> Option<usize> {
+    let mut word = string(word);
+    // SAFETY: nginx only reads the string.
+    let size = unsafe { ngx_parse_size(&raw mut word) };
+    usize::try_from(size).ok()
+}
+
+/// A time in seconds, as nginx writes it: `30s`, `1h 30m`.
+pub(crate) fn seconds(word: &[u8]) -> Option<u64> {
+    let mut word = string(word);
+    // SAFETY: nginx only reads the string.
+    let seconds = unsafe { ngx_parse_time(&raw mut word, ngx_uint_t::from(true)) };
+    if seconds == ERROR { None } else { u64::try_from(seconds).ok() }
+}
+
+/// A name for nginx's tables.
+pub(crate) const fn name(name: &'static CStr) -> ngx_str_t {
+    ngx_str_t { len: name.to_bytes().len(), data: name.as_ptr().cast_mut().cast() }
+}

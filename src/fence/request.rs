@@ -1,0 +1,250 @@
+//! An HTTP request, as a module sees it.
+
+use core::ffi::c_void;
+use core::marker::PhantomData;
+use core::{ptr, slice};
+
+use ngx::ffi::{
+    ngx_http_request_t, ngx_list_push, ngx_list_t, ngx_pnalloc, ngx_pool_cleanup_add, ngx_pool_t,
+    ngx_table_elt_t,
+};
+
+use super::log::{self, Level};
+use super::{bytes, string};
+
+/// A request that lives at least for `'r`, seen by the module whose context index it carries.
+///
+/// What it lends lies in nginx's request pool, connection or configuration: nginx frees none of
+/// these while it handles the request.
+#[derive(Clone, Copy)]
+pub(crate) struct Request<'r> {
+    raw: ptr::NonNull<ngx_http_request_t>,
+    module: usize,
+    life: PhantomData<&'r ngx_http_request_t>,
+}
+
+impl<'r> Request<'r> {
+    /// Wraps what nginx hands to a handler; `None` for a null pointer.
+    ///
+    /// # Safety
+    ///
+    /// `raw` must be null or a request that nginx is handling, for all of `'r`; `module` the
+    /// `ctx_index` of this module.
+    pub(crate) unsafe fn from_raw(raw: *mut ngx_http_request_t, module: usize) -> Option<Self> {
+        Some(Self { raw: ptr::NonNull::new(raw)?, module, life: PhantomData })
+    }
+
+    /// The request that the client made, of which this may be a subrequest.
+    pub(crate) fn main(self) -> Self {
+        // SAFETY: nginx sets `main` when it makes a request, and a main request outlives its
+        // subrequests.
+        let main = unsafe { (*self.raw.as_ptr()).main };
+        Self { raw: ptr::NonNull::new(main).unwrap_or(self.raw), ..self }
+    }
+
+    /// Whether this is the request that the client made.
+    pub(crate) fn is_main(self) -> bool {
+        self.main().raw == self.raw
+    }
+
+    /// The arguments as they are now, after rewrites; without the question mark.
+    pub(crate) fn args(self) -> &'r [u8] {
+        // SAFETY: the request is alive, and its strings lie in its pool or its header buffers.
+        unsafe { bytes((*self.raw.as_ptr()).args) }
+    }
+
+    /// The arguments that the client sent, whatever became of them since.
+    pub(crate) fn client_args(self) -> &'r [u8] {
+        // SAFETY: as for `args`.
+        let uri = unsafe { bytes((*self.raw.as_ptr()).unparsed_uri) };
+        match uri.iter().position(|byte| *byte == b'?') {
+            Some(mark) => uri.get(mark + 1..).unwrap_or_default(),
+            None => &[],
+        }
+    }
+
+    /// The host that the request is for, in lower case and without a port; empty if it names none.
+    pub(crate) fn host(self) -> &'r [u8] {
+        // SAFETY: as for `args`; nginx validated the host when it read the header.
+        unsafe { bytes((*self.raw.as_ptr()).headers_in.server) }
+    }
+
+    /// Whether it came over TLS to this nginx.
+    pub(crate) fn is_tls(self) -> bool {
+        #[cfg(nginx_ssl)]
+        // SAFETY: a request has a connection for as long as nginx handles it.
+        unsafe {
+            let connection = (*self.raw.as_ptr()).connection;
+            !connection.is_null() && !(*connection).ssl.is_null()
+        }
+        #[cfg(not(nginx_ssl))]
+        false
+    }
+
+    /// The header fields of the request, names as they were sent.
+    pub(crate) fn headers(self) -> impl Iterator<Item = (&'r [u8], &'r [u8])> {
+        // SAFETY: nginx initialised the list when it read the header; its parts are linked and
+        // their elements initialised up to `nelts`.
+        let mut part = unsafe { &raw const (*self.raw.as_ptr()).headers_in.headers.part };
+        let mut elements: slice::Iter<'r, ngx_table_elt_t> = [].iter();
+        core::iter::from_fn(move || {
+            loop {
+                if let Some(field) = elements.next() {
+                    // SAFETY: as for `args`.
+                    return Some(unsafe { (bytes(field.key), bytes(field.value)) });
+                }
+                // SAFETY: as above.
+                unsafe {
+                    let current = part.as_ref()?;
+                    part = current.next;
+                    if current.nelts > 0 && !current.elts.is_null() {
+                        elements = slice::from_raw_parts(current.elts.cast(), current.nelts).iter();
+                    }
+                }
+            }
+        })
+    }
+
+    /// The values of the header fields of that name, in any case.
+    pub(crate) fn header(self, name: &[u8]) -> impl Iterator<Item = &'r [u8]> {
+        self.headers()
+            .filter_map(move |(field, value)| field.eq_ignore_ascii_case(name).then_some(value))
+    }
+
+    /// This module's configuration of the location that the request is in.
+    ///
+    /// # Safety
+    ///
+    /// `T` must be what the module's `create_loc_conf` makes.
+    pub(crate) unsafe fn location_conf<T>(self) -> Option<&'r T> {
+        // SAFETY: nginx sets `loc_conf` before any handler runs, with a slot for each module; the
+        // configuration outlives the requests that it serves.
+        unsafe {
+            let confs = (*self.raw.as_ptr()).loc_conf.as_ref()?;
+            (*ptr::from_ref(confs).add(self.module)).cast::<T>().as_ref()
+        }
+    }
+
+    /// What this module remembers of the client's request, if anything yet.
+    ///
+    /// It belongs to the main request, and survives internal redirects: these clear the contexts
+    /// of all modules, but not the pool that the value was handed to.
+    ///
+    /// # Safety
+    ///
+    /// `T` must be the one type that the module remembers.
+    pub(crate) unsafe fn remembered<T>(self) -> Option<&'r T> {
+        let main = self.main().raw.as_ptr();
+        // SAFETY: `ctx` has a slot for each module, null or a `T` of this function's sibling; the
+        // cleanup list is intact while the pool is, and our handler stands only for a `T`.
+        unsafe {
+            let slot = (*main).ctx.add(self.module);
+            if (*slot).is_null() {
+                let mut cleanup = (*(*main).pool).cleanup;
+                while let Some(entry) = cleanup.as_ref() {
+                    if entry.handler.is_some_and(|handler| ptr::fn_addr_eq(handler, dropper::<T>()))
+                    {
+                        *slot = entry.data;
+                        break;
+                    }
+                    cleanup = entry.next;
+                }
+            }
+            (*slot).cast::<T>().as_ref()
+        }
+    }
+
+    /// Remembers a value until the client's request ends; `None` if memory is short.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Request::remembered`], which must just have given `None`.
+    pub(crate) unsafe fn remember<T>(self, value: T) -> Option<&'r T> {
+        let main = self.main().raw.as_ptr();
+        // SAFETY: `ctx` has a slot for each module; the pool owns the box from here on.
+        unsafe {
+            let value = own((*main).pool, Box::new(value))?;
+            *(*main).ctx.add(self.module) = value.as_ptr().cast();
+            Some(value.as_ref())
+        }
+    }
+
+    /// Copies bytes into the request's pool; `None` if memory is short.
+    pub(crate) fn copy(self, source: &[u8]) -> Option<&'r [u8]> {
+        if source.is_empty() {
+            return Some(&[]);
+        }
+        // SAFETY: the pool lives as long as the request; what it gives is ours alone, and filled
+        // before anyone reads it.
+        unsafe {
+            let copy = ngx_pnalloc((*self.raw.as_ptr()).pool, source.len()).cast::<u8>();
+            ptr::NonNull::new(copy)?;
+            ptr::copy_nonoverlapping(source.as_ptr(), copy, source.len());
+            Some(slice::from_raw_parts(copy, source.len()))
+        }
+    }
+
+    /// Adds a header field to the response; `None` if memory is short.
+    ///
+    /// Call it from a header filter: a field added earlier would also stand in the response of
+    /// whichever location the request ends in.
+    pub(crate) fn add_response_header(self, name: &'static str, value: &[u8]) -> Option<()> {
+        let value = self.copy(value)?;
+        // SAFETY: the list is nginx's own; a new element is zeroed before its fields are set, so
+        // that those of later versions (`next`, since 1.23) are null as well.
+        unsafe {
+            let headers: *mut ngx_list_t = &raw mut (*self.raw.as_ptr()).headers_out.headers;
+            let field = ngx_list_push(headers).cast::<ngx_table_elt_t>();
+            ptr::NonNull::new(field)?;
+            ptr::write_bytes(field, 0, 1);
+            (*field).hash = 1;
+            (*field).key = string(name.as_bytes());
+            (*field).value = string(value);
+        }
+        Some(())
+    }
+
+    /// Logs a message and the client's address to the log of the connection. The request line is
+    /// left out: it may hold a token.
+    pub(crate) fn log(self, level: Level, message: &str) {
+        // SAFETY: a request has a connection, and a connection a log, while nginx handles it.
+        unsafe {
+            if let Some(connection) = (*self.raw.as_ptr()).connection.as_ref() {
+                if connection.log.is_null() || (*connection.log).log_level < level.number() {
+                    return;
+                }
+                let client = super::printable(bytes(connection.addr_text));
+                let line = format!("ojwt: {message}, client: {client}");
+                log::without_request(level, connection.log, &line);
+            }
+        }
+    }
+}
+
+/// Hands a value to a pool, which drops it when it is destroyed; `None` if memory is short.
+///
+/// # Safety
+///
+/// `pool` must be a pool of nginx's that outlives every use of the value.
+pub(super) unsafe fn own<T>(pool: *mut ngx_pool_t, value: Box<T>) -> Option<ptr::NonNull<T>> {
+    // SAFETY: the caller's promise; with size 0 nothing is allocated but the entry itself.
+    unsafe {
+        let cleanup = ngx_pool_cleanup_add(pool, 0).as_mut()?;
+        let value = Box::into_raw(value);
+        cleanup.data = value.cast();
+        cleanup.handler = Some(dropper::<T>());
+        ptr::NonNull::new(value)
+    }
+}
+
+/// One address of the cleanup handler for a type, to hand out and to compare with.
+fn dropper<T>() -> unsafe extern "C" fn(*mut c_void) {
+    drop_boxed::<T>
+}
+
+unsafe extern "C" fn drop_boxed<T>(data: *mut c_void) {
+    super::guard::guard((), || {
+        // SAFETY: nginx calls a cleanup once, with the data it was registered with: a leaked box.
+        drop(unsafe { Box::from_raw(data.cast::<T>()) });
+    });
+}

@@ -1,0 +1,69 @@
+//! The cookie for a token that came in the URL, so that the URL can lose it.
+
+use ojwt_core::claims::{Claims, NumericDate};
+
+use crate::conf::{Cookie, LocationConf, SameSite, Secure};
+use crate::context::{Outcome, outcomes};
+use crate::fence;
+use crate::fence::request::Request;
+
+/// Adds `Set-Cookie` to the response if a valid token came in the URL; for the header filter.
+///
+/// The token was verified, so that it holds no byte that means anything in a header.
+pub(crate) fn set_cookie(request: Request<'_>, conf: &LocationConf) {
+    if !request.is_main() {
+        return;
+    }
+    let Some(cookie) = conf.cookie() else { return };
+    let token = outcomes(request).find_map(|(_, outcome)| match outcome {
+        Outcome { verdict: Ok(claims), token_from_url: Some(token) } => Some((claims, token)),
+        _ => None,
+    });
+    let Some((claims, token)) = token else { return };
+    let Some(lifetime) = lifetime(claims) else { return };
+    // Without memory there is no cookie, but the response is still the right one.
+    let _ = request
+        .add_response_header("Set-Cookie", &render(cookie, token, &lifetime, request.is_tls()));
+}
+
+/// The attributes that end the cookie with the token; `None` if that has been already.
+fn lifetime(claims: &Claims) -> Option<String> {
+    let Some(expires) = claims.expires() else { return Some(String::new()) };
+    let now = fence::now();
+    match expires.seconds_after(NumericDate::from_seconds(now)) {
+        0 => None,
+        seconds => {
+            let date = fence::http_date(now.saturating_add_unsigned(seconds));
+            Some(format!("; Expires={date}; Max-Age={seconds}"))
+        }
+    }
+}
+
+fn render(cookie: &Cookie, token: &[u8], lifetime: &str, is_tls: bool) -> Vec<u8> {
+    let mut line = Vec::with_capacity(cookie.name.len() + token.len() + 128);
+    line.extend_from_slice(&cookie.name);
+    line.push(b'=');
+    line.extend_from_slice(token);
+    line.extend_from_slice(lifetime.as_bytes());
+    line.extend_from_slice(b"; Path=");
+    line.extend_from_slice(&cookie.path);
+    if let Some(domain) = &cookie.domain {
+        line.extend_from_slice(b"; Domain=");
+        line.extend_from_slice(domain);
+    }
+    let secure = match cookie.secure {
+        Secure::Auto => is_tls,
+        Secure::Always => true,
+        Secure::Never => false,
+    };
+    if secure {
+        line.extend_from_slice(b"; Secure");
+    }
+    line.extend_from_slice(b"; HttpOnly; SameSite=");
+    line.extend_from_slice(match cookie.same_site {
+        SameSite::Lax => b"Lax",
+        SameSite::Strict => b"Strict",
+        SameSite::None => b"None",
+    });
+    line
+}

@@ -1,0 +1,62 @@
+//! Where in a request a token may be.
+
+use std::borrow::Cow;
+
+use ojwt_core::transport;
+
+use crate::fence::request::Request;
+
+/// A place to look for a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A query argument, percent-decoded.
+    Argument(Vec<u8>),
+    /// A cookie.
+    Cookie(Vec<u8>),
+    /// The whole value of a header field.
+    Header(Vec<u8>),
+    /// `Authorization: Bearer` (RFC 6750 section 2.1).
+    Bearer,
+}
+
+impl Source {
+    /// The default of `ojwt_token_from`; `cookie` is what `ojwt_cookie` sets, if not `jwtcookie`.
+    pub(crate) fn defaults(cookie: Option<&[u8]>) -> Vec<Self> {
+        let mut sources = vec![Self::Argument(b"jwt".to_vec())];
+        if let Some(name) = cookie.filter(|name| *name != DEFAULT_COOKIE) {
+            sources.push(Self::Cookie(name.to_vec()));
+        }
+        sources.push(Self::Cookie(DEFAULT_COOKIE.to_vec()));
+        sources.push(Self::Header(b"Api-Key".to_vec()));
+        sources.push(Self::Bearer);
+        sources
+    }
+
+    /// The token at this place. An empty value is none.
+    ///
+    /// Arguments are those of the client's request as they are now, or, where a rewrite or an
+    /// internal redirect dropped the token, as they came.
+    pub(crate) fn find<'r>(&self, request: Request<'r>) -> Option<Cow<'r, [u8]>> {
+        match self {
+            Self::Argument(name) => {
+                let request = request.main();
+                transport::argument(request.args(), name)
+                    .or_else(|| transport::argument(request.client_args(), name))
+            }
+            Self::Cookie(name) => request
+                .header(b"Cookie")
+                .find_map(|header| transport::cookie(header, name))
+                .map(Cow::Borrowed),
+            Self::Header(name) => {
+                let mut values = request.header(name).map(<[u8]>::trim_ascii);
+                values.find(|value| !value.is_empty()).map(Cow::Borrowed)
+            }
+            Self::Bearer => {
+                request.header(b"Authorization").find_map(transport::bearer).map(Cow::Borrowed)
+            }
+        }
+    }
+}
+
+/// The cookie that is read, and set, by default.
+pub(crate) const DEFAULT_COOKIE: &[u8] = b"jwtcookie";
