@@ -22,6 +22,7 @@ const FIELDS: &[(&str, &[&str])] = &[
             "headers_out",
             "args",
             "unparsed_uri",
+            "log_handler",
             "main",
             "headers_in.headers",
             "headers_in.server",

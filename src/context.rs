@@ -12,11 +12,12 @@ use std::sync::Arc;
 use ojwt_core::claims::Claims;
 use ojwt_core::denial::Denial;
 use ojwt_core::policy::Circumstances;
+use ojwt_core::transport;
 
 use crate::conf::{Gate, LocationConf};
 use crate::fence;
 use crate::fence::log::Level;
-use crate::fence::request::Request;
+use crate::fence::request::{LogHandler, Redact, Request};
 use crate::source::Source;
 
 /// What a gate made of a request.
@@ -32,6 +33,7 @@ pub(crate) struct Outcome {
 #[derive(Default)]
 struct Remembered {
     first: OnceCell<Box<Entry>>,
+    log_handler: OnceCell<LogHandler>,
 }
 
 struct Entry {
@@ -56,6 +58,10 @@ pub(crate) fn outcome<'r>(
             unsafe { request.remember(Remembered::default()) }
         })
         .ok_or(Denial::InternalError)?;
+    if gate.sources.iter().any(|source| source.argument().is_some()) {
+        // SAFETY: `Remembered` is the one type that this module has nginx remember.
+        unsafe { request.redact_log(remembered) };
+    }
     let mut slot = &remembered.first;
     while let Some(entry) = slot.get() {
         if Arc::ptr_eq(&entry.gate, gate) {
@@ -76,6 +82,27 @@ pub(crate) fn outcomes(request: Request<'_>) -> impl Iterator<Item = (&Arc<Gate>
         slot = Some(&entry.next);
         Some((&entry.gate, &entry.outcome))
     })
+}
+
+impl Remembered {
+    fn entries(&self) -> impl Iterator<Item = (&Arc<Gate>, &Outcome)> + Clone {
+        let first = self.first.get();
+        core::iter::successors(first, |entry| entry.next.get())
+            .map(|entry| (&entry.gate, &entry.outcome))
+    }
+}
+
+/// nginx adds the request line and the referrer to what it logs as an error; a token in an
+/// argument is not for the log.
+impl Redact for Remembered {
+    fn original(&self) -> &OnceCell<LogHandler> {
+        &self.log_handler
+    }
+
+    fn redact(&self, line: &[u8]) -> Vec<u8> {
+        let sources = self.entries().flat_map(|(gate, _)| &gate.sources);
+        transport::redacted(line, sources.filter_map(Source::argument))
+    }
 }
 
 fn remembered(request: Request<'_>) -> Option<&Remembered> {

@@ -15,7 +15,7 @@ use crate::directives::{ConfError, DIRECTIVES, Directive};
 use crate::fence::conf::{self, Conf, FAILED};
 use crate::fence::guard::{guard, silence_panics};
 use crate::fence::log::Level;
-use crate::fence::request::Request;
+use crate::fence::request::{self, Request};
 use crate::fence::variable::{self, Value};
 use crate::fence::{ERROR, OK};
 use crate::variables::{VARIABLES, Variable};
@@ -102,6 +102,7 @@ fn context_index() -> usize {
 unsafe extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     guard(ERROR, || {
         silence_panics();
+        request::set_module(context_index());
         for (index, variable) in VARIABLES.iter().enumerate() {
             // SAFETY: nginx is reading the configuration `cf`.
             let registered =
@@ -201,7 +202,7 @@ unsafe extern "C" fn get_variable(
     let value = guard(Value::Text(on_fault.as_bytes()), || {
         // SAFETY: nginx is handling the request, which has a configuration of this module.
         let found = unsafe {
-            Request::from_raw(request, context_index())
+            Request::from_raw(request)
                 .and_then(|request| Some((request, request.location_conf::<LocationConf>()?)))
         };
         match found {
@@ -218,7 +219,7 @@ unsafe extern "C" fn filter_header(request: *mut ngx_http_request_t) -> ngx_int_
     guard((), || {
         // SAFETY: nginx is handling the request, which has a configuration of this module.
         let found = unsafe {
-            Request::from_raw(request, context_index())
+            Request::from_raw(request)
                 .and_then(|request| Some((request, request.location_conf::<LocationConf>()?)))
         };
         if let Some((request, conf)) = found {

@@ -32,6 +32,22 @@ impl Source {
         sources
     }
 
+    /// The name of the argument, if the place is one.
+    pub(crate) fn argument(&self) -> Option<&[u8]> {
+        match self {
+            Self::Argument(name) => Some(name),
+            Self::Cookie(_) | Self::Header(_) | Self::Bearer => None,
+        }
+    }
+
+    /// The name of the cookie, if the place is one.
+    pub(crate) fn cookie(&self) -> Option<&[u8]> {
+        match self {
+            Self::Cookie(name) => Some(name),
+            Self::Argument(_) | Self::Header(_) | Self::Bearer => None,
+        }
+    }
+
     /// The token at this place. An empty value is none.
     ///
     /// Arguments are those of the client's request as they are now, or, where a rewrite or an

@@ -57,10 +57,7 @@ fn status<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
 
 /// `$ojwt_args`: the arguments of the request, without those that may carry a token.
 fn args<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
-    let names = sources(conf).filter_map(|source| match source {
-        Source::Argument(name) => Some(name),
-        Source::Cookie(_) | Source::Header(_) | Source::Bearer => None,
-    });
+    let names = sources(conf).filter_map(Source::argument);
     let kept =
         names.fold(request.args().to_vec(), |args, name| transport::without_argument(&args, name));
     request.copy(&kept).map_or(Value::Missing, Value::Text)
@@ -69,10 +66,7 @@ fn args<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
 /// `$ojwt_http_cookie`: the cookies of the request, without those that may carry a token.
 fn http_cookie<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
     let cookies: Vec<&[u8]> = request.header(b"Cookie").collect();
-    let names = sources(conf).filter_map(|source| match source {
-        Source::Cookie(name) => Some(name),
-        Source::Argument(_) | Source::Header(_) | Source::Bearer => None,
-    });
+    let names = sources(conf).filter_map(Source::cookie);
     let kept = names
         .fold(cookies.join(&b"; "[..]), |cookies, name| transport::without_cookie(&cookies, name));
     request.copy(&kept).map_or(Value::Missing, Value::Text)

@@ -1,25 +1,35 @@
 //! An HTTP request, as a module sees it.
 
+use core::cell::OnceCell;
 use core::ffi::c_void;
 use core::marker::PhantomData;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use core::{ptr, slice};
 
 use ngx::ffi::{
-    ngx_http_request_t, ngx_list_push, ngx_list_t, ngx_pnalloc, ngx_pool_cleanup_add, ngx_pool_t,
-    ngx_table_elt_t,
+    ngx_http_log_handler_pt, ngx_http_request_t, ngx_list_push, ngx_list_t, ngx_pnalloc,
+    ngx_pool_cleanup_add, ngx_pool_t, ngx_table_elt_t,
 };
 
 use super::log::{self, Level};
 use super::{bytes, string};
 
-/// A request that lives at least for `'r`, seen by the module whose context index it carries.
+/// The slot of this module in nginx's arrays of contexts and configurations.
+static MODULE: AtomicUsize = AtomicUsize::new(usize::MAX);
+
+/// Tells the fence which slot is the module's; before any request, whenever nginx may have
+/// numbered its modules anew.
+pub(crate) fn set_module(index: usize) {
+    MODULE.store(index, Ordering::Relaxed);
+}
+
+/// A request that lives at least for `'r`.
 ///
 /// What it lends lies in nginx's request pool, connection or configuration: nginx frees none of
 /// these while it handles the request.
 #[derive(Clone, Copy)]
 pub(crate) struct Request<'r> {
     raw: ptr::NonNull<ngx_http_request_t>,
-    module: usize,
     life: PhantomData<&'r ngx_http_request_t>,
 }
 
@@ -28,10 +38,9 @@ impl<'r> Request<'r> {
     ///
     /// # Safety
     ///
-    /// `raw` must be null or a request that nginx is handling, for all of `'r`; `module` the
-    /// `ctx_index` of this module.
-    pub(crate) unsafe fn from_raw(raw: *mut ngx_http_request_t, module: usize) -> Option<Self> {
-        Some(Self { raw: ptr::NonNull::new(raw)?, module, life: PhantomData })
+    /// `raw` must be null or a request that nginx is handling, for all of `'r`.
+    pub(crate) unsafe fn from_raw(raw: *mut ngx_http_request_t) -> Option<Self> {
+        Some(Self { raw: ptr::NonNull::new(raw)?, life: PhantomData })
     }
 
     /// The request that the client made, of which this may be a subrequest.
@@ -121,7 +130,7 @@ impl<'r> Request<'r> {
         // configuration outlives the requests that it serves.
         unsafe {
             let confs = (*self.raw.as_ptr()).loc_conf.as_ref()?;
-            (*ptr::from_ref(confs).add(self.module)).cast::<T>().as_ref()
+            (*ptr::from_ref(confs).add(MODULE.load(Ordering::Relaxed))).cast::<T>().as_ref()
         }
     }
 
@@ -138,7 +147,7 @@ impl<'r> Request<'r> {
         // SAFETY: `ctx` has a slot for each module, null or a `T` of this function's sibling; the
         // cleanup list is intact while the pool is, and our handler stands only for a `T`.
         unsafe {
-            let slot = (*main).ctx.add(self.module);
+            let slot = (*main).ctx.add(MODULE.load(Ordering::Relaxed));
             if (*slot).is_null() {
                 let mut cleanup = (*(*main).pool).cleanup;
                 while let Some(entry) = cleanup.as_ref() {
@@ -164,7 +173,7 @@ impl<'r> Request<'r> {
         // SAFETY: `ctx` has a slot for each module; the pool owns the box from here on.
         unsafe {
             let value = own((*main).pool, Box::new(value))?;
-            *(*main).ctx.add(self.module) = value.as_ptr().cast();
+            *(*main).ctx.add(MODULE.load(Ordering::Relaxed)) = value.as_ptr().cast();
             Some(value.as_ref())
         }
     }
@@ -204,6 +213,20 @@ impl<'r> Request<'r> {
         Some(())
     }
 
+    /// Lets `remembered` redact what nginx says of the client's request in its error log.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Request::remembered`].
+    pub(crate) unsafe fn redact_log<T: Redact>(self, remembered: &T) {
+        let main = self.main().raw.as_ptr();
+        remembered.original().get_or_init(|| {
+            // SAFETY: nginx set the handler when it made the request; any of the same type may
+            // take its place for as long as the request lives, as ours does.
+            unsafe { LogHandler((*main).log_handler.replace(redacting::<T>)) }
+        });
+    }
+
     /// Logs a message and the client's address to the log of the connection. The request line is
     /// left out: it may hold a token.
     pub(crate) fn log(self, level: Level, message: &str) {
@@ -219,6 +242,45 @@ impl<'r> Request<'r> {
             }
         }
     }
+}
+
+/// What hides secrets in the lines that nginx logs of a request.
+pub(crate) trait Redact {
+    /// Keeps nginx's own handler.
+    fn original(&self) -> &OnceCell<LogHandler>;
+
+    /// The line as it may be logged; what exceeds the length of `line` is lost.
+    fn redact(&self, line: &[u8]) -> Vec<u8>;
+}
+
+/// What appends the request line and the like to a message.
+pub(crate) struct LogHandler(ngx_http_log_handler_pt);
+
+/// Has nginx's handler write its part of the message, and redacts that.
+unsafe extern "C" fn redacting<T: Redact>(
+    request: *mut ngx_http_request_t,
+    subrequest: *mut ngx_http_request_t,
+    buffer: *mut u8,
+    room: usize,
+) -> *mut u8 {
+    super::guard::guard(buffer, || {
+        // SAFETY: nginx calls the handler with a request that it is handling, in which `redact_log`
+        // set it; the original writes at most `room` bytes and returns their end.
+        unsafe {
+            let remembered: Option<&T> =
+                Request::from_raw(request).and_then(|request| request.remembered());
+            let Some(remembered) = remembered else { return buffer };
+            let Some(LogHandler(Some(original))) = remembered.original().get() else {
+                return buffer;
+            };
+            let end = original(request, subrequest, buffer, room);
+            let Ok(length) = usize::try_from(end.offset_from(buffer)) else { return buffer };
+            let redacted = remembered.redact(slice::from_raw_parts(buffer, length));
+            let length = redacted.len().min(length);
+            ptr::copy_nonoverlapping(redacted.as_ptr(), buffer, length);
+            buffer.add(length)
+        }
+    })
 }
 
 /// Hands a value to a pool, which drops it when it is destroyed; `None` if memory is short.

@@ -130,6 +130,11 @@ impl KeySetBuilder {
         if self.keys.keys.len() == before { Err(KeyError::NoKey) } else { Ok(()) }
     }
 
+    /// What was noticed since this was last asked.
+    pub fn take_warnings(&mut self) -> Vec<KeyWarning> {
+        core::mem::take(&mut self.warnings)
+    }
+
     /// The set, and what was noticed while it was gathered.
     pub fn build(self) -> (KeySet, Vec<KeyWarning>) {
         (self.keys, self.warnings)

@@ -19,6 +19,30 @@ pub fn without_argument(args: &[u8], name: &[u8]) -> Vec<u8> {
     join(kept, b"&")
 }
 
+/// A line for a log, with dots for the values of the arguments `names` in any URL within it. It is
+/// never longer than `line`, and a value that the line cuts off is gone as well.
+pub fn redacted<'a>(line: &[u8], names: impl Iterator<Item = &'a [u8]> + Clone) -> Vec<u8> {
+    let mut text = Vec::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((byte, after)) = rest.split_first() {
+        text.push(*byte);
+        rest = after;
+        if !matches!(byte, b'?' | b'&') {
+            continue;
+        }
+        let value = names.clone().find_map(|name| argument_value(after, name));
+        if let Some(value) = value {
+            let end = value.iter().position(|byte| b"&#\" \t".contains(byte));
+            let (value, after_value) = value.split_at(end.unwrap_or(value.len()));
+            let name = after.len() - value.len() - after_value.len();
+            text.extend_from_slice(after.get(..name).unwrap_or_default());
+            text.extend(value.iter().take(3).map(|_| b'.'));
+            rest = after_value;
+        }
+    }
+    text
+}
+
 /// The first value of the cookie `name` that is not empty in one `Cookie` header (RFC 6265
 /// section 4.2.1). Names are compared case by case; a value may stand in double quotes, and keeps
 /// every `=` that it holds.
@@ -127,6 +151,27 @@ mod tests {
         assert_eq!(without("jwt=a"), "");
         assert_eq!(without("a=1&jwt=x&b=2&jwt=&c"), "a=1&b=2&c");
         assert_eq!(without("xjwt=1&jwtx=2&jwt"), "xjwt=1&jwtx=2&jwt");
+    }
+
+    #[test]
+    fn redacts_arguments_wherever_a_log_line_shows_a_url() {
+        let redact = |line: &str| {
+            let names = [&b"jwt"[..], b"t"].into_iter();
+            String::from_utf8(redacted(line.as_bytes(), names)).unwrap()
+        };
+        for (line, shown) in [
+            ("request: \"GET /?jwt=abcd HTTP/1.1\"", "request: \"GET /?jwt=... HTTP/1.1\""),
+            ("/a?x=1&jwt=abcd&y=2#z", "/a?x=1&jwt=...&y=2#z"),
+            ("/a?jwt=abcd&t=efgh&jwt=ijkl", "/a?jwt=...&t=...&jwt=..."),
+            ("referrer: \"http://a/?jwt=abcd\"", "referrer: \"http://a/?jwt=...\""),
+            ("GET /?jwt=cut o", "GET /?jwt=... o"),
+            ("/?jwt=cut", "/?jwt=..."),
+            ("/?jwt=&jwt=a&t=bc", "/?jwt=&jwt=.&t=.."),
+            ("/jwt=abcd?xjwt=1&jwtx=2", "/jwt=abcd?xjwt=1&jwtx=2"),
+            ("", ""),
+        ] {
+            assert_eq!(redact(line), shown);
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The whole pipeline on one screen: bytes in, claims or a denial out.
 
+use std::sync::Arc;
+
 use crate::claims::Claims;
 use crate::compact::Jws;
 use crate::denial::Denial;
@@ -15,8 +17,8 @@ pub const DEFAULT_MAX_TOKEN_SIZE: usize = 16 * 1024;
 /// Keys and policy, ready to judge tokens.
 #[derive(Debug)]
 pub struct Verifier {
-    /// The keys that tokens may be signed with.
-    pub keys: KeySet,
+    /// The keys that tokens may be signed with; gates that differ in policy alone share them.
+    pub keys: Arc<KeySet>,
     /// What is asked of their claims.
     pub policy: Policy,
     /// The longest token that is looked at, in bytes.

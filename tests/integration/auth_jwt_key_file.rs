@@ -1,0 +1,223 @@
+//! `auth_jwt_key_file`: the keys of a gate.
+
+use std::os::unix::fs::symlink;
+use std::process::Command;
+
+use ojwt_core::Alg;
+use ojwt_core::sign::to_jwk;
+use serde_json::json;
+
+use crate::harness::{FORGER, ISSUER, Nginx, data, key, public_pem, signed_by, token};
+
+const ORACLE: &str = "location / { return 200 $decoded_ojwt; }";
+
+fn oracle(file: &str, contents: impl Into<Vec<u8>>) -> Nginx {
+    Nginx::builder()
+        .file(file, contents)
+        .http(&format!("auth_jwt_key_file {file};"))
+        .server(ORACLE)
+        .start()
+}
+
+fn verdict(nginx: &Nginx, jwt: &str) -> String {
+    nginx.get(&format!("/?jwt={jwt}")).body
+}
+
+#[test]
+fn takes_public_keys_in_pem() {
+    let both = public_pem(&FORGER) + &public_pem(&ISSUER);
+    let nginx = oracle("both.pem", both);
+    assert_eq!(verdict(&nginx, &token(json!({}))), "{}");
+    assert_eq!(verdict(&nginx, &signed_by(&FORGER, &json!({}))), "{}");
+}
+
+#[test]
+fn takes_pkcs1_public_keys_as_openssl_writes_them() {
+    let output = Command::new("openssl")
+        .args(["rsa", "-RSAPublicKey_out", "-in"])
+        .arg(data("rsa.pem"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("-----BEGIN RSA PUBLIC KEY-----"));
+    assert_eq!(verdict(&oracle("key.pem", text), &token(json!({}))), "{}");
+}
+
+#[test]
+fn takes_x509_certificates() {
+    let output = Command::new("openssl")
+        .args(["req", "-x509", "-new", "-subj", "/CN=issuer", "-key"])
+        .arg(data("rsa.pem"))
+        .output()
+        .unwrap();
+    assert_eq!(verdict(&oracle("cert.pem", output.stdout), &token(json!({}))), "{}");
+}
+
+#[test]
+fn takes_jwk_sets_and_finds_keys_by_kid() {
+    let jwks = json!({"keys": [
+        to_jwk(&FORGER.material().unwrap(), Some("old"), None),
+        to_jwk(&ISSUER.material().unwrap(), Some("new"), Some(Alg::RS256)),
+        to_jwk(&key("ec256.pem").material().unwrap(), Some("ec"), None),
+    ]});
+    let nginx = oracle("keys.jwks", jwks.to_string());
+    let signed = |kid, alg| ISSUER.sign(alg, kid, b"{}").unwrap();
+    assert_eq!(verdict(&nginx, &signed(Some("new"), Alg::RS256)), "{}");
+    assert_eq!(verdict(&nginx, &signed(None, Alg::RS256)), "{}");
+    assert_eq!(verdict(&nginx, &signed(Some("old"), Alg::RS256)), "failed: signature mismatch");
+    assert_eq!(verdict(&nginx, &signed(Some("ec"), Alg::RS256)), "failed: algorithm not allowed");
+    assert_eq!(verdict(&nginx, &signed(Some("new"), Alg::RS512)), "failed: algorithm not allowed");
+    assert_eq!(verdict(&nginx, &signed(Some("none"), Alg::RS256)), "failed: unknown key");
+}
+
+#[test]
+fn takes_shared_secrets_from_jwk_sets() {
+    let secret = json!({"kty": "oct", "k": ojwt_core::base64url::encode(&[7; 32]), "kid": "s"});
+    let nginx = oracle("keys.jwks", json!({"keys": [secret]}).to_string());
+    let hmac = ojwt_core::sign::SigningKey::read(secret.to_string().as_bytes()).unwrap();
+    assert_eq!(verdict(&nginx, &hmac.sign(Alg::HS256, Some("s"), b"{}").unwrap()), "{}");
+    let longer = hmac.sign(Alg::HS512, Some("s"), b"{}").unwrap();
+    assert_eq!(verdict(&nginx, &longer), "failed: algorithm not allowed");
+}
+
+#[test]
+fn files_of_a_level_add_up_and_those_of_an_inner_level_replace_them() {
+    let nginx = Nginx::builder()
+        .file("other.pem", public_pem(&FORGER))
+        .file("ec.pem", public_pem(&key("ec256.pem")))
+        .http("auth_jwt_key_file issuer.pem; auth_jwt_key_file ec.pem;")
+        .server(
+            "location /both { return 200 $decoded_ojwt; }
+             location /other { auth_jwt_key_file other.pem; return 200 $decoded_ojwt; }",
+        )
+        .start();
+    let rsa = token(json!({}));
+    let elliptic = key("ec256.pem").sign(Alg::ES256, None, b"{}").unwrap();
+    let other = signed_by(&FORGER, &json!({}));
+    for (path, jwt, expected) in [
+        ("/both", &rsa, "{}"),
+        ("/both", &elliptic, "{}"),
+        ("/both", &other, "failed: signature mismatch"),
+        ("/other", &rsa, "failed: signature mismatch"),
+        ("/other", &elliptic, "failed: algorithm not allowed"),
+        ("/other", &other, "{}"),
+    ] {
+        assert_eq!(nginx.get(&format!("{path}?jwt={jwt}")).body, expected, "{path}");
+    }
+}
+
+#[test]
+fn path_is_relative_to_the_configuration_file() {
+    let nginx = Nginx::builder()
+        .file("conf.d/keys/a.pem", public_pem(&ISSUER))
+        .http("auth_jwt_key_file conf.d/keys/a.pem;")
+        .server(ORACLE)
+        .start();
+    assert_eq!(verdict(&nginx, &token(json!({}))), "{}");
+}
+
+#[test]
+fn key_of_an_unknown_kind_in_a_jwk_set_is_skipped_with_a_warning() {
+    let jwks = json!({"keys": [
+        {"kty": "AKP", "pub": "AA"},
+        {"kty": "OKP", "crv": "X25519", "x": "AA"},
+        {"kty": "RSA", "use": "enc"},
+        to_jwk(&ISSUER.material().unwrap(), None, None),
+    ]});
+    let text = Nginx::builder()
+        .file("keys.jwks", jwks.to_string())
+        .http("auth_jwt_key_file keys.jwks;")
+        .accepted();
+    for message in [
+        "[warn]",
+        "key file \"keys.jwks\": key 0: skipped: unknown \"kty\" in nginx.conf:",
+        "key 1: skipped: unknown \"crv\"",
+        "key 2: skipped: \"use\" is not \"sig\"",
+    ] {
+        assert!(text.contains(message), "{text}");
+    }
+}
+
+#[test]
+fn broken_files_are_refused_with_file_key_index_and_reason() {
+    let rsa = to_jwk(&ISSUER.material().unwrap(), None, None);
+    let mut broken = rsa.clone();
+    broken["n"] = json!("not base64url!");
+    let small = Command::new("openssl").args(["genrsa", "1024"]).output().unwrap().stdout;
+    let small = openssl_pubout(&small);
+    let short = json!({"keys": [rsa, {"kty": "oct", "k": ojwt_core::base64url::encode(b"short")}]});
+    for (contents, message) in [
+        (String::new(), "no usable key"),
+        ("garbage".to_owned(), "no usable key"),
+        ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n".to_owned(), "key 0: not"),
+        (std::fs::read_to_string(data("rsa.pem")).unwrap(), "key 0: a private key"),
+        (public_pem(&ISSUER) + &small, "key 1: RSA key of 1024 bits"),
+        ("{}".to_owned(), "\"kty\" is missing or broken"),
+        ("{\"keys\":[]}".to_owned(), "no usable key"),
+        ("{\"keys\":[],\"keys\":[]}".to_owned(), "an object names a member twice"),
+        ("{\"keys\":[".to_owned(), "not JSON"),
+        (json!({"keys": [rsa, broken]}).to_string(), "key 1: \"n\" is missing or broken"),
+        (short.to_string(), "key 1: secret of 5 bytes"),
+    ] {
+        let text = Nginx::builder()
+            .file("keys", contents.as_str())
+            .http("\nauth_jwt_key_file keys;")
+            .refused();
+        assert!(text.contains("[emerg]") && text.contains("key file \"keys\": "), "{text}");
+        assert!(text.contains(message), "{message}: {text}");
+        assert!(text.contains("in nginx.conf:11"), "{text}");
+    }
+}
+
+#[test]
+fn files_that_cannot_be_read_are_refused_without_waiting() {
+    let fifo = tempfile::tempdir().unwrap();
+    let fifo = fifo.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    for (path, message) in [
+        ("missing.pem", "No such file or directory"),
+        ("html", "not a regular file"),
+        (fifo.to_str().unwrap(), "not a regular file"),
+        ("/dev/zero", "not a regular file"),
+        ("$arg_file", "variables in \"auth_jwt_key_file\" are not supported"),
+    ] {
+        let text = Nginx::builder().server(&format!("auth_jwt_key_file {path};")).refused();
+        assert!(text.contains(message), "{path}: {text}");
+    }
+}
+
+#[test]
+fn symbolic_links_are_followed() {
+    let directory = tempfile::tempdir().unwrap();
+    let link = directory.path().join("link.pem");
+    symlink(data("embedded_public_key.pem"), &link).unwrap();
+    let nginx = Nginx::builder()
+        .http(&format!("auth_jwt_key_file {};", link.display()))
+        .server(ORACLE)
+        .start();
+    assert_eq!(verdict(&nginx, &token(json!({}))), "{}");
+}
+
+#[test]
+fn is_allowed_where_the_paid_module_allows_it() {
+    Nginx::builder()
+        .http("auth_jwt_key_file issuer.pem;")
+        .server(
+            "auth_jwt_key_file issuer.pem;
+             location / { auth_jwt_key_file issuer.pem; limit_except GET { auth_jwt_key_file issuer.pem; } }",
+        )
+        .accepted();
+    let text = Nginx::builder()
+        .server("location / { if ($arg_a) { auth_jwt_key_file issuer.pem; } }")
+        .refused();
+    assert!(text.contains("\"auth_jwt_key_file\" directive is not allowed here"), "{text}");
+}
+
+fn openssl_pubout(private: &[u8]) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("key");
+    std::fs::write(&file, private).unwrap();
+    let output =
+        Command::new("openssl").args(["pkey", "-pubout", "-in"]).arg(file).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}

@@ -1,0 +1,59 @@
+//! What the module writes to nginx's logs, and what it never writes.
+
+use serde_json::json;
+
+use crate::harness::{FORGER, ISSUER, Nginx, now, signed_by, token};
+
+#[test]
+fn refusal_is_one_line_at_info_with_the_reason_and_the_client() {
+    let nginx = Nginx::with_location("/", "return 200 $decoded_ojwt;");
+    nginx.get("/?jwt=a.b");
+    let log = nginx.error_log();
+    let line = log.lines().find(|line| line.contains("ojwt:")).unwrap();
+    assert!(line.contains("[info]"), "{line}");
+    assert!(
+        line.contains("ojwt: malformed token: not three parts separated by periods, client: 127."),
+        "{line}"
+    );
+}
+
+#[test]
+fn token_never_stands_in_the_error_log() {
+    let nginx = Nginx::with_server(
+        "location / { if ($decoded_ojwt = x) { return 500; } }
+         location /refuse { if ($decoded_ojwt ~ ^failed) { return 401 $decoded_ojwt; } }",
+    );
+    let expired = token(json!({"exp": now() - 1}));
+    let forged = signed_by(&FORGER, &json!({"sub": "me"}));
+    let odd = ISSUER.sign_with_header(ojwt_core::Alg::RS256, br#"{"alg":"none"}"#, b"{}").unwrap();
+    for jwt in [&token(json!({"sub": "me"})), &expired, &forged, &odd] {
+        for path in ["/missing-file", "/refuse"] {
+            nginx.get(&format!("{path}?jwt={jwt}"));
+            nginx.get(&format!("{path}?a=1&jwt={}&b=2", jwt.replace('.', "%2E")));
+            nginx.get_with(path, &[&format!("Cookie: jwtcookie={jwt}")]);
+            nginx.get_with(path, &[&format!("Api-Key: {jwt}")]);
+            nginx.get_with(path, &[&format!("Authorization: Bearer {jwt}")]);
+        }
+    }
+    // A token in the URL stands in the referrer of what the page loads.
+    let jwt = token(json!({"sub": "me"}));
+    nginx.get_with(
+        &format!("/missing-file?jwt={jwt}"),
+        &[&format!("Referer: http://{}/page?x=1&jwt={jwt}", crate::harness::HOST)],
+    );
+    let log = nginx.error_log();
+    assert!(log.contains("No such file"), "{log}");
+    assert!(log.contains("request: \"GET /missing-file?jwt=... HTTP/1.1\""), "{log}");
+    assert!(log.contains("request: \"GET /missing-file?a=1&jwt=...&b=2 HTTP/1.1\""), "{log}");
+    for part in jwt.split('.').chain(expired.split('.')).chain(forged.split('.')) {
+        assert!(!log.contains(part), "{part} in\n{log}");
+    }
+}
+
+#[test]
+fn bytes_of_a_request_are_not_echoed() {
+    let nginx = Nginx::with_location("/", "return 200 $decoded_ojwt;");
+    let response = nginx.get_with("/", &["Api-Key: \u{1b}[31mred<script>"]);
+    assert_eq!(response.body, "failed: malformed token");
+    assert!(!nginx.error_log().contains("script"));
+}

@@ -1,0 +1,27 @@
+//! The module in a real nginx: `harness.rs` says how a test is written.
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate
+)]
+
+mod harness;
+
+mod auth_jwt_key_file;
+mod auth_jwt_leeway;
+mod auth_jwt_max_token_size;
+mod decoded_ojwt;
+mod embedded_key;
+mod examples;
+mod hostile_requests;
+mod logs;
+mod ojwt_cookie;
+mod ojwt_status;
+mod ojwt_token_from;
+mod phases;
+mod reload;
+mod without_token;
