@@ -101,7 +101,7 @@ impl Redact for Remembered {
 
     fn redact(&self, line: &[u8]) -> Vec<u8> {
         let sources = self.entries().flat_map(|(gate, _)| &gate.sources);
-        transport::redacted(line, sources.filter_map(Source::argument))
+        transport::redacted(line, &sources.filter_map(Source::argument))
     }
 }
 

@@ -133,6 +133,7 @@ impl Nginx {
     }
 
     /// Waits until `condition` holds.
+    #[allow(clippy::unused_self)] // Reads better.
     pub fn wait(&self, what: &str, condition: impl Fn() -> bool) {
         wait(what, condition);
     }

@@ -1,7 +1,9 @@
 //! The claims of a token whose signature was checked (RFC 7519 section 4).
 
+use std::borrow::Cow;
+
 use crate::denial::Denial;
-use crate::json::{Json, Value};
+use crate::json::{Json, Object, Value};
 use crate::signature::Verified;
 
 /// The claims of a verified token; only a [`Verified`] token gives any.
@@ -46,6 +48,11 @@ impl Claims {
         self.json.member(name)
     }
 
+    /// Every claim, in the issuer's order.
+    pub fn members(&self) -> impl Iterator<Item = (Cow<'_, str>, Value<'_>)> {
+        self.json.root().as_object().into_iter().flat_map(Object::members)
+    }
+
     /// `exp`: from then on the token is not accepted.
     pub fn expires(&self) -> Option<NumericDate> {
         self.expires
@@ -58,7 +65,7 @@ impl Claims {
 }
 
 /// The elements of a claim that may be a string or an array of strings; `None` for any other type.
-pub fn strings(value: Value<'_>) -> Option<Vec<std::borrow::Cow<'_, str>>> {
+pub fn strings(value: Value<'_>) -> Option<Vec<Cow<'_, str>>> {
     match value.as_array() {
         Some(elements) => elements.map(Value::as_str).collect(),
         None => value.as_str().map(|one| vec![one]),

@@ -21,7 +21,7 @@ pub fn without_argument(args: &[u8], name: &[u8]) -> Vec<u8> {
 
 /// A line for a log, with dots for the values of the arguments `names` in any URL within it. It is
 /// never longer than `line`, and a value that the line cuts off is gone as well.
-pub fn redacted<'a>(line: &[u8], names: impl Iterator<Item = &'a [u8]> + Clone) -> Vec<u8> {
+pub fn redacted<'a>(line: &[u8], names: &(impl Iterator<Item = &'a [u8]> + Clone)) -> Vec<u8> {
     let mut text = Vec::with_capacity(line.len());
     let mut rest = line;
     while let Some((byte, after)) = rest.split_first() {
@@ -157,7 +157,7 @@ mod tests {
     fn redacts_arguments_wherever_a_log_line_shows_a_url() {
         let redact = |line: &str| {
             let names = [&b"jwt"[..], b"t"].into_iter();
-            String::from_utf8(redacted(line.as_bytes(), names)).unwrap()
+            String::from_utf8(redacted(line.as_bytes(), &names)).unwrap()
         };
         for (line, shown) in [
             ("request: \"GET /?jwt=abcd HTTP/1.1\"", "request: \"GET /?jwt=... HTTP/1.1\""),

@@ -1,0 +1,79 @@
+# Every target is a line or two; the work is done in scripts/.
+# NGINX_PORT=8089 is where `make run` and the container listen.
+
+.DEFAULT_GOAL := help
+export NGINX_PORT ?= 8089
+
+CURL = curl -sS -H Host:example.com
+URL = http://localhost:$(NGINX_PORT)
+TOKEN = $$(cat keys/prod_test_jwt.txt)
+
+.PHONY: help run stop test build private_key.pem public_key.pem prod_test_jwt.txt \
+	build_ojwt_nginx run_ojwt_nginx stop_ojwt_nginx exec_nginx test_ojwt_nginx test_nginx \
+	test_python curl_hello_world curl_token_health_check curl_verbose_token_check soak clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z_.]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  %-26s %s\n", $$1, $$2 }'
+
+run: ## install what is missing, build, and start nginx with the example on 127.0.0.1:NGINX_PORT
+	scripts/setup run
+	scripts/build otools && scripts/keys && scripts/build module && scripts/run
+
+stop: ## end the nginx that `make run` started
+	scripts/stop
+
+test: ## lint, unit, integration and container tests
+	scripts/setup test
+	scripts/test
+
+build: ## build dist/ngx_http_ojwt_module.so and dist/otools
+	scripts/setup build
+	scripts/build
+
+private_key.pem: ## make keys/private_key.pem, if there is none
+	scripts/setup build && scripts/build otools && scripts/keys
+
+public_key.pem: private_key.pem ## make keys/public_key.pem, if there is none
+
+prod_test_jwt.txt: private_key.pem ## make keys/prod_test_jwt.txt, a token for example.com, if there is none
+
+build_ojwt_nginx: ## build the container image ojwt-nginx
+	scripts/container build
+
+run_ojwt_nginx: build_ojwt_nginx ## start the container on 127.0.0.1:NGINX_PORT
+	scripts/container run
+
+stop_ojwt_nginx: ## stop the container
+	scripts/container stop
+
+exec_nginx: ## open a shell in the container
+	docker exec -it ojwt-nginx sh
+
+curl_hello_world: ## fetch the protected file with the test token
+	$(CURL) "$(URL)/protected/hello_world.txt?jwt=$(TOKEN)"
+
+curl_token_health_check: ## ask the health check about the test token
+	$(CURL) -H "Authorization: Bearer $(TOKEN)" $(URL)/token-health-check
+
+curl_verbose_token_check: ## the same, with the response headers
+	$(CURL) -v -H "Authorization: Bearer $(TOKEN)" $(URL)/token-health-check
+
+test_ojwt_nginx: ## the container test: build, run, curl, stop
+	scripts/setup test
+	scripts/test-docker
+
+test_nginx: ## the integration tests in the nginx that is installed
+	scripts/setup test
+	scripts/test nginx
+
+test_python: ## the tests of the Python package
+	@if [ -d crates/python ]; then scripts/test-python; \
+	else echo "ojwt: *** SKIPPED *** there is no Python package yet"; fi
+
+soak: ## watch the workers' memory over a thousand reloads and a hundred thousand requests
+	scripts/setup test
+	scripts/soak
+
+clean: stop ## remove everything that was built; keys stay
+	cargo clean
+	rm -rf dist run
