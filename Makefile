@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 export NGINX_PORT ?= 8089
 
-CURL = curl -sS -H Host:example.com
+CURL = curl -sS --fail-with-body -H Host:example.com
 URL = http://localhost:$(NGINX_PORT)
 TOKEN = $$(cat keys/prod_test_jwt.txt)
 

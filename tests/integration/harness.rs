@@ -107,6 +107,11 @@ impl Nginx {
         Response::parse(&answer)
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddrV4 {
+        self.address
+    }
+
     /// A file in its folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)

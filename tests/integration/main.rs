@@ -26,4 +26,5 @@ mod ojwt_status;
 mod ojwt_token_from;
 mod phases;
 mod reload;
+mod scripts;
 mod without_token;
