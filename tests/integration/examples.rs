@@ -21,11 +21,12 @@ fn example(name: &str) -> Nginx {
     assert!(main.contains("include conf.d/*.conf;"));
     let main = main
         .replace("modules/ngx_http_ojwt_module.so", "MODULE")
-        .replace("error_log stderr notice", "error_log error.log info")
+        .replace("error_log stderr notice;", "error_log error.log info; pid nginx.pid;")
         .replace("/dev/stdout", "access.log")
         .replace("include conf.d/*.conf;", &listen(&read(name)));
     Nginx::builder()
         .module(Module::Embedded)
+        .file("html/index.html", read("html/index.html"))
         .file("html/protected/hello_world.txt", read("html/protected/hello_world.txt"))
         .whole(&main)
         .start()
@@ -49,6 +50,7 @@ fn example_conf_protects_a_location() {
         let response = nginx.get(&target);
         assert_eq!((response.status, response.body.as_str()), (401, verdict));
     }
+    assert_eq!(nginx.get("/").status, 200);
     let elsewhere = nginx.get_with(&target, &["Host: localhost"]);
     assert_eq!((elsewhere.status, elsewhere.body.as_str()), (401, "failed: wrong host"));
 }
