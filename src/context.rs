@@ -115,6 +115,8 @@ fn judge(request: Request<'_>, gate: &Gate) -> Outcome {
     let verdict = match &found {
         None => Err(Denial::NoToken),
         Some((_, token)) => {
+            #[cfg(feature = "inject-panic")]
+            assert!(**token != *b"panic", "as the test wants it: {token:?}");
             let at = Circumstances { now: fence::now(), host: Some(request.host()) };
             gate.verifier.verify(token, &at)
         }

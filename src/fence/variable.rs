@@ -10,6 +10,9 @@ use ngx::ffi::{
 
 use super::string;
 
+/// The longest value, in bytes: nginx keeps the length in 28 bits.
+const MAX_LENGTH: usize = (1 << 28) - 1;
+
 /// What a variable evaluates to.
 #[derive(Clone, Copy)]
 pub(crate) enum Value<'r> {
@@ -30,13 +33,11 @@ impl Value<'_> {
         // SAFETY: the caller's promise; setting every bit-field needs no earlier value.
         let Some(slot) = (unsafe { slot.as_mut() }) else { return };
         let text = match self {
-            Self::Text(text) => Some(text),
-            Self::Missing => None,
+            Self::Text(text) if text.len() <= MAX_LENGTH => Some(text),
+            Self::Text(_) | Self::Missing => None,
         };
-        let text_or_empty = text.unwrap_or_default();
-        // The length has 28 bits; nothing that came in a request is longer.
-        let Ok(length) = u32::try_from(text_or_empty.len()) else { return };
-        slot.set_len(length);
+        // The length was bounded above.
+        slot.set_len(text.map_or(0, |text| u32::try_from(text.len()).unwrap_or(0)));
         slot.set_valid(u32::from(text.is_some()));
         slot.set_not_found(u32::from(text.is_none()));
         slot.set_no_cacheable(0);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use ojwt_core::base64url::encode;
 use serde_json::json;
 
-use crate::harness::{Nginx, token};
+use crate::harness::{Module, Nginx, token};
 
 /// A gate whose nginx takes large requests, so that it is the module that has to cope.
 fn wide_open() -> Nginx {
@@ -103,4 +103,24 @@ fn request_for_http_0_9_and_pipelined_requests_are_judged_each_for_itself() {
     assert!(whole.starts_with(r#"{"sub":"me"}HTTP/1.1 200 OK"#), "{whole}");
     assert_eq!(whole.matches("failed: no token").count(), 1, "{whole}");
     assert!(whole.ends_with(r#"{"sub":"me"}"#), "{whole}");
+}
+
+#[test]
+fn panic_denies_the_request_and_the_worker_lives_on() {
+    let nginx = Nginx::builder()
+        .module(Module::Panicking)
+        .http("auth_jwt_key_file issuer.pem;")
+        .server("location / { return 200 $decoded_ojwt; }")
+        .start();
+    let workers = nginx.workers();
+    let (valid, target) = (token(json!({})), "/?jwt=panic");
+    for _ in 0..3 {
+        assert_eq!(nginx.get(target).body, "failed: internal error");
+        assert_eq!(nginx.get(&format!("/?jwt={valid}")).body, "{}");
+    }
+    assert_eq!(nginx.workers(), workers);
+    let log = nginx.error_log();
+    assert!(log.contains("[alert]"), "{log}");
+    assert!(log.contains("ojwt: internal error at src/context.rs:"), "{log}");
+    assert!(!log.contains("as the test wants it"), "{log}");
 }

@@ -7,6 +7,7 @@ use crate::base64url;
 use crate::json::{Object, Value};
 use crate::keys::KeyError;
 use crate::material::{Curve, Material};
+use crate::pem;
 
 /// A key of a JWK, with what restricts its use.
 #[derive(Debug)]
@@ -107,7 +108,7 @@ fn octet_key_pair(jwk: Object<'_>) -> Result<Material, KeyError> {
 fn secret(jwk: Object<'_>) -> Result<Material, KeyError> {
     let secret = bytes(jwk, "k")?;
     // What everyone can read is no secret.
-    if secret.trim_ascii_start().starts_with(b"-----BEGIN") {
+    if pem::is_public(&secret) {
         return Err(KeyError::PublicKeyAsSecret);
     }
     Ok(Material::Secret(secret))

@@ -103,7 +103,8 @@ impl KeySetBuilder {
         Self::default()
     }
 
-    /// Adds every usable key of a file; the format is guessed where none is given.
+    /// Adds every usable key of a file, or none at all where it fails; the format is guessed where
+    /// none is given.
     ///
     /// # Errors
     ///
@@ -117,17 +118,17 @@ impl KeySetBuilder {
             Some(b'{') => KeyFormat::Jwks,
             _ => KeyFormat::Pem,
         });
-        let before = self.keys.keys.len();
-        match format {
-            KeyFormat::Pem => {
-                for (index, material) in pem::parse(file)?.iter().enumerate() {
-                    let jwk = (None, None);
-                    self.insert(material, jwk).map_err(|error| error.in_key(index))?;
-                }
-            }
-            KeyFormat::Jwks => self.add_jwks(file)?,
+        let usable = match format {
+            KeyFormat::Pem => read_pem(file)?,
+            KeyFormat::Jwks => self.read_jwks(file)?,
+        };
+        if usable.is_empty() {
+            return Err(KeyError::NoKey);
         }
-        if self.keys.keys.len() == before { Err(KeyError::NoKey) } else { Ok(()) }
+        for Usable { alg, kid, key } in usable {
+            self.keys.insert(alg, kid.as_deref(), key);
+        }
+        Ok(())
     }
 
     /// What was noticed since this was last asked.
@@ -140,44 +141,59 @@ impl KeySetBuilder {
         (self.keys, self.warnings)
     }
 
-    fn add_jwks(&mut self, file: &[u8]) -> Result<(), KeyError> {
+    fn read_jwks(&mut self, file: &[u8]) -> Result<Vec<Usable>, KeyError> {
         let json = Json::parse_object(file).map_err(KeyError::Json)?;
         let Some(keys) = json.member("keys") else {
-            let jwk = jwk::parse(json.root())?;
-            return self.add_jwk(0, &jwk);
+            return self.read_jwk(0, &jwk::parse(json.root())?);
         };
-        let keys = keys.as_array().ok_or(KeyError::Member("keys"))?;
-        for (index, value) in keys.enumerate() {
+        let mut usable = Vec::new();
+        for (index, value) in keys.as_array().ok_or(KeyError::Member("keys"))?.enumerate() {
             match jwk::parse(value) {
-                Ok(jwk) => self.add_jwk(index, &jwk).map_err(|error| error.in_key(index))?,
+                Ok(jwk) => {
+                    usable.extend(self.read_jwk(index, &jwk).map_err(|error| error.in_key(index))?);
+                }
                 Err(KeyError::Unusable(why)) => {
                     self.warnings.push(KeyWarning { index, what: Warning::Skipped(why) });
                 }
                 Err(error) => return Err(error.in_key(index)),
             }
         }
-        Ok(())
+        Ok(usable)
     }
 
-    fn add_jwk(&mut self, index: usize, jwk: &Jwk) -> Result<(), KeyError> {
+    fn read_jwk(&mut self, index: usize, jwk: &Jwk) -> Result<Vec<Usable>, KeyError> {
         if jwk.has_private_part {
             self.warnings.push(KeyWarning { index, what: Warning::PrivatePart });
         }
-        self.insert(&jwk.material, (jwk.kid.as_deref(), jwk.alg))
+        usable(&jwk.material, jwk.kid.as_deref(), jwk.alg)
     }
+}
 
-    fn insert(
-        &mut self,
-        material: &Material,
-        (kid, only): (Option<&str>, Option<Alg>),
-    ) -> Result<(), KeyError> {
-        for alg in
-            material.algs()?.iter().copied().filter(|alg| only.is_none_or(|only| only == *alg))
-        {
-            self.keys.insert(alg, kid, material.verifier(alg)?);
-        }
-        Ok(())
+/// A key that is ready to verify signatures of one algorithm.
+struct Usable {
+    alg: Alg,
+    kid: Option<String>,
+    key: SignatureVerifier,
+}
+
+fn read_pem(file: &[u8]) -> Result<Vec<Usable>, KeyError> {
+    let mut keys = Vec::new();
+    for (index, material) in pem::parse(file)?.iter().enumerate() {
+        keys.extend(usable(material, None, None).map_err(|error| error.in_key(index))?);
     }
+    Ok(keys)
+}
+
+/// What a key can verify, `only` where that is given.
+fn usable(
+    material: &Material,
+    kid: Option<&str>,
+    only: Option<Alg>,
+) -> Result<Vec<Usable>, KeyError> {
+    let algs = material.algs()?.iter().copied();
+    algs.filter(|alg| only.is_none_or(|only| only == *alg))
+        .map(|alg| Ok(Usable { alg, kid: kid.map(Into::into), key: material.verifier(alg)? }))
+        .collect()
 }
 
 /// Something that an operator should know of a key file that was accepted.

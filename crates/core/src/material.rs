@@ -23,6 +23,10 @@ pub const MIN_RSA_BITS: usize = 2048;
 /// The largest RSA modulus, in bits; verification takes time in its square.
 pub const MAX_RSA_BITS: usize = 8192;
 
+/// The largest public exponent of an RSA key, in bits: that of AWS-LC. Those in use are 3 and 65537;
+/// a long one makes verification as slow as signing.
+pub const MAX_RSA_EXPONENT_BITS: usize = 33;
+
 /// A public key or a shared secret.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Material {
@@ -128,17 +132,20 @@ impl Material {
     ///
     /// # Errors
     ///
-    /// [`KeyError::RsaSize`] and [`KeyError::SecretTooShort`] for keys that fit none safely.
+    /// [`KeyError::RsaSize`], [`KeyError::SecretTooShort`] and [`KeyError::Encoding`] for keys that
+    /// fit none safely.
     pub fn algs(&self) -> Result<&'static [Alg], KeyError> {
         use Alg::{EdDSA, HS256, HS384, HS512, PS256, PS384, PS512, RS256, RS384, RS512};
         match self {
-            Self::Rsa { n, .. } => {
+            Self::Rsa { n, e } => {
                 let bits = bits(n);
-                if (MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) {
-                    Ok(&[RS256, RS384, RS512, PS256, PS384, PS512])
-                } else {
-                    Err(KeyError::RsaSize { bits })
+                if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) {
+                    return Err(KeyError::RsaSize { bits });
                 }
+                if !is_rsa(n, e) {
+                    return Err(KeyError::Encoding("an RSA public key"));
+                }
+                Ok(&[RS256, RS384, RS512, PS256, PS384, PS512])
             }
             Self::Ec { curve, .. } => Ok(match curve {
                 Curve::P256 => &[Alg::ES256],
@@ -146,6 +153,9 @@ impl Material {
                 Curve::P521 => &[Alg::ES512],
                 Curve::Secp256k1 => &[Alg::ES256K],
             }),
+            Self::Ed25519(x) if is_of_small_order(x) => {
+                Err(KeyError::Encoding("an Ed25519 public key"))
+            }
             Self::Ed25519(_) => Ok(&[EdDSA]),
             // RFC 7518 section 3.2: "a key of the same size as the hash output ... or larger".
             Self::Secret(secret) => match secret.len() {
@@ -277,6 +287,47 @@ fn bits(number: &[u8]) -> usize {
     let significant = number.iter().skip_while(|byte| **byte == 0).count();
     let leading = number.iter().find(|byte| **byte != 0).map_or(0, |byte| byte.leading_zeros());
     significant * 8 - leading as usize
+}
+
+/// RFC 8017 section 3.1: the modulus is a product of odd primes, the exponent odd and at least 3.
+/// With an exponent of 1 every message would be its own signature.
+fn is_rsa(n: &[u8], e: &[u8]) -> bool {
+    let is_odd = |number: &[u8]| number.last().is_some_and(|byte| byte % 2 == 1);
+    is_odd(n) && is_odd(e) && (2..=MAX_RSA_EXPONENT_BITS).contains(&bits(e))
+}
+
+/// Whether an Ed25519 key is one of the points whose order divides 8, in any of their encodings:
+/// anyone can sign for those (RFC 8725 section 3.4, "Validate Cryptographic Inputs").
+fn is_of_small_order(x: &[u8]) -> bool {
+    // y, little-endian: 0, 1, the two of order 8, then -1, and 0 and 1 again with p added.
+    const Y: [[u8; 32]; 7] = [
+        [0; 32],
+        with_ends(1, 0, 0),
+        [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef,
+            0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88,
+            0x6d, 0x53, 0xfc, 0x05,
+        ],
+        [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10,
+            0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77,
+            0x92, 0xac, 0x03, 0x7a,
+        ],
+        with_ends(0xec, 0xff, 0x7f),
+        with_ends(0xed, 0xff, 0x7f),
+        with_ends(0xee, 0xff, 0x7f),
+    ];
+    let Some((last, rest)) = x.split_last() else { return true };
+    // The highest bit is the sign of the other coordinate.
+    Y.iter().any(|y| y.strip_suffix(&[last & 0x7f]) == Some(rest))
+}
+
+const fn with_ends(first: u8, between: u8, last: u8) -> [u8; 32] {
+    let mut bytes = [between; 32];
+    let [head, .., tail] = &mut bytes;
+    *head = first;
+    *tail = last;
+    bytes
 }
 
 fn rsa_parameters(alg: Alg) -> Option<&'static RsaParameters> {

@@ -19,6 +19,13 @@ const ED25519: &str = "1.3.101.112";
 /// The [`KeyError`] of the first block that is no public key, with its index.
 pub fn parse(text: &[u8]) -> Result<Vec<Material>, KeyError> {
     let blocks = pem::parse_many(text).map_err(|_| KeyError::Encoding("PEM"))?;
+    // A block that lost its first or last line would be taken for text: a key would be missing.
+    for boundary in [&b"-----BEGIN "[..], b"-----END "] {
+        let boundaries = text.windows(boundary.len()).filter(|bytes| *bytes == boundary).count();
+        if boundaries != blocks.len() {
+            return Err(KeyError::Encoding("PEM"));
+        }
+    }
     blocks
         .iter()
         .enumerate()
@@ -30,15 +37,27 @@ fn material(block: &pem::Pem) -> Result<Material, KeyError> {
     match block.tag() {
         "PUBLIC KEY" => from_spki_der(block.contents()),
         "RSA PUBLIC KEY" => Material::rsa_from_der(block.contents()),
-        "CERTIFICATE" => {
-            let encoding = |_| KeyError::Encoding("an X.509 certificate");
-            let certificate = Certificate::from_der(block.contents()).map_err(encoding)?;
-            let key = certificate.tbs_certificate().subject_public_key_info();
-            from_spki_der(&key.to_der().map_err(encoding)?)
-        }
+        "CERTIFICATE" => from_certificate_der(block.contents()),
         tag if tag.ends_with("PRIVATE KEY") => Err(KeyError::PrivateKey),
         _ => Err(KeyError::PemLabel),
     }
+}
+
+/// Reads the key of a certificate. Nothing else of it counts: the operator trusts the key, neither
+/// its issuer nor its dates.
+fn from_certificate_der(der: &[u8]) -> Result<Material, KeyError> {
+    let encoding = |_| KeyError::Encoding("an X.509 certificate");
+    let certificate = Certificate::from_der(der).map_err(encoding)?;
+    let key = certificate.tbs_certificate().subject_public_key_info();
+    from_spki_der(&key.to_der().map_err(encoding)?)
+}
+
+/// Whether `bytes` are a public key or a certificate, in PEM or in DER: what everyone can read.
+pub(crate) fn is_public(bytes: &[u8]) -> bool {
+    bytes.windows(b"-----BEGIN ".len()).any(|bytes| bytes == b"-----BEGIN ")
+        || from_spki_der(bytes).is_ok()
+        || from_certificate_der(bytes).is_ok()
+        || Material::rsa_from_der(bytes).is_ok()
 }
 
 /// Reads a `SubjectPublicKeyInfo` in DER (RFC 5280 section 4.1.2.7).

@@ -30,6 +30,7 @@ pub const RSA_BITS: [usize; 4] = [2048, 3072, 4096, 8192];
 pub struct SigningKey {
     pair: Pair,
     kid: Option<String>,
+    alg: Option<Alg>,
 }
 
 enum Pair {
@@ -76,7 +77,7 @@ impl SigningKey {
                 Pair::Secret(secret)
             }
         };
-        Ok(Self { pair, kid: None })
+        Ok(Self { pair, kid: None, alg: None })
     }
 
     /// Reads a private key in PEM (PKCS#8, PKCS#1 or SEC 1) or a private JWK.
@@ -123,7 +124,7 @@ impl SigningKey {
                 Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map(Pair::Ed25519).ok()
             })
             .ok_or(KeyError::Encoding("a private key of a kind that is supported"))?;
-        let key = Self { pair, kid: None };
+        let key = Self { pair, kid: None, alg: None };
         key.material()?.algs()?;
         Ok(key)
     }
@@ -167,7 +168,7 @@ impl SigningKey {
                 Pair::Ed25519(pair)
             }
         };
-        Ok(Self { pair, kid: public.kid })
+        Ok(Self { pair, kid: public.kid, alg: public.alg })
     }
 
     /// The public half, or the secret itself where there are no halves.
@@ -189,6 +190,11 @@ impl SigningKey {
     /// `kid` of the JWK that the key came from.
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
+    }
+
+    /// `alg` of the JWK that the key came from: the only one that it is meant for.
+    pub fn alg(&self) -> Option<Alg> {
+        self.alg
     }
 
     /// The private key as PKCS#8 in PEM (RFC 5958, RFC 7468 section 10).

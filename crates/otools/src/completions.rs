@@ -1,12 +1,13 @@
-//! `completions`: what a shell needs to complete the command line.
+//! `otools completions`.
 
 use clap::CommandFactory as _;
 
 use crate::args::{Args, Completions};
-use crate::{Failure, print};
+use crate::error::Error;
+use crate::files;
 
-pub(crate) fn run(args: &Completions) -> Result<(), Failure> {
+pub(crate) fn run(args: &Completions) -> Result<(), Error> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Args::command(), "otools", &mut script);
-    print(&String::from_utf8_lossy(&script))
+    files::print(&script)
 }

@@ -1,62 +1,71 @@
-//! `decode`: a token's claims, if it is good.
+//! `otools decode`.
 
 use std::fmt::Write as _;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use ojwt_core::keys::KeySetBuilder;
-use ojwt_core::sign::to_jwk;
-use ojwt_core::verify::Verifier;
-use ojwt_core::{Circumstances, Claims, Policy};
+use ojwt_core::verify::DEFAULT_MAX_TOKEN_SIZE;
+use ojwt_core::{Circumstances, Claims, Denial, KeyFormat, Policy, Verifier};
 
 use crate::args::Decode;
-use crate::files::{failed, read};
-use crate::time::rendered;
-use crate::{Failure, keys, print, printable};
+use crate::error::Error;
+use crate::printable::printable;
+use crate::{files, keys, time};
 
-/// Claims that are times (RFC 7519 section 4.1, `OpenID` Connect Core section 2).
-const TIMES: [&str; 4] = ["exp", "nbf", "iat", "auth_time"];
+/// The claims that hold a `NumericDate`: those of RFC 7519 and of `OpenID` Connect Core.
+const TIMES: [&str; 5] = ["exp", "nbf", "iat", "auth_time", "updated_at"];
 
-pub(crate) fn run(args: &Decode) -> Result<(), Failure> {
-    let Some(path) = args.key.as_ref().or(args.jwks.as_ref()) else {
-        return Err(Failure::usage("--key or --jwks is needed: no claim is shown unverified"));
+/// How much is read in search of a token, which white space may surround.
+const MAX_INPUT_SIZE: usize = 1024 * 1024;
+
+pub(crate) fn run(args: &Decode) -> Result<(), Error> {
+    let (file, format) = match (&args.key, &args.jwks) {
+        (Some(file), _) => (file, None),
+        (None, Some(file)) => (file, Some(KeyFormat::Jwks)),
+        (None, None) => return Err(Error::Usage("a key is needed: -k or --jwks".to_owned())),
     };
-    let mut set = KeySetBuilder::new();
-    for key in keys::public(path)? {
-        let jwk = to_jwk(&key.material, key.kid.as_deref(), key.alg).to_string();
-        set.add(jwk.as_bytes(), None).map_err(|error| failed(path, &error.to_string()))?;
+    if files::is_standard(file) && files::is_standard(&args.input) {
+        let message = "token and key both are standard input: -i or -k should name a file";
+        return Err(Error::Usage(message.to_owned()));
     }
-    let token = read(&args.input)?;
-    let verifier = Verifier {
-        keys: set.build().0.into(),
-        policy: Policy::default(),
-        max_token_size: usize::MAX,
-    };
-    let at = Circumstances { now: now(), host: args.host.as_deref().map(str::as_bytes) };
-    let claims = verifier.verify(token.trim_ascii(), &at).map_err(|denial| {
-        Failure::failed(match denial.detail() {
+    let keys = keys::verification_keys(file, format)?;
+    let input = files::read(&args.input, MAX_INPUT_SIZE)?;
+    let claims = verify(keys, input.trim_ascii(), args.host.as_deref()).map_err(|denial| {
+        Error::Failed(match denial.detail() {
             Some(detail) => format!("{denial}: {detail}"),
             None => denial.to_string(),
         })
     })?;
-    if args.json { print(&format!("{}\n", claims.as_json())) } else { print(&table(&claims)) }
+    let shown = if args.json { format!("{}\n", claims.as_json()) } else { describe(&claims) };
+    files::print(shown.as_bytes())
 }
 
-/// A line for each claim, times with a date beside them.
-fn table(claims: &Claims) -> String {
-    let mut table = String::new();
-    for (name, value) in claims.members() {
-        let date = TIMES
-            .contains(&&*name)
-            .then(|| value.as_number().and_then(rendered))
-            .flatten()
-            .map_or_else(String::new, |date| format!("  ({date})"));
-        // Writing to a string cannot fail.
-        let _ = writeln!(table, "{}: {}{date}", printable(&name), value.text());
+fn verify(keys: ojwt_core::KeySet, token: &[u8], host: Option<&str>) -> Result<Claims, Denial> {
+    if token.is_empty() {
+        return Err(Denial::NoToken);
     }
-    table
+    let verifier = Verifier {
+        keys: keys.into(),
+        policy: Policy::default(),
+        max_token_size: DEFAULT_MAX_TOKEN_SIZE,
+    };
+    let now = time::now().as_second();
+    verifier.verify(token, &Circumstances { now, host: host.map(str::as_bytes) })
 }
 
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+/// One claim a line: its name, its value as JSON and, of a time, what that is.
+fn describe(claims: &Claims) -> String {
+    let mut text = String::new();
+    for (name, value) in claims.members() {
+        let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
+        let shown = if plain && !name.contains([':', '"']) {
+            name.to_string()
+        } else {
+            serde_json::Value::from(&*name).to_string()
+        };
+        let time = value.as_number().filter(|_| TIMES.contains(&&*name));
+        let _ = match time.and_then(time::of_numeric_date) {
+            Some(time) => writeln!(text, "{}: {} ({time})", printable(&shown), value.text()),
+            None => writeln!(text, "{}: {}", printable(&shown), printable(value.text())),
+        };
+    }
+    text
 }

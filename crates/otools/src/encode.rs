@@ -1,120 +1,171 @@
-//! `encode`: a signed token.
+//! `otools encode`.
 
-use ojwt_core::json::{Json, Object};
-use ojwt_core::keys::KeySetBuilder;
-use ojwt_core::sign::{SigningKey, to_jwk};
-use ojwt_core::verify::Verifier;
-use ojwt_core::{Alg, Circumstances, Denial, Policy};
+use ojwt_core::Alg;
+use ojwt_core::claims::strings;
+use ojwt_core::denial::Defect;
+use ojwt_core::json::{Json, Object, Value};
+use ojwt_core::keys::KeyError;
+use ojwt_core::sign::SigningKey;
+use ojwt_core::verify::DEFAULT_MAX_TOKEN_SIZE;
 
 use crate::args::Encode;
-use crate::files::{Existing, Secrecy, failed, write};
-use crate::time::numeric_date;
-use crate::{Failure, keys};
+use crate::error::{Error, warn};
+use crate::files::{self, Existing, Readers};
+use crate::{keys, time};
 
-pub(crate) fn run(args: &Encode) -> Result<(), Failure> {
+/// The largest file of claims: no token of that size passes any gate.
+const MAX_CLAIMS_SIZE: usize = 1024 * 1024;
+
+pub(crate) fn run(args: &Encode) -> Result<(), Error> {
     let claims = claims(args)?;
-    let key = keys::private(&args.key)?;
-    let material = key.material().map_err(|error| failed(&args.key, &error.to_string()))?;
-    let fitting = material.algs().map_err(|error| failed(&args.key, &error.to_string()))?;
-    let alg = match (args.alg, fitting.first()) {
-        (Some(alg), _) if fitting.contains(&alg) => alg,
-        (None, Some(alg)) => *alg,
-        (Some(alg), _) => {
-            return Err(Failure::usage(format!(
-                "--alg {alg}: the key signs with {}",
-                fitting.iter().map(|alg| alg.name()).collect::<Vec<_>>().join(", ")
-            )));
-        }
-        (None, None) => return Err(failed(&args.key, "signs with no algorithm")),
-    };
+    let key = keys::signing_key(&args.key)?;
+    let alg = alg(&key, args.alg).map_err(|what| Error::of(&args.key, what))?;
     let kid = args.kid.as_deref().or(key.kid());
-    let token = key
-        .sign(alg, kid, claims.as_bytes())
-        .map_err(|error| failed(&args.key, &error.to_string()))?;
-    refuse_if_useless(&token, &key, alg)?;
-    write(&args.output, &format!("{token}\n"), Secrecy::Secret, Existing::Replace)
+    let mut token =
+        key.sign(alg, kid, claims.as_bytes()).map_err(|error| Error::of(&args.key, error))?;
+    if token.len() > DEFAULT_MAX_TOKEN_SIZE {
+        let bytes = token.len();
+        warn(format_args!(
+            "a token of {bytes} bytes; {DEFAULT_MAX_TOKEN_SIZE} is what verifiers take by default"
+        ));
+    }
+    token.push('\n');
+    files::write(&args.output, token.as_bytes(), Readers::Owner, Existing::ReplacedUnlessSecret)
 }
 
-/// The claims as a JSON object, in the order: `--claims`, `-m`, `-h`, times, `--claim`.
-fn claims(args: &Encode) -> Result<String, Failure> {
-    let mut claims = Claims::default();
-    if let Some(text) = &args.claims {
-        let json = Json::parse_object(text.as_bytes())
-            .map_err(|defect| Failure::usage(format!("--claims is no object: {defect}")))?;
-        for (name, value) in json.root().as_object().into_iter().flat_map(Object::members) {
-            claims.add(&name, value.text())?;
-        }
+/// The algorithm that is asked for, that of the JWK, or the first that fits the key.
+fn alg(key: &SigningKey, asked: Option<Alg>) -> Result<Alg, String> {
+    let material = key.material().map_err(|error| error.to_string())?;
+    let fitting = material.algs().map_err(|error| error.to_string())?;
+    let own = key.alg();
+    match asked.or(own).or(fitting.first().copied()) {
+        Some(alg) if !fitting.contains(&alg) => Err(format!("the key cannot sign with {alg}")),
+        Some(alg) => match own {
+            Some(own) if own != alg => Err(format!("the key is for {own}, not for {alg}")),
+            _ => Ok(alg),
+        },
+        None => Err(KeyError::NoKey.to_string()),
+    }
+}
+
+/// The claims as a JSON object.
+fn claims(args: &Encode) -> Result<String, Error> {
+    let mut claims = Members::default();
+    if let Some(object) = &args.claims {
+        add_object(&mut claims, args, object)?;
     }
     if let Some(message) = &args.message {
-        claims.add("message", &quoted(message))?;
+        claims.add("message", string(message))?;
     }
     if let Some(host) = &args.host {
-        claims.add("host", &quoted(host))?;
+        claims.add("host", string(host))?;
     }
-    if !claims.has("iat") || args.iat != "now" {
-        claims.add("iat", &numeric_date("--iat", &args.iat)?)?;
+    let now = time::now();
+    for (name, given) in [("exp", &args.exp), ("nbf", &args.nbf), ("iat", &args.iat)] {
+        if let Some(text) = given {
+            let time = time::parse(text, now)
+                .map_err(|why| Error::Usage(format!("--{name} \"{text}\": {why}")))?;
+            claims.add(name, time::numeric_date(time))?;
+        }
     }
-    if let Some(time) = &args.nbf {
-        claims.add("nbf", &numeric_date("--nbf", time)?)?;
-    }
-    if let Some(time) = &args.exp {
-        claims.add("exp", &numeric_date("--exp", time)?)?;
-    }
+    let issued_now = claims.0.len();
     for claim in &args.claim {
         let (name, value) = claim
             .split_once('=')
-            .ok_or_else(|| Failure::usage(format!("--claim \"{claim}\" is not NAME=VALUE")))?;
+            .filter(|(name, _)| !name.is_empty())
+            .ok_or_else(|| Error::Usage(format!("--claim \"{claim}\": not NAME=VALUE")))?;
         let value = match Json::parse(value.as_bytes()) {
             Ok(json) => json.text().to_owned(),
-            Err(_) => quoted(value),
+            Err(Defect::Json) => string(value),
+            Err(defect) => return Err(Error::Usage(format!("--claim {name}: {defect}"))),
         };
-        claims.add(name, &value)?;
+        claims.add(name, value)?;
     }
-    Ok(format!("{{{}}}", claims.members.join(",")))
+    if !claims.has("iat") {
+        claims.0.insert(issued_now, ("iat".to_owned(), time::numeric_date(now)));
+    }
+    claims.into_object()
 }
 
-#[derive(Default)]
-struct Claims {
-    names: Vec<String>,
-    members: Vec<String>,
-}
-
-impl Claims {
-    fn has(&self, name: &str) -> bool {
-        self.names.iter().any(|taken| taken == name)
-    }
-
-    fn add(&mut self, name: &str, value: &str) -> Result<(), Failure> {
-        if self.has(name) {
-            return Err(Failure::usage(format!("the claim \"{name}\" is given twice")));
+/// Adds the claims of `--claims`.
+fn add_object(claims: &mut Members, args: &Encode, given: &str) -> Result<(), Error> {
+    let json = match given.strip_prefix('@') {
+        Some(file) => {
+            let file = std::path::Path::new(file);
+            if files::is_standard(file) && files::is_standard(&args.key) {
+                return Err(Error::Usage("-k and --claims both are standard input".to_owned()));
+            }
+            let contents = files::read(file, MAX_CLAIMS_SIZE)?;
+            if contents.len() > MAX_CLAIMS_SIZE {
+                return Err(Error::of(file, format_args!("larger than {MAX_CLAIMS_SIZE} bytes")));
+            }
+            Json::parse_object(&contents).map_err(|defect| Error::of(file, KeyError::Json(defect)))
         }
-        self.names.push(name.to_owned());
-        self.members.push(format!("{}:{value}", quoted(name)));
+        None => Json::parse_object(given.as_bytes())
+            .map_err(|defect| Error::Usage(format!("--claims: {}", KeyError::Json(defect)))),
+    }?;
+    for (name, value) in json.root().as_object().into_iter().flat_map(Object::members) {
+        claims.add(&name, value.text().to_owned())?;
+    }
+    Ok(())
+}
+
+/// The members of the object to be: names, and values as JSON.
+#[derive(Debug, Default)]
+struct Members(Vec<(String, String)>);
+
+impl Members {
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(taken, _)| taken == name)
+    }
+
+    fn add(&mut self, name: &str, value: String) -> Result<(), Error> {
+        if self.has(name) {
+            return Err(Error::Usage(format!("the claim \"{name}\" is given twice")));
+        }
+        self.0.push((name.to_owned(), value));
         Ok(())
     }
-}
 
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
-/// Refuses to hand out what no gate would accept at any time, such as an `exp` that is a string.
-fn refuse_if_useless(token: &str, key: &SigningKey, alg: Alg) -> Result<(), Failure> {
-    let failed = |error: String| Failure::failed(error);
-    let material = key.material().map_err(|error| failed(error.to_string()))?;
-    let mut keys = KeySetBuilder::new();
-    let jwk = to_jwk(&material, None, Some(alg)).to_string();
-    keys.add(jwk.as_bytes(), None).map_err(|error| failed(error.to_string()))?;
-    let verifier = Verifier {
-        keys: keys.build().0.into(),
-        policy: Policy::default(),
-        max_token_size: usize::MAX,
-    };
-    match verifier.verify(token.as_bytes(), &Circumstances { now: 0, host: None }) {
-        Ok(_) | Err(Denial::Expired | Denial::NotYetValid) => Ok(()),
-        Err(denial) => Err(Failure::usage(format!(
-            "no gate would accept these claims: {denial} (the types of registered claims are \
-             those of RFC 7519)"
-        ))),
+    /// Puts the object together, and refuses what every verifier would refuse.
+    fn into_object(self) -> Result<String, Error> {
+        let members: Vec<_> =
+            self.0.iter().map(|(name, value)| format!("{}:{value}", string(name))).collect();
+        let json = Json::parse_object(format!("{{{}}}", members.join(",")).as_bytes())
+            .map_err(|defect| Error::Usage(format!("the claims: {defect}")))?;
+        for (name, value) in json.root().as_object().into_iter().flat_map(Object::members) {
+            if let Some(needed) = refusal(&name, value) {
+                return Err(Error::Usage(format!("the claim \"{name}\" is not {needed}")));
+            }
+        }
+        Ok(json.text().to_owned())
     }
+}
+
+/// What a claim that is registered (RFC 7519 section 4.1), or our own, should be but is not.
+fn refusal(name: &str, value: Value<'_>) -> Option<&'static str> {
+    match name {
+        "exp" | "nbf" | "iat" => {
+            let seconds: Option<f64> = value.as_number().and_then(|number| number.parse().ok());
+            (!seconds.is_some_and(f64::is_finite)).then_some("a time in seconds since 1970")
+        }
+        "iss" | "sub" | "jti" => value.as_str().is_none().then_some("a string"),
+        "aud" => strings(value).is_none().then_some("a string or an array of strings"),
+        "host" | "Host" => {
+            let is_host = |host: &str| {
+                !host.contains(['/', '@', '?', '#', '\\'])
+                    && !host.contains(char::is_whitespace)
+                    && ojwt_core::host::same(host, host.as_bytes())
+            };
+            let hosts = strings(value);
+            let names = hosts
+                .is_some_and(|hosts| !hosts.is_empty() && hosts.iter().all(|host| is_host(host)));
+            (!names).then_some("a host's name, as example.com, or an array of them")
+        }
+        _ => None,
+    }
+}
+
+fn string(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }

@@ -1,116 +1,198 @@
-//! Files that are written whole or not at all.
+//! Reading and writing: bounded, and never a half-written file.
 
-use std::ffi::OsStr;
-use std::fs::{self, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use ojwt_core::json::Json;
 use ojwt_core::keys::MAX_KEY_FILE_SIZE;
+use ojwt_core::sign::SigningKey;
 
-use crate::{Failure, print};
+use crate::error::Error;
 
-/// Who may read a file.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Secrecy {
-    /// Its owner alone: mode 0600 from the first byte.
-    Secret,
+/// Who may read a file that is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Readers {
+    /// Its owner only: mode 0600.
+    Owner,
     /// Whoever the umask lets.
-    Public,
+    Everyone,
 }
 
-/// What becomes of a file that is there already.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What becomes of a file that has the name already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Existing {
     /// It stays, and the command fails.
-    Keep,
-    /// It is replaced, unless it holds a private key.
-    Replace,
-    /// It is replaced, whatever it holds.
-    Force,
+    Stays,
+    /// It is replaced, unless it holds a private key or a secret.
+    ReplacedUnlessSecret,
+    /// It is replaced.
+    Replaced,
 }
 
-/// Reads a file, or standard input for `-`.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let mut contents = Vec::new();
-    // One byte more than the limit tells a file that exceeds it.
-    let limit = MAX_KEY_FILE_SIZE as u64 + 1;
-    let result = if is_standard(path) {
-        io::stdin().lock().take(limit).read_to_end(&mut contents)
+/// Whether the name stands for standard input or output.
+pub(crate) fn is_standard(file: &Path) -> bool {
+    file.as_os_str() == "-"
+}
+
+/// Reads a file, or standard input, of at most `limit` bytes; one that is longer is cut there and
+/// one byte later, so that the caller sees it.
+pub(crate) fn read(file: &Path, limit: usize) -> Result<Vec<u8>, Error> {
+    let limit = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    let read = if is_standard(file) {
+        io::stdin().lock().take(limit).read_to_end(&mut bytes)
     } else {
-        fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut contents))
+        File::open(file).and_then(|open| open.take(limit).read_to_end(&mut bytes))
     };
-    result.map_err(|error| failed(path, &error.to_string()))?;
-    if contents.len() > MAX_KEY_FILE_SIZE {
-        return Err(failed(path, &format!("larger than {MAX_KEY_FILE_SIZE} bytes")));
-    }
-    Ok(contents)
+    read.map_err(|error| Error::io(file, &error))?;
+    Ok(bytes)
 }
 
-/// Writes a file, or standard output for `-`: first under another name, then in one step, so that
-/// no reader ever sees half of it and a full disk leaves the old one.
+/// Writes to standard output.
+pub(crate) fn print(contents: &[u8]) -> Result<(), Error> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(contents).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Error::BrokenPipe),
+        Err(error) => Err(Error::standard("output", &error)),
+    }
+}
+
+/// Writes a file, or standard output. The file is whole or not there at all, whatever happens, and
+/// has its mode from its first byte. A symbolic link is replaced, never followed.
 pub(crate) fn write(
-    path: &Path,
-    contents: &str,
-    secrecy: Secrecy,
+    file: &Path,
+    contents: &[u8],
+    readers: Readers,
     existing: Existing,
-) -> Result<(), Failure> {
-    if is_standard(path) {
+) -> Result<(), Error> {
+    if is_standard_output(file) {
         return print(contents);
     }
-    let error = |error: io::Error| failed(path, &error.to_string());
-    if let Ok(metadata) = fs::metadata(path) {
-        if !metadata.is_file() {
-            // A device or a pipe has no other name to write under.
-            return fs::OpenOptions::new()
-                .write(true)
-                .open(path)
-                .and_then(|mut file| file.write_all(contents.as_bytes()))
-                .map_err(error);
-        }
-        if existing == Existing::Replace && holds_private_key(path) {
-            return Err(failed(path, "holds a private key, which is not overwritten"));
-        }
+    if is_device(file) {
+        return write_to_device(file, contents).map_err(|error| Error::io(file, &error));
     }
-    let folder = match path.parent() {
+    match existing {
+        Existing::Stays => refuse_existing(file)?,
+        Existing::ReplacedUnlessSecret => refuse_secret(file)?,
+        Existing::Replaced => {}
+    }
+    replace(file, contents, readers, existing == Existing::Stays).map_err(|error| {
+        if existing == Existing::Stays && error.kind() == io::ErrorKind::AlreadyExists {
+            exists(file)
+        } else {
+            Error::io(file, &error)
+        }
+    })
+}
+
+/// Fails where [`write`] would, before anything is made that would be lost.
+pub(crate) fn refuse_existing(file: &Path) -> Result<(), Error> {
+    let written_as_it_is = is_standard_output(file) || is_device(file);
+    if !written_as_it_is && fs::symlink_metadata(file).is_ok() { Err(exists(file)) } else { Ok(()) }
+}
+
+/// Whether both names stand for one file.
+pub(crate) fn same(one: &Path, other: &Path) -> bool {
+    if is_standard(one) || is_standard(other) {
+        return false;
+    }
+    match (fs::metadata(one), fs::metadata(other)) {
+        (Ok(one), Ok(other)) => {
+            one.is_file() && (one.dev(), one.ino()) == (other.dev(), other.ino())
+        }
+        _ => false,
+    }
+}
+
+/// Whether the text holds a private key in PEM, of whatever kind.
+pub(crate) fn holds_private_pem(contents: &[u8]) -> bool {
+    const LABEL: &[u8] = b"PRIVATE KEY-----";
+    contents.windows(LABEL.len()).any(|window| window == LABEL)
+}
+
+/// Whether everyone may read or write the file.
+pub(crate) fn is_open_to_all(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|metadata| metadata.is_file() && metadata.mode() & 0o006 != 0)
+}
+
+/// `/dev/stdout` may lead to a file, which is written to as it is, not replaced.
+fn is_standard_output(file: &Path) -> bool {
+    is_standard(file) || file == Path::new("/dev/stdout")
+}
+
+fn exists(file: &Path) -> Error {
+    Error::of(file, "exists already; --force replaces it")
+}
+
+/// A terminal, a pipe, `/dev/null`: to be written to, not to be replaced.
+fn is_device(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+}
+
+fn write_to_device(file: &Path, contents: &[u8]) -> io::Result<()> {
+    let mut open = OpenOptions::new().write(true).open(file)?;
+    if open.metadata()?.is_file() {
+        return Err(io::Error::other("changed meanwhile"));
+    }
+    open.write_all(contents)
+}
+
+fn replace(file: &Path, contents: &[u8], readers: Readers, keep: bool) -> io::Result<()> {
+    if file.file_name().is_none() || fs::symlink_metadata(file).is_ok_and(|found| found.is_dir()) {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let directory = match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let mode = match secrecy {
-        Secrecy::Secret => 0o600,
-        Secrecy::Public => 0o666,
+    let mode = match readers {
+        Readers::Owner => 0o600,
+        Readers::Everyone => 0o644,
     };
-    let mut file = tempfile::Builder::new()
+    // O_EXCL, under a name that nobody can guess.
+    let mut whole = tempfile::Builder::new()
         .prefix(".otools-")
         .permissions(Permissions::from_mode(mode))
-        .tempfile_in(folder)
-        .map_err(error)?;
-    file.write_all(contents.as_bytes()).map_err(error)?;
-    file.as_file().sync_all().map_err(error)?;
-    let persisted = match existing {
-        Existing::Keep => file.persist_noclobber(path),
-        Existing::Replace | Existing::Force => file.persist(path),
-    };
-    match persisted {
-        Ok(_) => Ok(()),
-        Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => {
-            Err(failed(path, "exists already; --force replaces it"))
-        }
-        Err(refused) => Err(error(refused.error)),
+        .tempfile_in(directory)?;
+    whole.write_all(contents)?;
+    whole.as_file().sync_all()?;
+    if keep {
+        whole.persist_noclobber(file).map_err(|failed| failed.error)?;
+    } else {
+        whole.persist(file).map_err(|failed| failed.error)?;
     }
+    // That the name lasts is asked for, too; some file systems cannot promise it.
+    let _ = File::open(directory).and_then(|directory| directory.sync_all());
+    Ok(())
 }
 
-/// A failure that names the file.
-pub(crate) fn failed(path: &Path, what: &str) -> Failure {
-    let name = if is_standard(path) { "standard input".into() } else { path.to_string_lossy() };
-    Failure::failed(format!("{name}: {what}"))
+/// Fails where writing would destroy a private key or a secret, or where that cannot be told.
+fn refuse_secret(file: &Path) -> Result<(), Error> {
+    if !fs::metadata(file).is_ok_and(|found| found.is_file()) {
+        return Ok(());
+    }
+    if holds_secret(&read(file, MAX_KEY_FILE_SIZE)?) {
+        return Err(Error::of(file, "holds a private key, which is not overwritten"));
+    }
+    Ok(())
 }
 
-fn is_standard(path: &Path) -> bool {
-    path.as_os_str() == OsStr::new("-")
-}
-
-fn holds_private_key(path: &Path) -> bool {
-    // What cannot be read is not ours to replace either.
-    fs::read(path).is_ok_and(|contents| ojwt_core::sign::SigningKey::read(&contents).is_ok())
+fn holds_secret(contents: &[u8]) -> bool {
+    if holds_private_pem(contents) {
+        return true;
+    }
+    if let Ok(json) = Json::parse_object(contents) {
+        let secret = |jwk: ojwt_core::json::Value<'_>| {
+            jwk.as_object().is_some_and(|jwk| {
+                jwk.member("kty").is_some()
+                    && (jwk.member("d").is_some() || jwk.member("k").is_some())
+            })
+        };
+        let set = json.member("keys").and_then(ojwt_core::json::Value::as_array);
+        return secret(json.root()) || set.is_some_and(|mut keys| keys.any(secret));
+    }
+    SigningKey::from_der(contents).is_ok()
 }

@@ -1,32 +1,48 @@
-//! `jwks`: public keys gathered into a JWK Set (RFC 7517 section 5).
+//! `otools jwks`.
 
-use ojwt_core::material::Material;
+use std::path::Path;
+
+use ojwt_core::jwk::Jwk;
 use ojwt_core::sign::to_jwk;
-use serde_json::{Value, json};
 
 use crate::args::Jwks;
-use crate::files::{Existing, Secrecy, failed, write};
-use crate::{Failure, keys};
+use crate::error::Error;
+use crate::files::{self, Existing, Readers};
+use crate::keys;
 
-pub(crate) fn run(args: &Jwks) -> Result<(), Failure> {
-    let mut set: Vec<Value> = Vec::new();
-    for path in &args.files {
-        for key in keys::public(path)? {
-            if matches!(key.material, Material::Secret(_)) {
-                return Err(failed(path, "a shared secret, which is not to be published"));
-            }
-            key.material.algs().map_err(|error| failed(path, &error.to_string()))?;
-            let kid = key.kid.unwrap_or_else(|| key.material.thumbprint());
-            let jwk = to_jwk(&key.material, Some(&kid), key.alg);
-            match set.iter().find(|other| other.get("kid") == jwk.get("kid")) {
-                None => set.push(jwk),
-                Some(same) if *same == jwk => {}
-                Some(_) => {
-                    return Err(failed(path, &format!("two keys have the kid \"{kid}\"")));
-                }
-            }
+pub(crate) fn run(args: &Jwks) -> Result<(), Error> {
+    if args.files.iter().filter(|file| files::is_standard(file)).count() > 1 {
+        return Err(Error::Usage("standard input is given twice".to_owned()));
+    }
+    let mut set = Vec::new();
+    for file in &args.files {
+        for key in keys::public_keys(file)? {
+            add(&mut set, key, file)?;
         }
     }
-    let text = format!("{:#}\n", json!({ "keys": set }));
-    write(&args.output, &text, Secrecy::Public, Existing::Replace)
+    let keys: Vec<_> =
+        set.iter().map(|(kid, key)| to_jwk(&key.material, Some(kid), key.alg)).collect();
+    let json = serde_json::json!({ "keys": keys });
+    let text = format!("{json:#}\n");
+    files::write(&args.output, text.as_bytes(), Readers::Everyone, Existing::ReplacedUnlessSecret)
+}
+
+/// Adds a key under its own name or its thumbprint, if the set does not have it yet.
+fn add(set: &mut Vec<(String, Jwk)>, mut key: Jwk, file: &Path) -> Result<(), Error> {
+    let kid = key.kid.take().unwrap_or_else(|| key.material.thumbprint());
+    for (_, known) in set.iter_mut().filter(|(taken, _)| *taken == kid) {
+        if known.material != key.material {
+            return Err(Error::of(
+                file,
+                format_args!("another key has the \"kid\" \"{kid}\", too"),
+            ));
+        }
+        // Given for one algorithm and for any that fits: the latter is both.
+        if known.alg.is_none() || key.alg.is_none() || known.alg == key.alg {
+            known.alg = known.alg.and(key.alg);
+            return Ok(());
+        }
+    }
+    set.push((kid, key));
+    Ok(())
 }

@@ -1,67 +1,106 @@
-//! Keys in whichever file format, public or private.
+//! Key files, in every format that has one.
 
 use std::path::Path;
 
-use ojwt_core::Alg;
 use ojwt_core::json::Json;
-use ojwt_core::jwk;
-use ojwt_core::keys::KeyError;
+use ojwt_core::jwk::{self, Jwk};
+use ojwt_core::keys::{KeyError, MAX_KEY_FILE_SIZE};
 use ojwt_core::material::Material;
-use ojwt_core::pem;
-use ojwt_core::sign::SigningKey;
+use ojwt_core::sign::{SigningKey, public_pem};
+use ojwt_core::{KeyFormat, KeySet, KeySetBuilder, pem};
 
-use crate::Failure;
-use crate::files::{failed, read};
+use crate::error::{Error, warn_of};
+use crate::files;
 
-/// A key that can verify, with what its file says of it.
-pub(crate) struct PublicKey {
-    pub(crate) material: Material,
-    pub(crate) kid: Option<String>,
-    pub(crate) alg: Option<Alg>,
+/// The key to sign with.
+pub(crate) fn signing_key(file: &Path) -> Result<SigningKey, Error> {
+    let contents = read(file)?;
+    if Json::parse_object(&contents).is_ok_and(|json| json.member("keys").is_some()) {
+        return Err(Error::of(file, "a JWK Set, where one key is needed"));
+    }
+    let key = SigningKey::read(&contents).map_err(|error| Error::of(file, error))?;
+    if files::is_open_to_all(file) {
+        warn_of(file, "is open to every user of this machine; chmod 600 closes it");
+    }
+    Ok(key)
 }
 
-/// Reads a private key or a shared secret.
-pub(crate) fn private(path: &Path) -> Result<SigningKey, Failure> {
-    SigningKey::read(&read(path)?).map_err(|error| failed(path, &error.to_string()))
+/// The keys to verify with.
+pub(crate) fn verification_keys(file: &Path, format: Option<KeyFormat>) -> Result<KeySet, Error> {
+    let of_file = |error| Error::of(file, error);
+    let mut contents = read(file)?;
+    if format.is_none() && is_private_pem(&contents) {
+        let public = SigningKey::read(&contents).and_then(|key| key.material()).map_err(of_file)?;
+        contents = public_pem(&public).unwrap_or_default().into_bytes();
+    }
+    let mut builder = KeySetBuilder::new();
+    let added = builder.add(&contents, format);
+    for warning in builder.take_warnings() {
+        warn_of(file, warning);
+    }
+    added.map_err(of_file)?;
+    Ok(builder.build().0)
 }
 
-/// Reads the public keys of a file; of a private key, its public half.
-pub(crate) fn public(path: &Path) -> Result<Vec<PublicKey>, Failure> {
-    let file = read(path)?;
-    let keys = if file.trim_ascii_start().first() == Some(&b'{') {
-        from_json(&file)
+/// The public keys of a file, in its order; those of private keys, too.
+pub(crate) fn public_keys(file: &Path) -> Result<Vec<Jwk>, Error> {
+    let contents = read(file)?;
+    let keys = if contents.trim_ascii_start().first() == Some(&b'{') {
+        public_jwks(file, &contents)
+    } else if is_private_pem(&contents) {
+        SigningKey::read(&contents).and_then(|key| key.material()).map(|key| vec![bare(key)])
     } else {
-        from_pem(&file)
+        pem::parse(&contents).map(|keys| keys.into_iter().map(bare).collect())
     };
-    match keys {
-        Ok(keys) if keys.is_empty() => Err(failed(path, &KeyError::NoKey.to_string())),
-        Ok(keys) => Ok(keys),
-        Err(error) => Err(failed(path, &error.to_string())),
+    let keys = keys.map_err(|error| Error::of(file, error))?;
+    if keys.is_empty() {
+        return Err(Error::of(file, KeyError::NoKey));
     }
+    for key in &keys {
+        if matches!(key.material, Material::Secret(_)) {
+            return Err(Error::of(file, "a shared secret, which has no public part"));
+        }
+        // A point that is not on its curve is no key, though it can be written as one.
+        let usable = key.material.algs().and_then(|algs| {
+            algs.first().map_or(Err(KeyError::NoKey), |alg| key.material.verifier(*alg))
+        });
+        usable.map_err(|error| Error::of(file, error))?;
+    }
+    Ok(keys)
 }
 
-fn from_pem(file: &[u8]) -> Result<Vec<PublicKey>, KeyError> {
-    let materials = match SigningKey::read(file) {
-        Ok(key) => vec![key.material()?],
-        Err(_) => pem::parse(file)?,
+fn public_jwks(file: &Path, contents: &[u8]) -> Result<Vec<Jwk>, KeyError> {
+    let json = Json::parse_object(contents).map_err(KeyError::Json)?;
+    let Some(set) = json.member("keys") else {
+        return Ok(vec![jwk::parse(json.root())?]);
     };
-    let unnamed = |material| PublicKey { material, kid: None, alg: None };
-    Ok(materials.into_iter().map(unnamed).collect())
+    let mut keys = Vec::new();
+    for (index, value) in set.as_array().ok_or(KeyError::Member("keys"))?.enumerate() {
+        match jwk::parse(value) {
+            Ok(key) => keys.push(key),
+            // RFC 7517 section 5: a set may hold keys of kinds that are not understood.
+            Err(KeyError::Unusable(why)) => {
+                warn_of(file, format_args!("key {index}: skipped: {why}"));
+            }
+            Err(error) => return Err(error.in_key(index)),
+        }
+    }
+    Ok(keys)
 }
 
-fn from_json(file: &[u8]) -> Result<Vec<PublicKey>, KeyError> {
-    let json = Json::parse_object(file).map_err(KeyError::Json)?;
-    let read = |value| {
-        let jwk = jwk::parse(value)?;
-        Ok(PublicKey { material: jwk.material, kid: jwk.kid, alg: jwk.alg })
-    };
-    match json.member("keys") {
-        None => Ok(vec![read(json.root())?]),
-        Some(keys) => keys
-            .as_array()
-            .ok_or(KeyError::Member("keys"))?
-            .enumerate()
-            .map(|(index, value)| read(value).map_err(|error: KeyError| error.in_key(index)))
-            .collect(),
+/// A key that comes without a word about its use.
+fn bare(material: Material) -> Jwk {
+    Jwk { material, kid: None, alg: None, has_private_part: false }
+}
+
+fn is_private_pem(contents: &[u8]) -> bool {
+    contents.trim_ascii_start().first() != Some(&b'{') && files::holds_private_pem(contents)
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Error> {
+    let contents = files::read(file, MAX_KEY_FILE_SIZE)?;
+    if contents.len() > MAX_KEY_FILE_SIZE {
+        return Err(Error::of(file, KeyError::FileTooLarge));
     }
+    Ok(contents)
 }

@@ -1,19 +1,23 @@
-//! `make_priv_key`: a new private key.
+//! `otools make_priv_key`.
 
 use ojwt_core::sign::{SignError, SigningKey};
 
-use crate::Failure;
 use crate::args::MakePrivKey;
-use crate::files::{Existing, Secrecy, write};
+use crate::error::Error;
+use crate::files::{self, Existing, Readers};
 
-pub(crate) fn run(args: &MakePrivKey) -> Result<(), Failure> {
-    let key = SigningKey::generate(args.alg.into(), args.bits).map_err(|error| match error {
-        SignError::RsaBits { .. } => Failure::usage(error.to_string()),
-        SignError::NotForAlgorithm { .. } | SignError::NoPem | SignError::Crypto => {
-            Failure::failed(error.to_string())
-        }
-    })?;
-    let pem = key.to_pkcs8_pem().map_err(|error| Failure::failed(error.to_string()))?;
-    let existing = if args.force { Existing::Force } else { Existing::Keep };
-    write(&args.output, &pem, Secrecy::Secret, existing)
+pub(crate) fn run(args: &MakePrivKey) -> Result<(), Error> {
+    let existing = if args.force { Existing::Replaced } else { Existing::Stays };
+    if existing == Existing::Stays {
+        files::refuse_existing(&args.output)?;
+    }
+    let pem = SigningKey::generate(args.alg, args.bits)
+        .and_then(|key| key.to_pkcs8_pem())
+        .map_err(|error| match error {
+            SignError::RsaBits { .. } => Error::Usage(format!("--bits: {error}")),
+            SignError::NotForAlgorithm { .. } | SignError::NoPem | SignError::Crypto => {
+                Error::Failed(error.to_string())
+            }
+        })?;
+    files::write(&args.output, pem.as_bytes(), Readers::Owner, existing)
 }

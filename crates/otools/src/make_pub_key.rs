@@ -1,17 +1,22 @@
-//! `make_pub_key`: the public half of a key.
+//! `otools make_pub_key`.
 
 use ojwt_core::sign::public_pem;
 
-use crate::Failure;
 use crate::args::MakePubKey;
-use crate::files::{Existing, Secrecy, failed, write};
+use crate::error::Error;
+use crate::files::{self, Existing, Readers};
 use crate::keys;
 
-pub(crate) fn run(args: &MakePubKey) -> Result<(), Failure> {
-    let mut pem = String::new();
-    for key in keys::public(&args.input)? {
-        pem += &public_pem(&key.material)
-            .ok_or_else(|| failed(&args.input, "a shared secret, which has no public half"))?;
+pub(crate) fn run(args: &MakePubKey) -> Result<(), Error> {
+    if files::same(&args.input, &args.output) {
+        return Err(Error::of(&args.output, "is the input, which is not overwritten"));
     }
-    write(&args.output, &pem, Secrecy::Public, Existing::Replace)
+    let keys = keys::public_keys(&args.input)?;
+    let [key] = keys.as_slice() else {
+        let what = format!("holds {} keys, not one; otools jwks takes them all", keys.len());
+        return Err(Error::of(&args.input, what));
+    };
+    let pem = public_pem(&key.material)
+        .ok_or_else(|| Error::of(&args.input, "a key that has no PEM form"))?;
+    files::write(&args.output, pem.as_bytes(), Readers::Everyone, Existing::ReplacedUnlessSecret)
 }

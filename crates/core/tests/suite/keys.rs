@@ -1,0 +1,796 @@
+//! Key files: which keys are taken, which are refused, and what the operator is told.
+
+use std::time::{Duration, Instant};
+
+use ojwt_core::denial::Defect;
+use ojwt_core::keys::{KeyError, MAX_CANDIDATES, MAX_KEY_FILE_SIZE};
+use ojwt_core::material::Material;
+use ojwt_core::sign::{self, SigningKey};
+use ojwt_core::{Alg, Denial, KeyFormat, KeySet, KeySetBuilder, base64url};
+use serde_json::{Value, json};
+
+use crate::common::{
+    Kind, PAYLOAD, bare_jwk, base64, data, judge, jwks, key, key_set, refusal, token, verifier,
+    with,
+};
+
+fn load(file: impl AsRef<[u8]>, format: Option<KeyFormat>) -> Result<(KeySet, String), KeyError> {
+    let mut builder = KeySetBuilder::new();
+    builder.add(file.as_ref(), format)?;
+    let (keys, warnings) = builder.build();
+    let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    Ok((keys, warnings.join("\n")))
+}
+
+fn load_error(file: impl AsRef<[u8]>) -> KeyError {
+    load(file, None).expect_err("the file was accepted")
+}
+
+fn jwks_text(keys: &[Value]) -> String {
+    json!({ "keys": keys }).to_string()
+}
+
+/// What the operator reads about a broken key, which stands second in its set.
+fn error_in_set(jwk: &Value) -> String {
+    load_error(jwks_text(&[bare_jwk(Alg::ES384), jwk.clone()])).to_string()
+}
+
+/// What the operator reads about a key that is skipped, which stands second in its set.
+fn warning_in_set(jwk: &Value) -> String {
+    let (keys, warnings) =
+        load(jwks_text(&[bare_jwk(Alg::ES384), jwk.clone()]), None).expect("the set was refused");
+    judge(&verifier(keys), token(Alg::ES384)).unwrap();
+    warnings
+}
+
+fn pem_of(alg: Alg) -> String {
+    sign::public_pem(&Kind::of(alg).material()).unwrap()
+}
+
+fn oct(secret: &[u8]) -> Value {
+    json!({"kty": "oct", "k": base64(secret)})
+}
+
+// RSA
+
+/// A JWK with an odd modulus of so many bits: nobody has its private key.
+fn rsa_of_bits(bits: usize) -> Value {
+    let mut n = vec![0; bits.div_ceil(8)];
+    n[0] = 1 << ((bits - 1) % 8);
+    *n.last_mut().unwrap() |= 1;
+    json!({"kty": "RSA", "n": base64(&n), "e": "AQAB"})
+}
+
+/// RFC 7518 sections 3.3 and 3.5: "A key of size 2048 bits or larger MUST be used".
+#[test]
+fn rejects_an_rsa_key_below_2048_bits_when_it_is_loaded() {
+    for bits in [512, 1024, 1536, 2040, 2047] {
+        let error = load_error(rsa_of_bits(bits).to_string());
+        assert_eq!(error, KeyError::RsaSize { bits });
+        assert_eq!(error.to_string(), format!("RSA key of {bits} bits, not 2048 to 8192"));
+    }
+    let pem = load_error(data("rsa1024.pub.pem"));
+    assert_eq!(pem.to_string(), "key 0: RSA key of 1024 bits, not 2048 to 8192");
+    for bits in [2048, 2049, 3072, 4096, 8192] {
+        load(rsa_of_bits(bits).to_string(), None).unwrap();
+    }
+}
+
+#[test]
+fn rejects_an_rsa_key_so_large_that_verifying_is_a_burden() {
+    for bits in [8193, 16384, 100_000] {
+        assert_eq!(load_error(rsa_of_bits(bits).to_string()), KeyError::RsaSize { bits });
+    }
+}
+
+#[test]
+fn leading_zeros_do_not_lengthen_an_rsa_modulus() {
+    let short = rsa_of_bits(1024);
+    let n = base64url::decode(short["n"].as_str().unwrap().as_bytes()).unwrap();
+    let padded = [&[0; 128][..], &n].concat();
+    let jwk = with(short, &json!({"n": base64(&padded)}));
+    assert_eq!(load_error(jwk.to_string()), KeyError::RsaSize { bits: 1024 });
+}
+
+/// Some issuers write the sign octet of DER into `n`; the number is the same.
+#[test]
+fn accepts_an_rsa_modulus_with_a_leading_zero() {
+    let Material::Rsa { n, .. } = Kind::Rsa.material() else { panic!() };
+    let padded = base64([&[0], &n[..]].concat());
+    let keys = key_set(with(bare_jwk(Alg::RS256), &json!({"n": padded})).to_string());
+    judge(&verifier(keys), token(Alg::RS256)).unwrap();
+}
+
+/// With e = 1 every signature is its own message.
+#[test]
+fn rejects_an_rsa_exponent_that_is_zero_one_even_or_huge() {
+    let good = bare_jwk(Alg::RS256);
+    let exponents: [&[u8]; 9] = [
+        &[],
+        &[0],
+        &[0, 0, 0],
+        &[1],
+        &[0, 0, 1],
+        &[2],
+        &[4],
+        &[1, 0, 0],
+        &[0x01, 0, 0, 0, 0, 0, 0, 0, 1],
+    ];
+    for exponent in exponents {
+        let jwk = with(good.clone(), &json!({"e": base64(exponent)}));
+        let error = load_error(jwk.to_string());
+        let expected = [KeyError::Member("e"), KeyError::Encoding("an RSA public key")];
+        assert!(expected.contains(&error), "{exponent:?}: {error}");
+    }
+    let Material::Rsa { n, .. } = Kind::Rsa.material() else { panic!() };
+    let huge = with(good, &json!({"e": base64(&n)}));
+    assert_eq!(load_error(huge.to_string()), KeyError::Encoding("an RSA public key"));
+}
+
+#[test]
+fn rejects_an_even_rsa_modulus() {
+    let mut jwk = rsa_of_bits(2048);
+    let mut n = base64url::decode(jwk["n"].as_str().unwrap().as_bytes()).unwrap();
+    n[255] = 0;
+    jwk["n"] = base64(&n).into();
+    assert_eq!(load_error(jwk.to_string()), KeyError::Encoding("an RSA public key"));
+}
+
+// Elliptic curves
+
+/// An invalid-curve key would let its maker forge more than one signature.
+#[test]
+fn rejects_a_point_that_is_not_on_its_curve() {
+    for alg in [Alg::ES256, Alg::ES384, Alg::ES512, Alg::ES256K] {
+        let good = bare_jwk(alg);
+        let bytes =
+            |member: &str| base64url::decode(good[member].as_str().unwrap().as_bytes()).unwrap();
+        let (x, y) = (bytes("x"), bytes("y"));
+        let flipped = |number: &[u8]| {
+            let mut number = number.to_vec();
+            *number.last_mut().unwrap() ^= 1;
+            number
+        };
+        for (x, y) in [
+            (flipped(&x), y.clone()),
+            (x.clone(), flipped(&y)),
+            (y.clone(), x.clone()),
+            (vec![0; x.len()], vec![0; y.len()]),
+            (vec![0xff; x.len()], vec![0xff; y.len()]),
+        ] {
+            let point = json!({"x": base64(&x), "y": base64(&y)});
+            let error = load_error(with(good.clone(), &point).to_string());
+            assert_eq!(error, KeyError::Encoding("a point on its curve"), "{alg}");
+        }
+    }
+}
+
+/// RFC 7518 section 6.2.1.2: "The length of this octet string MUST be the full size of a
+/// coordinate".
+#[test]
+fn rejects_a_coordinate_that_is_not_of_full_size() {
+    for alg in [Alg::ES256, Alg::ES384, Alg::ES512, Alg::ES256K] {
+        let good = bare_jwk(alg);
+        for member in ["x", "y"] {
+            let full = base64url::decode(good[member].as_str().unwrap().as_bytes()).unwrap();
+            for bytes in
+                [&full[1..], &full[..full.len() - 1], &[&[0], &full[..]].concat()[..], &[], &[0]]
+            {
+                let jwk = with(good.clone(), &json!({member: base64(bytes)}));
+                assert_eq!(load_error(jwk.to_string()), KeyError::Member(member), "{alg}");
+            }
+        }
+    }
+}
+
+#[test]
+fn rejects_the_point_of_one_curve_under_the_name_of_another() {
+    // secp256k1 and P-256 have coordinates of one length.
+    for (alg, crv) in [(Alg::ES256, "secp256k1"), (Alg::ES256K, "P-256")] {
+        let jwk = with(bare_jwk(alg), &json!({"crv": crv}));
+        let error = load_error(jwk.to_string());
+        assert_eq!(error, KeyError::Encoding("a point on its curve"));
+    }
+    let jwk = with(bare_jwk(Alg::ES256), &json!({"crv": "P-384"}));
+    assert_eq!(load_error(jwk.to_string()), KeyError::Member("x"));
+}
+
+#[test]
+fn rejects_the_point_at_infinity_in_pem() {
+    // SubjectPublicKeyInfo of P-256 whose BIT STRING holds the single octet 00.
+    let der = [
+        0x30, 0x19, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08,
+        0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x02, 0x00, 0x00,
+    ];
+    let error = load_error(pem::encode(&pem::Pem::new("PUBLIC KEY", der)));
+    assert_eq!(error.to_string(), "key 0: not an uncompressed point");
+}
+
+#[test]
+fn rejects_a_compressed_point_in_pem() {
+    let error = load_error(data("ec_compressed.pub.pem"));
+    assert_eq!(error.to_string(), "key 0: not an uncompressed point");
+}
+
+/// CVE-2020-0601: a curve that is spelled out may have another base point.
+#[test]
+fn rejects_a_curve_that_is_spelled_out() {
+    let error = load_error(data("ec_explicit.pub.pem"));
+    assert_eq!(error.to_string(), "key 0: not a public key in DER");
+}
+
+#[test]
+fn rejects_public_keys_of_kinds_that_are_not_supported() {
+    for (file, message) in [
+        ("ec_p224.pub.pem", "key 0: unknown curve"),
+        ("x25519.pub.pem", "key 0: unknown kind of public key"),
+        ("rsa_pss_oid.pub.pem", "key 0: unknown kind of public key"),
+    ] {
+        assert_eq!(load_error(data(file)).to_string(), message);
+    }
+}
+
+// Ed25519
+
+#[test]
+fn rejects_an_ed25519_key_of_another_length() {
+    for length in [0, 1, 31, 33, 57, 64] {
+        let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": base64(vec![9; length])});
+        assert_eq!(load_error(jwk.to_string()), KeyError::Member("x"), "{length}");
+    }
+}
+
+/// Whoever knows the eight points of small order can sign anything for them.
+#[test]
+fn rejects_an_ed25519_key_of_small_order() {
+    for hex in [
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0000000000000000000000000000000000000000000000000000000000000080",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000080",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+    ] {
+        let x: Vec<u8> =
+            (0..64).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap()).collect();
+        let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": base64(&x)});
+        let error = load_error(jwk.to_string());
+        assert_eq!(error, KeyError::Encoding("an Ed25519 public key"), "{hex}");
+    }
+}
+
+// Secrets
+
+/// RFC 7518 section 3.2: "A key of the same size as the hash output … or larger MUST be used".
+#[test]
+fn a_secret_serves_only_hashes_that_are_no_longer_than_it() {
+    for (length, algs) in [
+        (32, &[Alg::HS256][..]),
+        (47, &[Alg::HS256]),
+        (48, &[Alg::HS256, Alg::HS384]),
+        (63, &[Alg::HS256, Alg::HS384]),
+        (64, &[Alg::HS256, Alg::HS384, Alg::HS512]),
+        (1000, &[Alg::HS256, Alg::HS384, Alg::HS512]),
+    ] {
+        let jwk = oct(&vec![7; length]);
+        let signer = SigningKey::read(jwk.to_string().as_bytes()).unwrap();
+        let verifier = verifier(key_set(jwk.to_string()));
+        for alg in [Alg::HS256, Alg::HS384, Alg::HS512] {
+            let token = signer.sign(alg, None, PAYLOAD).unwrap();
+            if algs.contains(&alg) {
+                judge(&verifier, token).unwrap();
+            } else {
+                let denial = refusal(&verifier, token);
+                assert_eq!(denial, Denial::AlgorithmNotAllowed, "{length}");
+            }
+        }
+    }
+}
+
+#[test]
+fn rejects_a_secret_shorter_than_any_hash_when_it_is_loaded() {
+    for bytes in [0, 1, 16, 31] {
+        let error = load_error(oct(&vec![7; bytes]).to_string());
+        assert_eq!(error, KeyError::SecretTooShort { bytes });
+    }
+    let error = error_in_set(&oct(b"secret"));
+    assert_eq!(error, "key 1: secret of 6 bytes, at least 32 are needed for HS256");
+}
+
+#[test]
+fn rejects_a_secret_shorter_than_the_hash_that_its_jwk_names() {
+    for (length, alg) in [(32, Alg::HS384), (47, Alg::HS384), (63, Alg::HS512)] {
+        let jwk = with(oct(&vec![7; length]), &json!({"alg": alg.name()}));
+        assert_eq!(load_error(jwk.to_string()), KeyError::NotForAlgorithm { alg });
+    }
+}
+
+#[test]
+fn rejects_a_public_key_in_pem_as_the_secret_of_a_jwk() {
+    let certificate = String::from_utf8(data("chain.crt")).unwrap();
+    let pkcs1 = String::from_utf8(data("rsa_pkcs1.pub.pem")).unwrap();
+    for pem in [pem_of(Alg::RS256), pem_of(Alg::ES256), certificate, pkcs1] {
+        for spelling in [pem.clone(), format!("\n  {pem}"), pem.replace('\n', "\r\n")] {
+            assert_eq!(
+                load_error(oct(spelling.as_bytes()).to_string()),
+                KeyError::PublicKeyAsSecret
+            );
+        }
+    }
+}
+
+#[test]
+fn rejects_a_public_key_in_der_as_the_secret_of_a_jwk() {
+    for alg in [Alg::RS256, Alg::ES256, Alg::ES512] {
+        let der = Kind::of(alg).material().to_spki_der().unwrap();
+        assert_eq!(load_error(oct(&der).to_string()), KeyError::PublicKeyAsSecret, "{alg}");
+    }
+    let pkcs1 = pem::parse(data("rsa_pkcs1.pub.pem")).unwrap();
+    assert_eq!(load_error(oct(pkcs1.contents()).to_string()), KeyError::PublicKeyAsSecret);
+    for block in pem::parse_many(data("chain.crt")).unwrap() {
+        assert_eq!(load_error(oct(block.contents()).to_string()), KeyError::PublicKeyAsSecret);
+    }
+}
+
+#[test]
+fn rejects_a_secret_that_is_not_strict_base64url() {
+    for k in ["c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2U=", "not base64", "+/+/", "A"] {
+        let jwk = json!({"kty": "oct", "k": k});
+        assert_eq!(load_error(jwk.to_string()), KeyError::Member("k"), "{k}");
+    }
+}
+
+#[test]
+fn never_prints_a_secret() {
+    let (keys, warnings) =
+        load(oct(b"hunter2hunter2hunter2hunter2hunt").to_string(), None).unwrap();
+    let shown =
+        format!("{keys:?} {warnings} {:?}", verifier(key_set(oct(&[b'%'; 64]).to_string())));
+    assert!(!shown.contains("hunter2") && !shown.contains("%%"), "{shown}");
+    assert!(!shown.contains("104, 117, 110") && !shown.contains("68756e74"), "{shown}");
+    let error = load_error(oct(b"hunter2").to_string());
+    assert!(!format!("{error} {error:?}").contains("hunter2"));
+}
+
+// PEM
+
+#[test]
+fn reads_every_block_of_a_pem_file_and_ignores_the_text_between() {
+    let file = format!(
+        "# the old key\n{}\nsubject=CN = x\n\n{}\r\n# and the new one{}trailing text\n",
+        pem_of(Alg::RS256),
+        pem_of(Alg::ES256),
+        format!("\n{}", pem_of(Alg::EdDSA)).replace('\n', "\r\n"),
+    );
+    let verifier = verifier(key_set(file));
+    for alg in [Alg::RS256, Alg::ES256, Alg::EdDSA] {
+        judge(&verifier, token(alg)).unwrap();
+    }
+    assert_eq!(refusal(&verifier, token(Alg::ES384)), Denial::AlgorithmNotAllowed);
+}
+
+#[test]
+fn reads_pkcs1_and_certificates() {
+    for (file, alg) in [
+        ("rsa_pkcs1.pub.pem", Alg::RS256),
+        ("leaf_with_text.crt", Alg::RS256),
+        ("ed25519.crt", Alg::EdDSA),
+    ] {
+        judge(&verifier(key_set(data(file))), token(alg)).unwrap();
+        let crlf = String::from_utf8(data(file)).unwrap().replace('\n', "\r\n");
+        judge(&verifier(key_set(crlf)), token(alg)).unwrap();
+    }
+}
+
+/// A file names the keys that are trusted; that one certificate signed another does not matter.
+#[test]
+fn every_certificate_of_a_chain_is_a_key_of_its_own() {
+    let verifier = verifier(key_set(data("chain.crt")));
+    judge(&verifier, token(Alg::RS256)).unwrap();
+    judge(&verifier, token(Alg::ES256)).unwrap();
+}
+
+#[test]
+fn rejects_a_private_key_where_a_public_one_is_wanted() {
+    for file in ["rsa.pem", "ec_prime256v1.pem", "ed25519.pem"] {
+        let error = load_error(data(file)).to_string();
+        assert!(error.starts_with("key 0: a private key: only its public key belongs"), "{error}");
+    }
+    for label in ["RSA PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "PRIVATE KEY"] {
+        let pem = pem::encode(&pem::Pem::new(label, [0; 8]));
+        let after_a_good_one = format!("{}{pem}", pem_of(Alg::RS256));
+        let error = load_error(after_a_good_one);
+        assert_eq!(error, KeyError::PrivateKey.in_key(1), "{label}");
+    }
+}
+
+#[test]
+fn rejects_pem_blocks_of_other_labels() {
+    for label in [
+        "CERTIFICATE REQUEST",
+        "X509 CRL",
+        "TRUSTED CERTIFICATE",
+        "EC PARAMETERS",
+        "DSA PUBLIC KEY",
+        "public key",
+        "PUBLIC  KEY",
+    ] {
+        let pem = pem::encode(&pem::Pem::new(label, Kind::Rsa.material().to_spki_der().unwrap()));
+        assert_eq!(load_error(pem), KeyError::PemLabel.in_key(0), "{label}");
+    }
+}
+
+#[test]
+fn rejects_a_pem_block_that_is_truncated_or_damaged() {
+    let good = pem_of(Alg::RS256);
+    let lines: Vec<&str> = good.lines().collect();
+    let without = |index: usize| {
+        let kept = lines.iter().enumerate().filter(|(i, _)| *i != index).map(|(_, line)| *line);
+        kept.collect::<Vec<_>>().join("\n")
+    };
+    let damaged = [
+        without(0),
+        without(1),
+        without(lines.len() - 1),
+        good.replacen("MII", "MI!", 1),
+        good.replacen("MII", "MIJ", 1),
+        good.replace("END PUBLIC KEY", "END RSA PUBLIC KEY"),
+        good.replace("-----BEGIN", "----BEGIN"),
+        good[..good.len() / 2].to_owned(),
+    ];
+    for (index, pem) in damaged.into_iter().enumerate() {
+        load(&pem, None).expect_err(&format!("accepted damage {index}"));
+        // A good key before or after it does not hide the damage.
+        let before = format!("{}\n{pem}", pem_of(Alg::ES256));
+        let after = format!("{pem}\n{}", pem_of(Alg::ES256));
+        load(&before, None).expect_err(&format!("accepted damage {index} after a good key"));
+        load(&after, None).expect_err(&format!("accepted damage {index} before a good key"));
+    }
+}
+
+#[test]
+fn rejects_der_with_something_after_it() {
+    for (label, der) in [
+        ("PUBLIC KEY", Kind::Rsa.material().to_spki_der().unwrap()),
+        ("PUBLIC KEY", Kind::P256.material().to_spki_der().unwrap()),
+        ("PUBLIC KEY", Kind::Ed25519.material().to_spki_der().unwrap()),
+        ("RSA PUBLIC KEY", pem::parse(data("rsa_pkcs1.pub.pem")).unwrap().into_contents()),
+        ("CERTIFICATE", pem::parse(data("ed25519.crt")).unwrap().into_contents()),
+    ] {
+        load(pem::encode(&pem::Pem::new(label, &der[..])), None).unwrap();
+        let longer = [&der[..], &[0]].concat();
+        let error = load(pem::encode(&pem::Pem::new(label, longer)), None).unwrap_err();
+        assert!(error.to_string().starts_with("key 0: not a"), "{error}");
+        for length in [0, 1, 2, der.len() / 2, der.len() - 1] {
+            let shorter = pem::encode(&pem::Pem::new(label, &der[..length]));
+            assert!(load(shorter, None).is_err(), "{label} {length}");
+        }
+    }
+}
+
+#[test]
+fn rejects_a_file_without_any_key() {
+    for file in ["", " \n", "garbage", "\0\0\0", "\u{feff}", "[]", "null", "\"-----BEGIN\""] {
+        assert_eq!(load_error(file), KeyError::NoKey, "{file:?}");
+    }
+    for set in [r#"{"keys":[]}"#, r#"{"keys":[{"kty":"oct","use":"enc","k":""}]}"#] {
+        assert_eq!(load_error(set), KeyError::NoKey, "{set}");
+    }
+    assert_eq!(KeyError::NoKey.to_string(), "no usable key");
+}
+
+#[test]
+fn rejects_a_file_of_the_other_format_than_was_said() {
+    let set = jwks_text(&[bare_jwk(Alg::RS256)]);
+    assert_eq!(load(&set, Some(KeyFormat::Pem)).unwrap_err(), KeyError::NoKey);
+    let error = load(pem_of(Alg::RS256), Some(KeyFormat::Jwks)).unwrap_err();
+    assert_eq!(error, KeyError::Json(Defect::Json));
+    load(&set, Some(KeyFormat::Jwks)).unwrap();
+    load(pem_of(Alg::RS256), Some(KeyFormat::Pem)).unwrap();
+    load(format!("\r\n\t {set}\n"), None).unwrap();
+}
+
+#[test]
+fn rejects_a_key_file_over_the_limit() {
+    let file = " ".repeat(MAX_KEY_FILE_SIZE + 1);
+    assert_eq!(load_error(file), KeyError::FileTooLarge);
+}
+
+// JWK and JWKS (RFC 7517)
+
+#[test]
+fn reads_a_single_jwk_and_a_set() {
+    judge(&verifier(key_set(bare_jwk(Alg::ES256).to_string())), token(Alg::ES256)).unwrap();
+    judge(&verifier(jwks(&[bare_jwk(Alg::ES256)])), token(Alg::ES256)).unwrap();
+}
+
+#[test]
+fn rejects_a_jwks_that_is_not_one() {
+    for (file, error) in [
+        ("{}", KeyError::Member("kty")),
+        (r#"{"keys":null}"#, KeyError::Member("keys")),
+        (r#"{"keys":{}}"#, KeyError::Member("keys")),
+        (r#"{"keys":"x"}"#, KeyError::Member("keys")),
+        (r#"{"Keys":[]}"#, KeyError::Member("kty")),
+        (r#"{"keys":[1]}"#, KeyError::Member("the JWK").in_key(0)),
+        (r#"{"keys":[[]]}"#, KeyError::Member("the JWK").in_key(0)),
+        (r#"{"keys":[]"#, KeyError::Json(Defect::Json)),
+        (r#"{"keys":[]}x"#, KeyError::Json(Defect::Json)),
+        (r#"{"keys":[]}{"keys":[]}"#, KeyError::Json(Defect::Json)),
+        (r#"{"keys":[],"keys":[]}"#, KeyError::Json(Defect::DuplicateMember)),
+        (r#"{"keys":[{"kty":"RSA","kty":"oct"}]}"#, KeyError::Json(Defect::DuplicateMember)),
+    ] {
+        assert_eq!(load_error(file), error, "{file}");
+    }
+}
+
+/// RFC 7517 section 5: "Implementations SHOULD ignore JWKs within a JWK Set that use "kty" (key
+/// type) values that are not understood by them".
+#[test]
+fn skips_keys_of_unknown_kinds_and_says_which() {
+    let good = bare_jwk(Alg::RS256);
+    let unknown_kty = json!({"kty": "AKP", "alg": "ML-DSA-44", "pub": "AA"});
+    for (jwk, why) in [
+        (json!({"kty": "LWE"}), "unknown \"kty\""),
+        (json!({"kty": "rsa", "n": 1}), "unknown \"kty\""),
+        (unknown_kty, "\"alg\" is no signature algorithm that is supported"),
+        (json!({"kty": "EC", "crv": "P-224", "x": "AA", "y": "AA"}), "unknown \"crv\""),
+        (json!({"kty": "EC", "crv": "p-256", "x": "AA", "y": "AA"}), "unknown \"crv\""),
+        (json!({"kty": "OKP", "crv": "X25519", "x": "AA"}), "unknown \"crv\""),
+        (with(good.clone(), &json!({"use": "enc"})), "\"use\" is not \"sig\""),
+        (with(good.clone(), &json!({"use": "Sig"})), "\"use\" is not \"sig\""),
+        (with(good.clone(), &json!({"use": ""})), "\"use\" is not \"sig\""),
+        (with(good.clone(), &json!({"key_ops": []})), "\"key_ops\" does not hold \"verify\""),
+        (with(good.clone(), &json!({"key_ops": ["sign"]})), "\"key_ops\" does not hold \"verify\""),
+        (
+            with(good.clone(), &json!({"key_ops": ["encrypt", "wrapKey"]})),
+            "\"key_ops\" does not hold \"verify\"",
+        ),
+        (
+            with(good.clone(), &json!({"alg": "RSA-OAEP"})),
+            "\"alg\" is no signature algorithm that is supported",
+        ),
+        (
+            with(good, &json!({"alg": "none"})),
+            "\"alg\" is no signature algorithm that is supported",
+        ),
+    ] {
+        assert_eq!(warning_in_set(&jwk), format!("key 1: skipped: {why}"), "{jwk}");
+        let alone = jwks_text(std::slice::from_ref(&jwk));
+        assert_eq!(load_error(alone), KeyError::NoKey, "{jwk}");
+        assert_eq!(load_error(jwk.to_string()).to_string(), why, "{jwk}");
+    }
+}
+
+#[test]
+fn a_skipped_key_verifies_nothing() {
+    for skipped in
+        [json!({"use": "enc"}), json!({"key_ops": ["encrypt"]}), json!({"alg": "RSA-OAEP"})]
+    {
+        let keys =
+            jwks(&[with(bare_jwk(Alg::RS256), &skipped), with(bare_jwk(Alg::ES256), &json!({}))]);
+        let verifier = verifier(keys);
+        assert_eq!(refusal(&verifier, token(Alg::RS256)), Denial::AlgorithmNotAllowed);
+        judge(&verifier, token(Alg::ES256)).unwrap();
+    }
+}
+
+#[test]
+fn accepts_use_sig_and_key_ops_that_hold_verify() {
+    for more in [
+        json!({"use": "sig"}),
+        json!({"key_ops": ["verify"]}),
+        json!({"key_ops": ["sign", "verify"], "use": "sig", "alg": "RS256"}),
+        json!({"x5c": ["junk"], "x5u": "junk", "x5t": 1, "unknown": {"a": [1]}}),
+    ] {
+        let (keys, warnings) = load(with(bare_jwk(Alg::RS256), &more).to_string(), None).unwrap();
+        assert_eq!(warnings, "");
+        judge(&verifier(keys), token(Alg::RS256)).unwrap();
+    }
+}
+
+#[test]
+fn a_broken_key_names_its_place_and_its_member() {
+    let (rsa, ec, okp) = (bare_jwk(Alg::RS256), bare_jwk(Alg::ES256), bare_jwk(Alg::EdDSA));
+    let without = |jwk: &Value, member: &str| {
+        let mut jwk = jwk.clone();
+        jwk.as_object_mut().unwrap().remove(member);
+        jwk
+    };
+    for (jwk, member) in [
+        (without(&rsa, "kty"), "kty"),
+        (without(&rsa, "n"), "n"),
+        (without(&rsa, "e"), "e"),
+        (without(&ec, "crv"), "crv"),
+        (without(&ec, "x"), "x"),
+        (without(&ec, "y"), "y"),
+        (without(&okp, "crv"), "crv"),
+        (without(&okp, "x"), "x"),
+        (json!({"kty": "oct"}), "k"),
+        (json!({"kty": ["RSA"]}), "kty"),
+        (with(rsa.clone(), &json!({"n": 5})), "n"),
+        (with(rsa.clone(), &json!({"n": "AQAB="})), "n"),
+        (with(rsa.clone(), &json!({"e": 65537})), "e"),
+        (with(rsa.clone(), &json!({"use": ["sig"]})), "use"),
+        (with(rsa.clone(), &json!({"key_ops": "verify"})), "key_ops"),
+        (with(rsa.clone(), &json!({"key_ops": ["verify", 1]})), "key_ops"),
+        (with(rsa.clone(), &json!({"key_ops": ["verify", "verify"]})), "key_ops"),
+        (with(rsa.clone(), &json!({"alg": null})), "alg"),
+        (with(rsa, &json!({"kid": 1})), "kid"),
+    ] {
+        let expected = format!("key 1: \"{member}\" is missing or broken");
+        assert_eq!(error_in_set(&jwk), expected, "{jwk}");
+    }
+}
+
+#[test]
+fn rejects_a_jwk_whose_alg_does_not_fit_its_key() {
+    for alg in Alg::ALL {
+        for other in Alg::ALL.into_iter().filter(|other| Kind::of(*other) != Kind::of(alg)) {
+            let jwk = with(bare_jwk(alg), &json!({"alg": other.name()}));
+            let expected = format!("key 1: \"alg\" is {other}, which does not fit the key");
+            assert_eq!(error_in_set(&jwk), expected);
+        }
+    }
+}
+
+#[test]
+fn warns_of_a_private_key_in_a_set_and_uses_its_public_part_alone() {
+    for alg in [Alg::RS256, Alg::ES256, Alg::EdDSA] {
+        let jwk = with(bare_jwk(alg), &json!({"d": "c2VjcmV0"}));
+        let (keys, warnings) = load(jwks_text(&[bare_jwk(Alg::ES384), jwk]), None).unwrap();
+        let expected = "key 1: holds a private key, of which only the public part is used";
+        assert_eq!(warnings, expected);
+        judge(&verifier(keys), token(alg)).unwrap();
+    }
+    let (_, warnings) = load(oct(&[7; 32]).to_string(), None).unwrap();
+    assert_eq!(warnings, "");
+}
+
+#[test]
+fn a_failed_file_leaves_the_builder_as_it_was() {
+    let mut builder = KeySetBuilder::new();
+    builder.add(bare_jwk(Alg::ES384).to_string().as_bytes(), None).unwrap();
+    let broken = jwks_text(&[bare_jwk(Alg::RS256), json!({"kty": "RSA"})]);
+    builder.add(broken.as_bytes(), None).unwrap_err();
+    let broken = format!("{}{}", pem_of(Alg::EdDSA), pem::encode(&pem::Pem::new("X", [0])));
+    builder.add(broken.as_bytes(), None).unwrap_err();
+    let verifier = verifier(builder.build().0);
+    judge(&verifier, token(Alg::ES384)).unwrap();
+    assert_eq!(refusal(&verifier, token(Alg::RS256)), Denial::AlgorithmNotAllowed);
+    assert_eq!(refusal(&verifier, token(Alg::EdDSA)), Denial::AlgorithmNotAllowed);
+}
+
+#[test]
+fn gathers_the_keys_of_several_files() {
+    let mut builder = KeySetBuilder::new();
+    builder.add(bare_jwk(Alg::ES256).to_string().as_bytes(), None).unwrap();
+    builder.add(pem_of(Alg::RS256).as_bytes(), None).unwrap();
+    builder.add(jwks_text(&[bare_jwk(Alg::EdDSA)]).as_bytes(), Some(KeyFormat::Jwks)).unwrap();
+    assert_eq!(builder.take_warnings(), []);
+    let verifier = verifier(builder.build().0);
+    for alg in [Alg::ES256, Alg::RS256, Alg::EdDSA] {
+        judge(&verifier, token(alg)).unwrap();
+    }
+}
+
+#[test]
+fn loads_a_set_of_a_thousand_keys_and_finds_each_at_once() {
+    let secret = |i: usize| {
+        let mut secret = [0x11; 32];
+        secret[..8].copy_from_slice(&i.to_be_bytes());
+        secret
+    };
+    let set: Vec<Value> =
+        (0..1000).map(|i| with(oct(&secret(i)), &json!({"kid": i.to_string()}))).collect();
+    let start = Instant::now();
+    let verifier = verifier(jwks(&set));
+    for i in (0..1000).step_by(37) {
+        let signer = SigningKey::read(set[i].to_string().as_bytes()).unwrap();
+        let token = signer.sign(Alg::HS256, Some(&i.to_string()), PAYLOAD).unwrap();
+        judge(&verifier, &token).unwrap();
+        let misnamed = signer.sign(Alg::HS256, Some("0x1"), PAYLOAD).unwrap();
+        assert_eq!(refusal(&verifier, misnamed), Denial::UnknownKey);
+    }
+    assert!(start.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn loads_a_thousand_rsa_keys_in_reasonable_time() {
+    let set: Vec<Value> =
+        (0..1000).map(|i| with(bare_jwk(Alg::RS256), &json!({"kid": i.to_string()}))).collect();
+    let start = Instant::now();
+    let verifier = verifier(jwks(&set));
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    let token = key(Alg::RS256).sign(Alg::RS256, Some("999"), PAYLOAD).unwrap();
+    judge(&verifier, token).unwrap();
+}
+
+// Which keys are tried: `KeySet::candidates`
+
+fn candidates(keys: &KeySet, alg: Alg, kid: Option<&str>) -> Result<usize, Denial> {
+    keys.candidates(alg, kid).map(Iterator::count)
+}
+
+#[test]
+fn a_token_without_kid_is_tried_with_every_key_of_its_algorithm() {
+    let keys = jwks(&[
+        with(bare_jwk(Alg::RS256), &json!({"kid": "a"})),
+        bare_jwk(Alg::RS256),
+        with(bare_jwk(Alg::RS256), &json!({"kid": "b", "alg": "PS256"})),
+        bare_jwk(Alg::ES256),
+    ]);
+    assert_eq!(candidates(&keys, Alg::RS256, None), Ok(2));
+    assert_eq!(candidates(&keys, Alg::PS256, None), Ok(3));
+    assert_eq!(candidates(&keys, Alg::ES256, None), Ok(1));
+    assert_eq!(candidates(&keys, Alg::HS256, None), Err(Denial::AlgorithmNotAllowed));
+}
+
+#[test]
+fn a_kid_that_is_known_selects_the_keys_so_named_and_no_other() {
+    let keys = jwks(&[
+        with(bare_jwk(Alg::RS256), &json!({"kid": "a"})),
+        with(bare_jwk(Alg::ES256), &json!({"kid": "a"})),
+        with(bare_jwk(Alg::RS256), &json!({"kid": "b"})),
+        bare_jwk(Alg::EdDSA),
+    ]);
+    assert_eq!(candidates(&keys, Alg::RS256, Some("a")), Ok(1));
+    assert_eq!(candidates(&keys, Alg::ES256, Some("a")), Ok(1));
+    assert_eq!(candidates(&keys, Alg::RS256, Some("b")), Ok(1));
+    // It has a name, but no key so named is of that kind; the nameless are not tried either.
+    assert_eq!(candidates(&keys, Alg::ES256, Some("b")), Err(Denial::AlgorithmNotAllowed));
+    assert_eq!(candidates(&keys, Alg::EdDSA, Some("a")), Err(Denial::AlgorithmNotAllowed));
+}
+
+#[test]
+fn a_kid_that_is_unknown_selects_the_nameless_keys_if_there_are_any() {
+    let named = with(bare_jwk(Alg::RS256), &json!({"kid": "a"}));
+    let keys = jwks(std::slice::from_ref(&named));
+    assert_eq!(candidates(&keys, Alg::RS256, Some("x")), Err(Denial::UnknownKey));
+    assert_eq!(candidates(&keys, Alg::ES256, Some("x")), Err(Denial::UnknownKey));
+    let keys = jwks(&[named, bare_jwk(Alg::RS256), bare_jwk(Alg::ES256)]);
+    assert_eq!(candidates(&keys, Alg::RS256, Some("x")), Ok(1));
+    assert_eq!(candidates(&keys, Alg::ES256, Some("x")), Ok(1));
+    assert_eq!(candidates(&keys, Alg::EdDSA, Some("x")), Err(Denial::AlgorithmNotAllowed));
+    // PEM has no names, so whatever kid the issuer gives is no obstacle.
+    let token = key(Alg::RS256).sign(Alg::RS256, Some("whatever"), PAYLOAD).unwrap();
+    judge(&verifier(key_set(pem_of(Alg::RS256))), token).unwrap();
+}
+
+#[test]
+fn keys_of_one_name_are_all_tried() {
+    let stranger = SigningKey::generate(Alg::ES256, None).unwrap();
+    let named = |jwk: Value| with(jwk, &json!({"kid": "same"}));
+    let other = named(sign::to_jwk(&stranger.material().unwrap(), None, None));
+    for set in [[other.clone(), named(bare_jwk(Alg::ES256))], [named(bare_jwk(Alg::ES256)), other]]
+    {
+        let token = key(Alg::ES256).sign(Alg::ES256, Some("same"), PAYLOAD).unwrap();
+        judge(&verifier(jwks(&set)), token).unwrap();
+    }
+}
+
+#[test]
+fn an_empty_kid_is_a_name_like_any_other() {
+    let keys = jwks(&[with(bare_jwk(Alg::RS256), &json!({"kid": ""}))]);
+    assert_eq!(candidates(&keys, Alg::RS256, Some("")), Ok(1));
+    assert_eq!(candidates(&keys, Alg::RS256, None), Ok(1));
+    let keys = jwks(&[with(bare_jwk(Alg::RS256), &json!({"kid": "a"}))]);
+    assert_eq!(candidates(&keys, Alg::RS256, Some("")), Err(Denial::UnknownKey));
+}
+
+#[test]
+fn a_token_costs_a_bounded_number_of_signature_checks() {
+    let nameless = vec![bare_jwk(Alg::ES256); 50];
+    assert_eq!(candidates(&jwks(&nameless), Alg::ES256, None), Ok(MAX_CANDIDATES));
+    assert_eq!(candidates(&jwks(&nameless), Alg::ES256, Some("x")), Ok(MAX_CANDIDATES));
+    let named = vec![with(bare_jwk(Alg::ES256), &json!({"kid": "same"})); 50];
+    assert_eq!(candidates(&jwks(&named), Alg::ES256, Some("same")), Ok(MAX_CANDIDATES));
+}

@@ -1,0 +1,12 @@
+//! What a hostile client, a careless operator and an honest issuer can do to the crate, through its
+//! public interface alone.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod algorithms;
+mod attacks;
+mod claims;
+mod common;
+mod interop;
+mod keys;
+mod properties;
+mod vectors;
