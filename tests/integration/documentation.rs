@@ -39,13 +39,13 @@ fn every_test_that_security_md_names_exists() {
 fn every_directive_and_variable_is_documented() {
     let text = fs::read_to_string(root().join("docs/directives.md")).unwrap();
     let code = sources(&root().join("src"));
-    let named = |prefix: &str| -> Vec<String> {
+    let with_prefix = |prefix: &str| -> Vec<String> {
         code.split(&format!("name: c\"{prefix}"))
             .skip(1)
             .map(|rest| format!("{prefix}{}", rest.split('"').next().unwrap()))
             .collect()
     };
-    let names = [named("auth_jwt_"), named("ojwt_"), named("decoded_")].concat();
+    let names = [with_prefix("auth_jwt_"), with_prefix("ojwt_"), with_prefix("decoded_")].concat();
     assert!(names.len() >= 9, "{names:?}");
     for name in names {
         let is_documented = text.contains(&format!("### {name}\n"))
