@@ -7,13 +7,13 @@ use crate::denial::{Defect, Denial};
 #[derive(Debug)]
 pub struct Jws<'a> {
     /// What the signature is made over: the first two parts as they stand, and the period between.
-    pub signing_input: &'a [u8],
+    pub(crate) signing_input: &'a [u8],
     /// The JOSE header's JSON, not yet parsed.
-    pub header: Vec<u8>,
+    pub(crate) header: Vec<u8>,
     /// The payload. It says nothing until the signature is checked: see [`crate::signature`].
     pub(crate) payload: Vec<u8>,
     /// The signature, or the tag of an HMAC.
-    pub signature: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
 }
 
 impl<'a> Jws<'a> {

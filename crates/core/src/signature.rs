@@ -4,6 +4,7 @@ use crate::compact::Jws;
 use crate::denial::Denial;
 use crate::header::Header;
 use crate::keys::KeySet;
+use crate::policy::Policy;
 
 /// A token that one of the gate's keys signed. Its claims may be read; they are not yet judged.
 #[derive(Debug)]
@@ -23,18 +24,22 @@ impl Verified {
     }
 }
 
-/// Checks that a key of `keys` that fits the header's `alg` and `kid` made the signature.
+/// Checks that the header is one that the policy admits, and that a key of `keys` that fits its
+/// `alg` and `kid` made the signature.
 ///
 /// # Errors
 ///
-/// [`Denial::NoKey`], [`Denial::UnknownKey`] and [`Denial::AlgorithmNotAllowed`] where no key is
-/// tried; [`Denial::SignatureMismatch`] where none of those tried made it.
-pub fn verify(jws: Jws<'_>, header: Header, keys: &KeySet) -> Result<Verified, Denial> {
-    let candidates = keys.candidates(header.alg(), header.kid())?;
-    for key in candidates {
-        if key.verifies(jws.signing_input, &jws.signature) {
-            return Ok(Verified { header, payload: jws.payload });
-        }
+/// Those of [`Header::parse`]; [`Denial::AlgorithmNotAllowed`], [`Denial::UnknownKey`] where no key
+/// is tried; [`Denial::SignatureMismatch`] where none of those tried made it.
+pub fn verify(jws: Jws<'_>, keys: &KeySet, policy: &Policy) -> Result<Verified, Denial> {
+    let header = Header::parse(&jws.header)?;
+    if !policy.admits(header.alg()) {
+        return Err(Denial::AlgorithmNotAllowed);
     }
-    Err(Denial::SignatureMismatch)
+    let mut candidates = keys.candidates(header.alg(), header.kid())?;
+    if candidates.any(|key| key.verifies(jws.signing_input, &jws.signature)) {
+        Ok(Verified { header, payload: jws.payload })
+    } else {
+        Err(Denial::SignatureMismatch)
+    }
 }

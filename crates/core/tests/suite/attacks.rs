@@ -767,3 +767,13 @@ fn a_denial_comes_in_the_documented_order() {
         Denial::ClaimRejected
     );
 }
+
+#[test]
+fn the_limits_are_those_that_are_documented() {
+    assert_eq!(MAX_DEPTH, 32);
+    assert_eq!(ojwt_core::keys::MAX_CANDIDATES, 16);
+    assert_eq!(ojwt_core::keys::MAX_KEY_FILE_SIZE, 16 << 20);
+    assert_eq!(ojwt_core::verify::DEFAULT_MAX_TOKEN_SIZE, 16 << 10);
+    assert_eq!(ojwt_core::material::MIN_RSA_BITS, 2048);
+    assert_eq!(ojwt_core::material::MAX_RSA_BITS, 8192);
+}

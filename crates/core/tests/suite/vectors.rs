@@ -1,8 +1,7 @@
 //! The vectors that all parts of the project share (`tests/vectors`), those of the RFCs among them.
 
 use ojwt_core::compact::Jws;
-use ojwt_core::header::Header;
-use ojwt_core::{Circumstances, signature};
+use ojwt_core::{Circumstances, Policy, signature};
 use serde_json::Value;
 
 use crate::common::{NOW, key_set, verifier};
@@ -60,8 +59,8 @@ fn the_signatures_of_rfc_examples_are_good_whatever_their_payload() {
         }
         let token = vector["token"].as_str().unwrap();
         let jws = Jws::split(token.as_bytes(), token.len()).unwrap();
-        let header = Header::parse(&jws.header).unwrap();
-        signature::verify(jws, header, &key_set(key_file(&vector))).unwrap();
+        let keys = key_set(key_file(&vector));
+        signature::verify(jws, &keys, &Policy::default()).unwrap();
         count += 1;
     }
     assert_eq!(count, 11);
