@@ -88,7 +88,7 @@ pub(crate) fn write(
     })
 }
 
-/// Fails where [`write`] would, before anything is made that would be lost.
+/// Fails where [`write()`] would, before anything is made that would be lost.
 pub(crate) fn refuse_existing(file: &Path) -> Result<(), Error> {
     let written_as_it_is = is_standard_output(file) || is_device(file);
     if !written_as_it_is && fs::symlink_metadata(file).is_ok() { Err(exists(file)) } else { Ok(()) }
