@@ -255,6 +255,8 @@ impl Builder {
             );
             thread::sleep(Duration::from_millis(5));
         }
+        // The master listens before it has workers.
+        wait("a worker", || !nginx.workers().is_empty());
         nginx
     }
 
