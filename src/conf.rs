@@ -1,12 +1,15 @@
 //! The module's configuration: what directives set, how levels inherit, and the gate that a
 //! complete level is sealed into.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
+use ojwt_core::Alg;
 use ojwt_core::keys::{KeySet, KeySetBuilder};
 use ojwt_core::policy::Policy;
 use ojwt_core::verify::{DEFAULT_MAX_TOKEN_SIZE, Verifier};
 
+use crate::fence::complex::ComplexValue;
 use crate::source::{DEFAULT_COOKIE, Source};
 
 /// What the whole `http` block shares.
@@ -14,6 +17,25 @@ use crate::source::{DEFAULT_COOKIE, Source};
 pub(crate) struct MainConf {
     /// The keys that were embedded when the module was built.
     pub(crate) embedded_keys: Arc<KeySet>,
+    /// `auth_jwt_claim_set` and `auth_jwt_header_set`.
+    pub(crate) named_values: Vec<NamedValue>,
+}
+
+/// A variable that a directive names, and where its value is found.
+#[derive(Debug)]
+pub(crate) struct NamedValue {
+    /// The variable's name, without the dollar sign.
+    pub(crate) variable: Vec<u8>,
+    pub(crate) part: Part,
+    /// The member names on the way to the value.
+    pub(crate) path: Vec<String>,
+}
+
+/// The part of a token that a value is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Header,
+    Claims,
 }
 
 /// What the directives of one level set, and what it inherits where they do not.
@@ -29,8 +51,30 @@ pub(crate) struct LocationConf {
     pub(crate) token_from: Option<Vec<Source>>,
     /// `ojwt_cookie`.
     pub(crate) cookie: Option<CookieSetting>,
+    /// `auth_jwt`.
+    pub(crate) auth: Option<AuthSetting>,
+    /// `auth_jwt_algorithms`.
+    pub(crate) algorithms: Option<Vec<Alg>>,
     keys: Option<Arc<KeySet>>,
-    gate: Option<Arc<Gate>>,
+    gate: Option<Rc<Gate>>,
+    auth_gate: Option<Rc<Gate>>,
+}
+
+/// `auth_jwt`.
+#[derive(Clone, Debug)]
+pub(crate) enum AuthSetting {
+    /// Every request is let pass.
+    Off,
+    /// Requests with a valid token are let pass.
+    On(Auth),
+}
+
+/// What `auth_jwt` is given.
+#[derive(Clone, Debug)]
+pub(crate) struct Auth {
+    pub(crate) realm: ComplexValue,
+    /// `token=$variable`.
+    pub(crate) token: Option<ComplexValue>,
 }
 
 /// `ojwt_cookie`.
@@ -79,8 +123,22 @@ pub(crate) struct Gate {
 
 impl LocationConf {
     /// The gate of this level; there is one once nginx has read the whole configuration.
-    pub(crate) fn gate(&self) -> Option<&Arc<Gate>> {
+    pub(crate) fn gate(&self) -> Option<&Rc<Gate>> {
         self.gate.as_ref()
+    }
+
+    /// `auth_jwt` of this level and its gate, where it is on.
+    pub(crate) fn auth(&self) -> Option<(&Auth, &Rc<Gate>)> {
+        match (&self.auth, &self.auth_gate) {
+            (Some(AuthSetting::On(auth)), Some(gate)) => Some((auth, gate)),
+            _ => None,
+        }
+    }
+
+    /// The gate whose tokens the variables of `auth_jwt` show: its own, or that of
+    /// `$decoded_ojwt` where it is off.
+    pub(crate) fn claims_gate(&self) -> Option<&Rc<Gate>> {
+        self.auth().map(|(_, gate)| gate).or(self.gate())
     }
 
     /// The cookie that this level sets, if any.
@@ -101,30 +159,59 @@ impl LocationConf {
         self.max_token_size = self.max_token_size.or(outer.max_token_size);
         self.token_from = self.token_from.take().or_else(|| outer.token_from.clone());
         self.cookie = self.cookie.take().or_else(|| outer.cookie.clone());
+        self.auth = self.auth.take().or_else(|| outer.auth.clone());
+        self.algorithms = self.algorithms.take().or_else(|| outer.algorithms.clone());
         if self.key_files.is_none() {
             self.keys.clone_from(&outer.keys);
         }
-        self.seal(outer.gate.as_ref(), main);
+        self.seal(Some(outer), main);
     }
 
-    /// Makes the gate, or shares the outer one where it would decide alike.
-    fn seal(&mut self, outer: Option<&Arc<Gate>>, main: &MainConf) {
+    /// Makes the gates, or shares those of the outer level that would decide alike.
+    fn seal(&mut self, outer: Option<&Self>, main: &MainConf) {
         if let Some(files) = self.key_files.take() {
             self.keys = Some(Arc::new(files.build().0));
         }
         let cookie = self.cookie.get_or_insert_with(|| CookieSetting::On(Cookie::default()));
-        let gate = Gate {
+        let sources = self.token_from.clone().unwrap_or_else(|| Source::defaults(cookie.name()));
+        let outer_gate = outer.and_then(|outer| outer.gate.as_ref());
+        let gate = Self::share(self.make_gate(sources, main), outer_gate);
+        if let Some(AuthSetting::On(auth)) = &self.auth {
+            let sources = match (auth.token, &self.token_from) {
+                (Some(variable), _) => vec![Source::Variable(variable)],
+                (None, Some(sources)) => sources.clone(),
+                (None, None) => vec![Source::Bearer],
+            };
+            let outer_gate = outer.and_then(|outer| outer.auth_gate.as_ref());
+            let auth_gate = Self::share(self.make_gate(sources, main), Some(&gate));
+            self.auth_gate = Some(match outer_gate {
+                Some(outer) if outer.decides_like(&auth_gate) => Rc::clone(outer),
+                _ => auth_gate,
+            });
+        }
+        self.gate = Some(gate);
+    }
+
+    fn make_gate(&self, sources: Vec<Source>, main: &MainConf) -> Gate {
+        Gate {
             verifier: Verifier {
                 keys: Arc::clone(self.keys.as_ref().unwrap_or(&main.embedded_keys)),
-                policy: Policy { leeway: self.leeway.unwrap_or(0), algorithms: None },
+                policy: Policy {
+                    leeway: self.leeway.unwrap_or(0),
+                    algorithms: self.algorithms.clone(),
+                },
                 max_token_size: self.max_token_size.unwrap_or(DEFAULT_MAX_TOKEN_SIZE),
             },
-            sources: self.token_from.clone().unwrap_or_else(|| Source::defaults(cookie.name())),
-        };
-        self.gate = Some(match outer {
-            Some(outer) if outer.decides_like(&gate) => Arc::clone(outer),
-            _ => Arc::new(gate),
-        });
+            sources,
+        }
+    }
+
+    /// The other gate, where it would decide alike, so that a request is judged once.
+    fn share(gate: Gate, other: Option<&Rc<Gate>>) -> Rc<Gate> {
+        match other {
+            Some(other) if other.decides_like(&gate) => Rc::clone(other),
+            _ => Rc::new(gate),
+        }
     }
 }
 

@@ -7,14 +7,14 @@
 
 use core::cell::OnceCell;
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use ojwt_core::claims::Claims;
 use ojwt_core::denial::Denial;
 use ojwt_core::policy::Circumstances;
 use ojwt_core::transport;
 
-use crate::conf::{Gate, LocationConf};
+use crate::conf::Gate;
 use crate::fence;
 use crate::fence::log::Level;
 use crate::fence::request::{LogHandler, Redact, Request};
@@ -37,55 +37,52 @@ struct Remembered {
 }
 
 struct Entry {
-    gate: Arc<Gate>,
+    gate: Rc<Gate>,
     outcome: Outcome,
     next: OnceCell<Box<Entry>>,
 }
 
-/// The outcome at the gate of the location that the request is in.
+/// The outcome at a gate.
 ///
 /// # Errors
 ///
-/// [`Denial::InternalError`] where there is no memory to remember it in, or no gate.
-pub(crate) fn outcome<'r>(
-    request: Request<'r>,
-    conf: &LocationConf,
-) -> Result<&'r Outcome, Denial> {
-    let gate = conf.gate().ok_or(Denial::InternalError)?;
+/// [`Denial::InternalError`] where there is no memory to remember it in.
+pub(crate) fn outcome<'r>(request: Request<'r>, gate: &Rc<Gate>) -> Result<&'r Outcome, Denial> {
     let remembered = remembered(request)
         .or_else(|| {
             // SAFETY: nothing is remembered yet, and `Remembered` is the module's one type.
             unsafe { request.remember(Remembered::default()) }
         })
         .ok_or(Denial::InternalError)?;
-    if gate.sources.iter().any(|source| source.argument().is_some()) {
-        // SAFETY: `Remembered` is the one type that this module has nginx remember.
-        unsafe { request.redact_log(remembered) };
+    if let Some(outcome) = remembered.outcome_at(gate) {
+        return Ok(outcome);
     }
-    let mut slot = &remembered.first;
-    while let Some(entry) = slot.get() {
-        if Arc::ptr_eq(&entry.gate, gate) {
-            return Ok(&entry.outcome);
-        }
-        slot = &entry.next;
-    }
+    // SAFETY: `Remembered` is the one type that this module has nginx remember.
+    unsafe { request.redact_log(remembered) };
     let outcome = judge(request, gate);
-    let entry = Entry { gate: Arc::clone(gate), outcome, next: OnceCell::new() };
-    Ok(&slot.get_or_init(|| Box::new(entry)).outcome)
+    Ok(remembered.push(Entry { gate: Rc::clone(gate), outcome, next: OnceCell::new() }))
 }
 
 /// The outcomes so far, the latest last; finds nothing out.
-pub(crate) fn outcomes(request: Request<'_>) -> impl Iterator<Item = (&Arc<Gate>, &Outcome)> {
-    let mut slot = remembered(request).map(|remembered| &remembered.first);
-    core::iter::from_fn(move || {
-        let entry = slot?.get()?;
-        slot = Some(&entry.next);
-        Some((&entry.gate, &entry.outcome))
-    })
+pub(crate) fn outcomes(request: Request<'_>) -> impl Iterator<Item = (&Rc<Gate>, &Outcome)> {
+    remembered(request).into_iter().flat_map(Remembered::entries)
 }
 
 impl Remembered {
-    fn entries(&self) -> impl Iterator<Item = (&Arc<Gate>, &Outcome)> + Clone {
+    fn outcome_at(&self, gate: &Rc<Gate>) -> Option<&Outcome> {
+        self.entries().find_map(|(asked, outcome)| Rc::ptr_eq(asked, gate).then_some(outcome))
+    }
+
+    /// Appends; to judge may have meant to ask other gates, so that the end is looked for now.
+    fn push(&self, entry: Entry) -> &Outcome {
+        let mut slot = &self.first;
+        while let Some(entry) = slot.get() {
+            slot = &entry.next;
+        }
+        &slot.get_or_init(|| Box::new(entry)).outcome
+    }
+
+    fn entries(&self) -> impl Iterator<Item = (&Rc<Gate>, &Outcome)> + Clone {
         let first = self.first.get();
         core::iter::successors(first, |entry| entry.next.get())
             .map(|entry| (&entry.gate, &entry.outcome))

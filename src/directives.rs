@@ -2,12 +2,15 @@
 
 use core::ffi::CStr;
 
+use ojwt_core::Alg;
 use ojwt_core::keys::KeySetBuilder;
 
-use crate::conf::{Cookie, CookieSetting, LocationConf, SameSite, Secure};
+use crate::conf::{
+    Auth, AuthSetting, Cookie, CookieSetting, LocationConf, NamedValue, Part, SameSite, Secure,
+};
 use crate::fence::conf::{
-    self, Conf, NGX_CONF_1MORE, NGX_CONF_TAKE1, NGX_HTTP_LMT_CONF, NGX_HTTP_LOC_CONF,
-    NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
+    self, Conf, NGX_CONF_1MORE, NGX_CONF_2MORE, NGX_CONF_TAKE1, NGX_CONF_TAKE12, NGX_HTTP_LMT_CONF,
+    NGX_HTTP_LOC_CONF, NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
 };
 use crate::fence::log::Level;
 use crate::fence::printable;
@@ -19,7 +22,15 @@ pub(crate) struct Directive {
     pub(crate) name: &'static CStr,
     /// Where it may stand, and with how many words.
     pub(crate) usage: u32,
-    pub(crate) set: fn(Conf<'_>, &mut LocationConf) -> Result<(), ConfError>,
+    pub(crate) set: Set,
+}
+
+/// What a directive changes.
+pub(crate) enum Set {
+    /// The level that it stands in.
+    Level(fn(Conf<'_>, &mut LocationConf) -> Result<(), ConfError>),
+    /// The whole `http` block, to which it adds a variable.
+    Variable(fn(Conf<'_>) -> Result<NamedValue, ConfError>),
 }
 
 /// What is wrong with a directive; nginx adds the file and the line.
@@ -28,21 +39,105 @@ pub(crate) struct ConfError(pub(crate) String);
 const LEVELS: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
 
 /// The directives, by name.
-pub(crate) const DIRECTIVES: [Directive; 5] = [
+pub(crate) const DIRECTIVES: [Directive; 9] = [
+    Directive {
+        name: c"auth_jwt",
+        usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE12,
+        set: Set::Level(auth_jwt),
+    },
+    Directive {
+        name: c"auth_jwt_algorithms",
+        usage: LEVELS | NGX_CONF_1MORE,
+        set: Set::Level(auth_jwt_algorithms),
+    },
+    Directive {
+        name: c"auth_jwt_claim_set",
+        usage: NGX_HTTP_MAIN_CONF | NGX_CONF_2MORE,
+        set: Set::Variable(|cf| named_value(cf, Part::Claims)),
+    },
+    Directive {
+        name: c"auth_jwt_header_set",
+        usage: NGX_HTTP_MAIN_CONF | NGX_CONF_2MORE,
+        set: Set::Variable(|cf| named_value(cf, Part::Header)),
+    },
     Directive {
         name: c"auth_jwt_key_file",
         usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE1,
-        set: auth_jwt_key_file,
+        set: Set::Level(auth_jwt_key_file),
     },
-    Directive { name: c"auth_jwt_leeway", usage: LEVELS | NGX_CONF_TAKE1, set: auth_jwt_leeway },
+    Directive {
+        name: c"auth_jwt_leeway",
+        usage: LEVELS | NGX_CONF_TAKE1,
+        set: Set::Level(auth_jwt_leeway),
+    },
     Directive {
         name: c"auth_jwt_max_token_size",
         usage: LEVELS | NGX_CONF_TAKE1,
-        set: auth_jwt_max_token_size,
+        set: Set::Level(auth_jwt_max_token_size),
     },
-    Directive { name: c"ojwt_token_from", usage: LEVELS | NGX_CONF_1MORE, set: ojwt_token_from },
-    Directive { name: c"ojwt_cookie", usage: LEVELS | NGX_CONF_1MORE, set: ojwt_cookie },
+    Directive {
+        name: c"ojwt_token_from",
+        usage: LEVELS | NGX_CONF_1MORE,
+        set: Set::Level(ojwt_token_from),
+    },
+    Directive {
+        name: c"ojwt_cookie",
+        usage: LEVELS | NGX_CONF_1MORE,
+        set: Set::Level(ojwt_cookie),
+    },
 ];
+
+/// `auth_jwt REALM [token=$variable] | off;`
+fn auth_jwt(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
+    let directive = directive_name(cf);
+    let mut words = cf.words().skip(1);
+    let realm = words.next().unwrap_or_default();
+    let token = match words.next().map(|word| (word, split(word))) {
+        None => None,
+        Some((_, (b"token", Some(variable)))) if variable.starts_with(b"$") => Some(variable),
+        Some((word, _)) => return Err(invalid_parameter(word)),
+    };
+    let setting = if realm == b"off" {
+        if let Some(variable) = token {
+            return Err(invalid_parameter(&[b"token=", variable].concat()));
+        }
+        AuthSetting::Off
+    } else {
+        let compile = |word: &[u8]| cf.compile(word).ok_or_else(|| invalid_value(directive, word));
+        AuthSetting::On(Auth { realm: compile(realm)?, token: token.map(compile).transpose()? })
+    };
+    once(&mut conf.auth, setting, directive)
+}
+
+/// `auth_jwt_algorithms NAME ...;`
+fn auth_jwt_algorithms(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
+    let algorithms = cf
+        .words()
+        .skip(1)
+        .map(|word| {
+            let name = core::str::from_utf8(word).ok();
+            name.and_then(Alg::from_name).ok_or_else(|| {
+                ConfError(format!("unknown or unsafe algorithm \"{}\"", printable(word)))
+            })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    once(&mut conf.algorithms, algorithms, directive_name(cf))
+}
+
+/// `auth_jwt_claim_set $variable NAME ...;` and `auth_jwt_header_set $variable NAME ...;`
+fn named_value(cf: Conf<'_>, part: Part) -> Result<NamedValue, ConfError> {
+    let mut words = cf.words().skip(1);
+    let word = words.next().unwrap_or_default();
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let variable = word
+        .strip_prefix(b"$")
+        .filter(|name| !name.is_empty() && name.iter().all(is_name))
+        .ok_or_else(|| ConfError(format!("invalid variable name \"{}\"", printable(word))))?;
+    let path = words
+        .map(|name| String::from_utf8(name.to_vec()).map_err(|_| invalid_parameter(name)))
+        .collect::<Result<_, _>>()?;
+    Ok(NamedValue { variable: variable.to_ascii_lowercase(), part, path })
+}
 
 /// `auth_jwt_key_file FILE;` adds the keys of a file to those of this level.
 fn auth_jwt_key_file(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {

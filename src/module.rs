@@ -10,15 +10,16 @@ use ngx::ffi::{
     ngx_http_variable_value_t, ngx_int_t, ngx_module_t, ngx_str_t, ngx_uint_t,
 };
 
-use crate::conf::{LocationConf, MainConf};
-use crate::directives::{ConfError, DIRECTIVES, Directive};
+use crate::access::{self, Decision};
+use crate::conf::{LocationConf, MainConf, NamedValue};
+use crate::directives::{ConfError, DIRECTIVES, Directive, Set};
 use crate::fence::conf::{self, Conf, FAILED};
 use crate::fence::guard::{guard, silence_panics};
 use crate::fence::log::Level;
 use crate::fence::request::{self, Request};
-use crate::fence::variable::{self, Value};
-use crate::fence::{ERROR, OK};
-use crate::variables::{VARIABLES, Variable};
+use crate::fence::variable::{self, Name, Value};
+use crate::fence::{DECLINED, ERROR, INTERNAL_SERVER_ERROR, OK, printable};
+use crate::variables::{self, Evaluate, VARIABLES, Variable};
 use crate::{keys, respond};
 
 /// The module, under the name that nginx's own build looks for.
@@ -104,9 +105,13 @@ unsafe extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
         silence_panics();
         request::set_module(context_index());
         for (index, variable) in VARIABLES.iter().enumerate() {
+            let (handler, kind): (Handler, _) = match variable.evaluate {
+                Evaluate::Plain(_) => (get_variable, Name::Whole(index)),
+                Evaluate::Named(_) => (get_named_variable, Name::Prefix),
+            };
             // SAFETY: nginx is reading the configuration `cf`.
             let registered =
-                unsafe { variable::register(cf, variable.name, Some(get_variable), index) };
+                unsafe { variable::register(cf, variable.name.as_bytes(), Some(handler), kind) };
             if registered.is_none() {
                 return ERROR;
             }
@@ -115,14 +120,15 @@ unsafe extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     })
 }
 
-unsafe extern "C" fn postconfiguration(_cf: *mut ngx_conf_t) -> ngx_int_t {
-    // SAFETY: nginx builds the chain of filters anew for each configuration, in a single thread,
-    // and no request runs meanwhile.
+unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
+    // SAFETY: nginx builds the chain of filters and the phases anew for each configuration, in a
+    // single thread, and no request runs meanwhile.
     unsafe {
         NEXT_HEADER_FILTER = ngx_http_top_header_filter;
         ngx_http_top_header_filter = Some(filter_header);
+        let handler = Conf::from_raw(cf).and_then(|cf| cf.add_access_handler(Some(access)));
+        handler.map_or(ERROR, |()| OK)
     }
-    OK
 }
 
 unsafe extern "C" fn create_main_conf(cf: *mut ngx_conf_t) -> *mut c_void {
@@ -130,7 +136,10 @@ unsafe extern "C" fn create_main_conf(cf: *mut ngx_conf_t) -> *mut c_void {
         // SAFETY: nginx is reading the configuration `cf`.
         let Some(cf) = (unsafe { Conf::from_raw(cf) }) else { return ptr::null_mut() };
         match keys::embedded() {
-            Ok(keys) => cf.own(MainConf { embedded_keys: keys.into() }).cast(),
+            Ok(keys) => {
+                let main = MainConf { embedded_keys: keys.into(), named_values: Vec::new() };
+                cf.own(main).cast()
+            }
             Err(error) => {
                 let message = format!("the public key embedded in the ojwt module: {error}");
                 cf.log(Level::Emerg, &message);
@@ -181,7 +190,11 @@ unsafe extern "C" fn set_directive(
             unsafe { (Conf::from_raw(cf), command.as_ref(), conf.cast::<LocationConf>().as_mut()) };
         let (Some(cf), Some(command), Some(conf)) = parts else { return FAILED };
         let Some(Directive { set, .. }) = DIRECTIVES.get(command.offset) else { return FAILED };
-        match set(cf, conf) {
+        let result = match set {
+            Set::Level(set) => set(cf, conf),
+            Set::Variable(read) => read(cf).and_then(|named| add_named_value(cf, named)),
+        };
+        match result {
             Ok(()) => ptr::null_mut(),
             Err(ConfError(message)) => {
                 cf.log(Level::Emerg, &message);
@@ -191,41 +204,141 @@ unsafe extern "C" fn set_directive(
     })
 }
 
+/// Registers the variable of a named value, and keeps where its value is found.
+fn add_named_value(cf: Conf<'_>, named: NamedValue) -> Result<(), ConfError> {
+    let refused = || ConfError(format!("variable \"${}\"", printable(&named.variable)));
+    // SAFETY: nginx is reading the configuration; nobody else looks at the main one now.
+    unsafe {
+        let main = cf.main_conf::<MainConf>(context_index()).ok_or_else(refused)?;
+        let index = Name::Whole(main.named_values.len());
+        cf.add_variable(&named.variable, Some(get_named_value), index).ok_or_else(refused)?;
+        main.named_values.push(named);
+    }
+    Ok(())
+}
+
+/// A function that nginx calls for the value of a variable.
+type Handler = unsafe extern "C" fn(
+    *mut ngx_http_request_t,
+    *mut ngx_http_variable_value_t,
+    usize,
+) -> ngx_int_t;
+
 unsafe extern "C" fn get_variable(
     request: *mut ngx_http_request_t,
     slot: *mut ngx_http_variable_value_t,
     index: usize,
 ) -> ngx_int_t {
-    let Some(Variable { evaluate, on_fault, .. }) = VARIABLES.get(index) else {
+    let Some(Variable { evaluate: Evaluate::Plain(evaluate), on_fault, .. }) = VARIABLES.get(index)
+    else {
         return ERROR;
     };
-    let value = guard(Value::Text(on_fault.as_bytes()), || {
-        // SAFETY: nginx is handling the request, which has a configuration of this module.
-        let found = unsafe {
-            Request::from_raw(request)
-                .and_then(|request| Some((request, request.location_conf::<LocationConf>()?)))
-        };
-        match found {
+    // SAFETY: nginx is handling the request, and wants the value in `slot`.
+    unsafe { store(request, slot, on_fault, evaluate) }
+}
+
+unsafe extern "C" fn get_named_variable(
+    request: *mut ngx_http_request_t,
+    slot: *mut ngx_http_variable_value_t,
+    name: usize,
+) -> ngx_int_t {
+    // SAFETY: nginx calls the handler of a prefix with the name that was asked for.
+    let asked = unsafe { variable::asked_name(name) };
+    let named = VARIABLES.iter().find_map(|variable| match variable.evaluate {
+        Evaluate::Named(evaluate) => {
+            let end = asked.strip_prefix(variable.name.as_bytes())?;
+            Some((evaluate, core::str::from_utf8(end).ok()?))
+        }
+        Evaluate::Plain(_) => None,
+    });
+    // SAFETY: nginx is handling the request, and wants the value in `slot`.
+    unsafe {
+        store(request, slot, "", |request, conf| match named {
+            Some((evaluate, name)) => evaluate(request, conf, name),
+            None => Value::Missing,
+        })
+    }
+}
+
+unsafe extern "C" fn get_named_value(
+    request: *mut ngx_http_request_t,
+    slot: *mut ngx_http_variable_value_t,
+    index: usize,
+) -> ngx_int_t {
+    // SAFETY: nginx is handling the request, which has a main configuration of this module, and
+    // wants the value in `slot`.
+    unsafe {
+        store(request, slot, "", |request, conf| {
+            let main = request.main_conf::<MainConf>();
+            match main.and_then(|main| main.named_values.get(index)) {
+                Some(named) => variables::named_value(request, conf, named),
+                None => Value::Missing,
+            }
+        })
+    }
+}
+
+/// Stores the value of a variable where nginx wants it.
+///
+/// # Safety
+///
+/// The arguments are those of a variable's handler, which is running.
+unsafe fn store(
+    request: *mut ngx_http_request_t,
+    slot: *mut ngx_http_variable_value_t,
+    on_fault: &'static str,
+    evaluate: impl for<'r> FnOnce(Request<'r>, &'r LocationConf) -> Value<'r>,
+) -> ngx_int_t {
+    let fault = Value::Text(on_fault.as_bytes());
+    let value = guard(fault, || {
+        // SAFETY: the caller's promise.
+        match unsafe { at_hand(request) } {
             Some((request, conf)) => evaluate(request, conf),
-            None => Value::Text(on_fault.as_bytes()),
+            None => fault,
         }
     });
-    // SAFETY: nginx wants the value in `slot`; what it points to lives as long as the request.
+    // SAFETY: the caller's promise; what the value points to lives as long as the request.
     unsafe { value.store(slot) };
     OK
 }
 
+/// The access phase. What goes wrong denies.
+unsafe extern "C" fn access(request: *mut ngx_http_request_t) -> ngx_int_t {
+    guard(INTERNAL_SERVER_ERROR, || {
+        // SAFETY: nginx is handling the request.
+        let Some((request, conf)) = (unsafe { at_hand(request) }) else {
+            return INTERNAL_SERVER_ERROR;
+        };
+        match access::decide(request, conf) {
+            Decision::Declined => DECLINED,
+            Decision::Pass => OK,
+            Decision::Refuse(status) => {
+                ngx_int_t::try_from(status).unwrap_or(INTERNAL_SERVER_ERROR)
+            }
+        }
+    })
+}
+
 unsafe extern "C" fn filter_header(request: *mut ngx_http_request_t) -> ngx_int_t {
     guard((), || {
-        // SAFETY: nginx is handling the request, which has a configuration of this module.
-        let found = unsafe {
-            Request::from_raw(request)
-                .and_then(|request| Some((request, request.location_conf::<LocationConf>()?)))
-        };
-        if let Some((request, conf)) = found {
+        // SAFETY: nginx is handling the request.
+        if let Some((request, conf)) = unsafe { at_hand(request) } {
             respond::set_cookie(request, conf);
         }
     });
     // SAFETY: the filter was set when ours was put before it; it takes the request that we got.
     unsafe { NEXT_HEADER_FILTER.map_or(ERROR, |next| next(request)) }
+}
+
+/// A request and this module's configuration of the location that it is in.
+///
+/// # Safety
+///
+/// `request` must be null or a request that nginx is handling, for all of `'r`.
+unsafe fn at_hand<'r>(request: *mut ngx_http_request_t) -> Option<(Request<'r>, &'r LocationConf)> {
+    // SAFETY: the caller's promise; every location has a configuration of this module.
+    unsafe {
+        let request = Request::from_raw(request)?;
+        Some((request, request.location_conf::<LocationConf>()?))
+    }
 }

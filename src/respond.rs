@@ -1,11 +1,33 @@
-//! The cookie for a token that came in the URL, so that the URL can lose it.
+//! What the module adds to responses: the challenge of a refusal, and the cookie for a token that
+//! came in the URL, so that the URL can lose it.
 
 use ojwt_core::claims::{Claims, NumericDate};
+use ojwt_core::denial::Denial;
 
-use crate::conf::{Cookie, LocationConf, SameSite, Secure};
+use crate::conf::{Auth, Cookie, LocationConf, SameSite, Secure};
 use crate::context::{Outcome, outcomes};
 use crate::fence;
 use crate::fence::request::Request;
+
+/// Says that a token is wanted (RFC 6750 section 3); `None` if the realm cannot be evaluated.
+pub(crate) fn challenge(request: Request<'_>, auth: &Auth, denial: Denial) -> Option<()> {
+    let realm = request.evaluate(auth.realm)?;
+    let mut line = b"Bearer realm=\"".to_vec();
+    for byte in realm.iter().copied() {
+        match byte {
+            b'"' | b'\\' => line.extend([b'\\', byte]),
+            // What would end the line, or act on whatever shows it.
+            0..0x20 | 0x7f => line.push(b' '),
+            _ => line.push(byte),
+        }
+    }
+    line.push(b'"');
+    // Section 3.1: no error where the request lacks any authentication information.
+    if denial != Denial::NoToken {
+        line.extend_from_slice(b", error=\"invalid_token\"");
+    }
+    request.challenge(&line)
+}
 
 /// Adds `Set-Cookie` to the response if a valid token came in the URL; for the header filter.
 ///

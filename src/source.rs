@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use ojwt_core::transport;
 
+use crate::fence::complex::ComplexValue;
 use crate::fence::request::Request;
 
 /// A place to look for a token.
@@ -17,6 +18,8 @@ pub(crate) enum Source {
     Header(Vec<u8>),
     /// `Authorization: Bearer` (RFC 6750 section 2.1).
     Bearer,
+    /// A variable, whatever it holds.
+    Variable(ComplexValue),
 }
 
 impl Source {
@@ -36,7 +39,7 @@ impl Source {
     pub(crate) fn argument(&self) -> Option<&[u8]> {
         match self {
             Self::Argument(name) => Some(name),
-            Self::Cookie(_) | Self::Header(_) | Self::Bearer => None,
+            Self::Cookie(_) | Self::Header(_) | Self::Bearer | Self::Variable(_) => None,
         }
     }
 
@@ -44,7 +47,7 @@ impl Source {
     pub(crate) fn cookie(&self) -> Option<&[u8]> {
         match self {
             Self::Cookie(name) => Some(name),
-            Self::Argument(_) | Self::Header(_) | Self::Bearer => None,
+            Self::Argument(_) | Self::Header(_) | Self::Bearer | Self::Variable(_) => None,
         }
     }
 
@@ -66,6 +69,9 @@ impl Source {
             Self::Header(name) => {
                 let mut values = request.header(name).map(<[u8]>::trim_ascii);
                 values.find(|value| !value.is_empty()).map(Cow::Borrowed)
+            }
+            Self::Variable(value) => {
+                request.evaluate(*value).filter(|text| !text.is_empty()).map(Cow::Borrowed)
             }
             Self::Bearer => {
                 request.header(b"Authorization").find_map(transport::bearer).map(Cow::Borrowed)

@@ -1,40 +1,64 @@
 //! Read-only views of the outcome.
 
-use core::ffi::CStr;
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::rc::Rc;
 
+use ojwt_core::claims::Claims;
 use ojwt_core::denial::Denial;
-use ojwt_core::transport;
+use ojwt_core::{path, transport};
 
-use crate::conf::LocationConf;
+use crate::conf::{LocationConf, NamedValue, Part};
 use crate::context::{Outcome, outcome, outcomes};
+use crate::fence;
 use crate::fence::request::Request;
 use crate::fence::variable::Value;
 use crate::source::Source;
 
 /// A variable of the module.
 pub(crate) struct Variable {
-    pub(crate) name: &'static CStr,
-    pub(crate) evaluate: for<'r> fn(Request<'r>, &'r LocationConf) -> Value<'r>,
+    /// Its name, or how it begins.
+    pub(crate) name: &'static str,
+    pub(crate) evaluate: Evaluate,
     /// The value where evaluation fails for a fault of ours.
     pub(crate) on_fault: &'static str,
 }
 
+/// How a variable gets its value.
+pub(crate) enum Evaluate {
+    /// From the request alone.
+    Plain(for<'r> fn(Request<'r>, &'r LocationConf) -> Value<'r>),
+    /// From the request and the end of the variable's name.
+    Named(for<'r> fn(Request<'r>, &'r LocationConf, &str) -> Value<'r>),
+}
+
 /// The variables, by name.
-pub(crate) const VARIABLES: [Variable; 4] = [
+pub(crate) const VARIABLES: [Variable; 9] = [
     Variable {
-        name: c"decoded_ojwt",
-        evaluate: decoded,
+        name: "decoded_ojwt",
+        evaluate: Evaluate::Plain(decoded),
         on_fault: Denial::InternalError.verdict(),
     },
-    Variable { name: c"ojwt_status", evaluate: status, on_fault: Denial::InternalError.code() },
-    Variable { name: c"ojwt_args", evaluate: args, on_fault: "" },
-    Variable { name: c"ojwt_http_cookie", evaluate: http_cookie, on_fault: "" },
+    Variable {
+        name: "ojwt_status",
+        evaluate: Evaluate::Plain(status),
+        on_fault: Denial::InternalError.code(),
+    },
+    Variable { name: "ojwt_args", evaluate: Evaluate::Plain(args), on_fault: "" },
+    Variable { name: "ojwt_http_cookie", evaluate: Evaluate::Plain(http_cookie), on_fault: "" },
+    Variable { name: "jwt_claims", evaluate: Evaluate::Plain(claims), on_fault: "" },
+    Variable { name: "jwt_payload", evaluate: Evaluate::Plain(claims), on_fault: "" },
+    Variable { name: "jwt_nowtime", evaluate: Evaluate::Plain(now), on_fault: "" },
+    Variable { name: "jwt_claim_", evaluate: Evaluate::Named(claim), on_fault: "" },
+    Variable { name: "jwt_header_", evaluate: Evaluate::Named(header), on_fault: "" },
 ];
 
 /// `$decoded_ojwt`: the claims as JSON, or `failed: ` and the reason.
 fn decoded<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
-    let text = match outcome(request, conf) {
+    let outcome = match conf.gate() {
+        Some(gate) => outcome(request, gate),
+        None => Err(Denial::InternalError),
+    };
+    let text = match outcome {
         Ok(Outcome { verdict: Ok(claims), .. }) => claims.as_json(),
         Ok(Outcome { verdict: Err(denial), .. }) => denial.verdict(),
         Err(denial) => denial.verdict(),
@@ -46,7 +70,7 @@ fn decoded<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
 /// no evaluation: it tells of this location's gate, else of the last that was asked.
 fn status<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
     let here =
-        conf.gate().and_then(|gate| outcomes(request).find(|(asked, _)| Arc::ptr_eq(asked, gate)));
+        conf.gate().and_then(|gate| outcomes(request).find(|(asked, _)| Rc::ptr_eq(asked, gate)));
     let text = match here.or_else(|| outcomes(request).last()) {
         None => "",
         Some((_, Outcome { verdict: Ok(_), .. })) => "ok",
@@ -70,6 +94,60 @@ fn http_cookie<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
     let kept = names
         .fold(cookies.join(&b"; "[..]), |cookies, name| transport::without_cookie(&cookies, name));
     request.copy(&kept).map_or(Value::Missing, Value::Text)
+}
+
+/// `$jwt_claims` and `$jwt_payload`: the claims of a verified token as JSON.
+fn claims<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
+    verified(request, conf)
+        .map_or(Value::Missing, |claims| Value::Text(claims.as_json().as_bytes()))
+}
+
+/// `$jwt_nowtime`: the time that tokens are judged by, in seconds since the epoch.
+fn now<'r>(request: Request<'r>, _conf: &'r LocationConf) -> Value<'r> {
+    let seconds = fence::now().to_string();
+    request.copy(seconds.as_bytes()).map_or(Value::Missing, Value::Text)
+}
+
+/// `$jwt_claim_NAME`: a claim of a verified token.
+fn claim<'r>(request: Request<'r>, conf: &'r LocationConf, name: &str) -> Value<'r> {
+    value_at(request, conf, Part::Claims, &[name])
+}
+
+/// `$jwt_header_NAME`: a header parameter of a verified token.
+fn header<'r>(request: Request<'r>, conf: &'r LocationConf, name: &str) -> Value<'r> {
+    value_at(request, conf, Part::Header, &[name])
+}
+
+/// The value of a variable of `auth_jwt_claim_set` or `auth_jwt_header_set`.
+pub(crate) fn named_value<'r>(
+    request: Request<'r>,
+    conf: &'r LocationConf,
+    named: &NamedValue,
+) -> Value<'r> {
+    value_at(request, conf, named.part, &named.path)
+}
+
+fn value_at<'r, N: AsRef<str>>(
+    request: Request<'r>,
+    conf: &'r LocationConf,
+    part: Part,
+    names: &[N],
+) -> Value<'r> {
+    let Some(claims) = verified(request, conf) else { return Value::Missing };
+    let json = match part {
+        Part::Header => claims.header().json(),
+        Part::Claims => claims.json(),
+    };
+    match path::lookup(json, names).map(path::render) {
+        None => Value::Missing,
+        Some(Cow::Borrowed(text)) => Value::Text(text.as_bytes()),
+        Some(Cow::Owned(text)) => request.copy(text.as_bytes()).map_or(Value::Missing, Value::Text),
+    }
+}
+
+/// The claims of the request's token, if it is good.
+fn verified<'r>(request: Request<'r>, conf: &'r LocationConf) -> Option<&'r Claims> {
+    outcome(request, conf.claims_gate()?).ok()?.verdict.as_ref().ok()
 }
 
 fn sources(conf: &LocationConf) -> impl Iterator<Item = &Source> {

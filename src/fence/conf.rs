@@ -9,16 +9,19 @@ use std::path::PathBuf;
 use std::ptr;
 
 use ngx::ffi::{
-    ngx_conf_full_name, ngx_conf_log_error, ngx_conf_t, ngx_http_conf_ctx_t, ngx_parse_size,
-    ngx_parse_time, ngx_str_t, ngx_uint_t,
+    ngx_array_push, ngx_conf_full_name, ngx_conf_log_error, ngx_conf_t, ngx_http_conf_ctx_t,
+    ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_get_variable_pt, ngx_http_handler_pt,
+    ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_parse_size, ngx_parse_time, ngx_pcalloc, ngx_str_t,
+    ngx_uint_t,
 };
 
 pub(crate) use ngx::ffi::{
-    NGX_CONF_1MORE, NGX_CONF_TAKE1, NGX_HTTP_LMT_CONF, NGX_HTTP_LOC_CONF, NGX_HTTP_MAIN_CONF,
-    NGX_HTTP_SRV_CONF,
+    NGX_CONF_1MORE, NGX_CONF_2MORE, NGX_CONF_TAKE1, NGX_CONF_TAKE12, NGX_HTTP_LMT_CONF,
+    NGX_HTTP_LOC_CONF, NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
 };
 
 use super::log::{BYTES, Level};
+use super::variable::{self, Name};
 use super::{ERROR, OK, bytes, request, string};
 
 /// What `set` and the like return for an error that was logged: nginx's `NGX_CONF_ERROR`.
@@ -77,6 +80,51 @@ impl<'c> Conf<'c> {
         }
     }
 
+    pub(super) fn as_raw(self) -> *mut ngx_conf_t {
+        self.raw.as_ptr()
+    }
+
+    /// Zeroed memory that lives as long as the configuration; `None` if it is short.
+    pub(super) fn allocate<T>(self) -> Option<ptr::NonNull<T>> {
+        // SAFETY: the pool of the configuration lives as long as the cycle.
+        ptr::NonNull::new(unsafe { ngx_pcalloc((*self.raw.as_ptr()).pool, size_of::<T>()) }.cast())
+    }
+
+    /// Registers a variable that a directive names; see [`variable::register`].
+    ///
+    /// # Safety
+    ///
+    /// `handler` must be one for variables.
+    pub(crate) unsafe fn add_variable(
+        self,
+        name: &[u8],
+        handler: ngx_http_get_variable_pt,
+        kind: Name,
+    ) -> Option<()> {
+        // SAFETY: nginx is reading the configuration.
+        unsafe { variable::register(self.raw.as_ptr(), name, handler, kind) }
+    }
+
+    /// Has nginx call a function in its access phase, before the access modules of its own;
+    /// `None` if memory is short.
+    ///
+    /// # Safety
+    ///
+    /// Call it in the postconfiguration of a module, once.
+    pub(crate) unsafe fn add_access_handler(self, handler: ngx_http_handler_pt) -> Option<()> {
+        // SAFETY: inside `http`, the core module's main configuration holds an array of handlers
+        // for each phase, made before any postconfiguration.
+        unsafe {
+            let context = (*self.raw.as_ptr()).ctx.cast::<ngx_http_conf_ctx_t>().as_ref()?;
+            let core = (*context.main_conf.add(ngx_http_core_module.ctx_index))
+                .cast::<ngx_http_core_main_conf_t>()
+                .as_mut()?;
+            let phase = core.phases.get_mut(ngx_http_phases_NGX_HTTP_ACCESS_PHASE as usize)?;
+            let slot = ngx_array_push(&raw mut phase.handlers).cast::<ngx_http_handler_pt>();
+            slot.as_mut().map(|slot| *slot = handler)
+        }
+    }
+
     /// Hands a configuration object to the cycle, which drops it when it ends; null if memory is
     /// short, as nginx wants it.
     pub(crate) fn own<T>(self, value: T) -> *mut T {
@@ -89,12 +137,12 @@ impl<'c> Conf<'c> {
     ///
     /// # Safety
     ///
-    /// `T` must be what the module's `create_main_conf` makes.
-    pub(crate) unsafe fn main_conf<T>(self, module: usize) -> Option<&'c T> {
+    /// `T` must be what the module's `create_main_conf` makes, and nobody else may look at it now.
+    pub(crate) unsafe fn main_conf<T>(self, module: usize) -> Option<&'c mut T> {
         // SAFETY: inside `http`, `ctx` is an `ngx_http_conf_ctx_t` with a slot for each module.
         unsafe {
             let context = (*self.raw.as_ptr()).ctx.cast::<ngx_http_conf_ctx_t>().as_ref()?;
-            (*context.main_conf.add(module)).cast::<T>().as_ref()
+            (*context.main_conf.add(module)).cast::<T>().as_mut()
         }
     }
 }

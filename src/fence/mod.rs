@@ -3,6 +3,7 @@
 //! Outside this folder and [`crate::module`] there is no `unsafe`. The wrappers lend what nginx
 //! owns for as long as nginx guarantees it to live, and say which guarantee that is.
 
+pub(crate) mod complex;
 pub(crate) mod conf;
 pub(crate) mod guard;
 mod layout;
@@ -12,11 +13,13 @@ pub(crate) mod variable;
 
 use core::slice;
 
-use ngx::ffi::{NGX_ERROR, ngx_cached_time, ngx_http_time, ngx_int_t, ngx_str_t};
+use ngx::ffi::{NGX_DECLINED, NGX_ERROR, ngx_cached_time, ngx_http_time, ngx_int_t, ngx_str_t};
 
 /// What functions return that nginx calls, or that it offers.
 pub(crate) const OK: ngx_int_t = 0;
 pub(crate) const ERROR: ngx_int_t = NGX_ERROR as ngx_int_t;
+pub(crate) const DECLINED: ngx_int_t = NGX_DECLINED as ngx_int_t;
+pub(crate) const INTERNAL_SERVER_ERROR: ngx_int_t = 500;
 
 /// The time as nginx knows it, in seconds since the epoch; updated once per event loop.
 pub(crate) fn now() -> i64 {

@@ -134,6 +134,23 @@ impl<'r> Request<'r> {
         }
     }
 
+    /// This module's configuration of the whole `http` block.
+    ///
+    /// # Safety
+    ///
+    /// `T` must be what the module's `create_main_conf` makes.
+    pub(crate) unsafe fn main_conf<T>(self) -> Option<&'r T> {
+        // SAFETY: as for `location_conf`.
+        unsafe {
+            let confs = (*self.raw.as_ptr()).main_conf.as_ref()?;
+            (*ptr::from_ref(confs).add(MODULE.load(Ordering::Relaxed))).cast::<T>().as_ref()
+        }
+    }
+
+    pub(super) fn as_raw(self) -> *mut ngx_http_request_t {
+        self.raw.as_ptr()
+    }
+
     /// What this module remembers of the client's request, if anything yet.
     ///
     /// It belongs to the main request, and survives internal redirects: these clear the contexts
@@ -198,19 +215,35 @@ impl<'r> Request<'r> {
     /// Call it from a header filter: a field added earlier would also stand in the response of
     /// whichever location the request ends in.
     pub(crate) fn add_response_header(self, name: &'static str, value: &[u8]) -> Option<()> {
+        self.push_response_header(name, value).map(|_| ())
+    }
+
+    /// Says what authentication is wanted (RFC 9110 section 11.6.1), so that nginx knows of it:
+    /// `satisfy any` and `auth_request` do. `None` if memory is short.
+    pub(crate) fn challenge(self, value: &[u8]) -> Option<()> {
+        let field = self.push_response_header("WWW-Authenticate", value)?;
+        // SAFETY: the request is alive; the field lies in its list of headers.
+        unsafe { (*self.raw.as_ptr()).headers_out.www_authenticate = field.as_ptr() };
+        Some(())
+    }
+
+    fn push_response_header(
+        self,
+        name: &'static str,
+        value: &[u8],
+    ) -> Option<ptr::NonNull<ngx_table_elt_t>> {
         let value = self.copy(value)?;
         // SAFETY: the list is nginx's own; a new element is zeroed before its fields are set, so
         // that those of later versions (`next`, since 1.23) are null as well.
         unsafe {
             let headers: *mut ngx_list_t = &raw mut (*self.raw.as_ptr()).headers_out.headers;
-            let field = ngx_list_push(headers).cast::<ngx_table_elt_t>();
-            ptr::NonNull::new(field)?;
-            ptr::write_bytes(field, 0, 1);
-            (*field).hash = 1;
-            (*field).key = string(name.as_bytes());
-            (*field).value = string(value);
+            let field = ptr::NonNull::new(ngx_list_push(headers).cast::<ngx_table_elt_t>())?;
+            field.write_bytes(0, 1);
+            (*field.as_ptr()).hash = 1;
+            (*field.as_ptr()).key = string(name.as_bytes());
+            (*field.as_ptr()).value = string(value);
+            Some(field)
         }
-        Some(())
     }
 
     /// Lets `remembered` redact what nginx says of the client's request in its error log.

@@ -1,14 +1,13 @@
 //! The values of variables.
 
-use core::ffi::CStr;
 use core::ptr;
 
 use ngx::ffi::{
-    NGX_HTTP_VAR_NOCACHEABLE, ngx_conf_t, ngx_http_add_variable, ngx_http_get_variable_pt,
-    ngx_http_variable_value_t, ngx_uint_t,
+    NGX_HTTP_VAR_NOCACHEABLE, NGX_HTTP_VAR_PREFIX, ngx_conf_t, ngx_http_add_variable,
+    ngx_http_get_variable_pt, ngx_http_variable_value_t, ngx_str_t, ngx_uint_t,
 };
 
-use super::string;
+use super::{bytes, string};
 
 /// The longest value, in bytes: nginx keeps the length in 28 bits.
 const MAX_LENGTH: usize = (1 << 28) - 1;
@@ -46,19 +45,45 @@ impl Value<'_> {
     }
 }
 
-/// Registers a variable that is evaluated anew whenever it is used; `None` if memory is short.
+/// How a variable's name is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Name {
+    /// Whole; the handler gets the number that it was registered with.
+    Whole(usize),
+    /// As the beginning of many names; the handler gets the address of the name asked for.
+    Prefix,
+}
+
+/// The name that the handler of a [`Name::Prefix`] was called with.
 ///
 /// # Safety
 ///
-/// `cf` must be the configuration that nginx is reading, in the preconfiguration of a module.
+/// `data` must be what nginx handed to such a handler, which is running.
+pub(crate) unsafe fn asked_name<'r>(data: usize) -> &'r [u8] {
+    let name = core::ptr::with_exposed_provenance::<ngx_str_t>(data);
+    // SAFETY: nginx hands the address of the variable's name, which lives with the configuration
+    // or, for a name that a request made up, with the request.
+    unsafe { name.as_ref().map_or(&[], |name| bytes(*name)) }
+}
+
+/// Registers a variable that is evaluated anew whenever it is used; `None` if nginx refuses, and
+/// says why.
+///
+/// # Safety
+///
+/// `cf` must be the configuration that nginx is reading, inside `http`.
 pub(crate) unsafe fn register(
     cf: *mut ngx_conf_t,
-    name: &'static CStr,
+    name: &[u8],
     handler: ngx_http_get_variable_pt,
-    data: usize,
+    kind: Name,
 ) -> Option<()> {
-    let mut name = string(name.to_bytes());
-    let flags = NGX_HTTP_VAR_NOCACHEABLE as ngx_uint_t;
+    let mut name = string(name);
+    let (flags, data) = match kind {
+        Name::Whole(data) => (NGX_HTTP_VAR_NOCACHEABLE, data),
+        Name::Prefix => (NGX_HTTP_VAR_NOCACHEABLE | NGX_HTTP_VAR_PREFIX, 0),
+    };
+    let flags = flags as ngx_uint_t;
     // SAFETY: the caller's promise; nginx copies the name.
     let variable = unsafe { ngx_http_add_variable(cf, &raw mut name, flags).as_mut()? };
     variable.get_handler = handler;

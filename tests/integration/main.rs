@@ -13,9 +13,12 @@
 
 mod harness;
 
+mod auth_jwt;
+mod auth_jwt_algorithms;
 mod auth_jwt_key_file;
 mod auth_jwt_leeway;
 mod auth_jwt_max_token_size;
+mod claim_variables;
 mod decoded_ojwt;
 mod documentation;
 mod embedded_key;

@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 
 use crate::denial::Denial;
+use crate::header::Header;
 use crate::json::{Json, Object, Value};
 use crate::signature::Verified;
 
 /// The claims of a verified token; only a [`Verified`] token gives any.
 #[derive(Clone, Debug)]
 pub struct Claims {
+    header: Header,
     json: Json,
     expires: Option<NumericDate>,
     not_before: Option<NumericDate>,
@@ -23,8 +25,9 @@ impl Claims {
     /// [`Denial::ClaimRejected`] where `exp`, `nbf` or `iat` is not a number (RFC 7519 section 2,
     /// `NumericDate`), `iss`, `sub` or `jti` not a string (sections 4.1.1, 4.1.2 and 4.1.7), or
     /// `aud` neither a string nor an array of strings (section 4.1.3).
-    pub fn of(token: &Verified) -> Result<Self, Denial> {
-        let json = Json::parse_object(token.payload())?;
+    pub fn of(token: Verified) -> Result<Self, Denial> {
+        let (header, payload) = token.into_parts();
+        let json = Json::parse_object(&payload)?;
         for name in ["iss", "sub", "jti"] {
             if json.member(name).is_some_and(|value| value.as_str().is_none()) {
                 return Err(Denial::ClaimRejected);
@@ -35,7 +38,17 @@ impl Claims {
         }
         let date = |name| json.member(name).map(NumericDate::read).transpose();
         let (expires, not_before, _issued_at) = (date("exp")?, date("nbf")?, date("iat")?);
-        Ok(Self { json, expires, not_before })
+        Ok(Self { header, json, expires, not_before })
+    }
+
+    /// The header that came with the claims, as verified as they are.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// All claims.
+    pub fn json(&self) -> &Json {
+        &self.json
     }
 
     /// All claims as compact JSON, in the issuer's order, numbers as written.

@@ -7,7 +7,7 @@ use crate::denial::{Defect, Denial};
 use crate::json::{Json, Value};
 
 /// What a token says of itself: a claim like any other until its signature is checked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Header {
     alg: Alg,
     kid: Option<String>,

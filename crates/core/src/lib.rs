@@ -23,6 +23,7 @@ pub mod json;
 pub mod jwk;
 pub mod keys;
 pub mod material;
+pub mod path;
 pub mod pem;
 pub mod policy;
 #[cfg(feature = "sign")]

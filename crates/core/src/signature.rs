@@ -19,8 +19,8 @@ impl Verified {
         &self.header
     }
 
-    pub(crate) fn payload(&self) -> &[u8] {
-        &self.payload
+    pub(crate) fn into_parts(self) -> (Header, Vec<u8>) {
+        (self.header, self.payload)
     }
 }
 

@@ -36,7 +36,7 @@ impl Verifier {
         }
         let jws = Jws::split(token, self.max_token_size)?;
         let verified = signature::verify(jws, &self.keys, &self.policy)?;
-        let claims = Claims::of(&verified)?;
+        let claims = Claims::of(verified)?;
         self.policy.check(&claims, at)?;
         Ok(claims)
     }

@@ -1,0 +1,93 @@
+//! Looking values up by the names on the way to them, and rendering them as text.
+
+use std::borrow::Cow;
+
+use crate::json::{Json, Object, Value};
+
+/// The value that is reached from the outermost object by these member names, in order.
+pub fn lookup<'a, N: AsRef<str>>(json: &'a Json, names: &[N]) -> Option<Value<'a>> {
+    names.iter().try_fold(json.root(), |value, name| {
+        value.as_object().and_then(|object: Object<'a>| object.member(name.as_ref()))
+    })
+}
+
+/// A value as a variable shows it: a string without quotes, an array as its elements joined by
+/// commas, anything else as JSON.
+///
+/// The text is safe in a header and a log: a control character stays escaped as JSON has it.
+pub fn render(value: Value<'_>) -> Cow<'_, str> {
+    match value.as_array() {
+        Some(elements) => {
+            let elements: Vec<Cow<'_, str>> = elements.map(render_element).collect();
+            Cow::Owned(elements.join(","))
+        }
+        None => render_element(value),
+    }
+}
+
+fn render_element(value: Value<'_>) -> Cow<'_, str> {
+    match value.as_str() {
+        None => Cow::Borrowed(value.text()),
+        Some(text) if text.contains(char::is_control) => Cow::Owned(escaped(&text)),
+        Some(text) => text,
+    }
+}
+
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if c.is_control() {
+            // Control characters end at U+009F.
+            escaped.push_str("\\u00");
+            for shift in [4, 0] {
+                escaped.extend(char::from_digit((u32::from(c) >> shift) & 0xf, 16));
+            }
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(json: &str, names: &[&str]) -> Option<String> {
+        let json = Json::parse(json.as_bytes()).unwrap();
+        lookup(&json, names).map(|value| render(value).into_owned())
+    }
+
+    #[test]
+    fn finds_values_by_the_names_on_the_way() {
+        let json = r#"{"a":{"b":{"c":1}},"a.b":2,"":{"":3}}"#;
+        assert_eq!(text(json, &["a", "b", "c"]).as_deref(), Some("1"));
+        assert_eq!(text(json, &["a.b"]).as_deref(), Some("2"));
+        assert_eq!(text(json, &["", ""]).as_deref(), Some("3"));
+        for names in [&["b"][..], &["a", "c"], &["a", "b", "c", "d"], &["A"], &["a", ""]] {
+            assert_eq!(text(json, names), None);
+        }
+    }
+
+    #[test]
+    fn renders_each_kind_as_operators_expect_it() {
+        for (value, shown) in [
+            (r#""text""#, "text"),
+            (r#""q\"\u00e9\/""#, "q\"é/"),
+            ("12.50", "12.50"),
+            ("true", "true"),
+            ("null", "null"),
+            (r#"["a",1,{"b":[2]},[3,4]]"#, r#"a,1,{"b":[2]},[3,4]"#),
+            ("[]", ""),
+            (r#"{"a": [1, 2]}"#, r#"{"a":[1,2]}"#),
+        ] {
+            assert_eq!(text(&format!("{{\"x\":{value}}}"), &["x"]).as_deref(), Some(shown));
+        }
+    }
+
+    #[test]
+    fn no_text_holds_a_control_character() {
+        let shown = text(r#"{"x":["a\r\nb\u0000","\u0085\u009f"]}"#, &["x"]).unwrap();
+        assert_eq!(shown, "a\\u000d\\u000ab\\u0000,\\u0085\\u009f");
+    }
+}

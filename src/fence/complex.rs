@@ -1,0 +1,50 @@
+//! Values with variables in them.
+
+use core::mem::MaybeUninit;
+use core::ptr;
+
+use ngx::ffi::{
+    ngx_http_compile_complex_value, ngx_http_compile_complex_value_t, ngx_http_complex_value,
+    ngx_http_complex_value_t, ngx_str_t,
+};
+
+use super::conf::Conf;
+use super::request::Request;
+use super::{OK, bytes, string};
+
+/// A value that nginx compiled from text and variables; it lives as long as the configuration.
+///
+/// Two are equal if they are the same one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ComplexValue(ptr::NonNull<ngx_http_complex_value_t>);
+
+impl Conf<'_> {
+    /// Compiles a word of the directive at hand; `None` if nginx refuses it, and says why.
+    pub(crate) fn compile(self, word: &[u8]) -> Option<ComplexValue> {
+        let value = self.allocate::<ngx_http_complex_value_t>()?;
+        let mut word = string(word);
+        let mut request = ngx_http_compile_complex_value_t {
+            cf: self.as_raw(),
+            value: &raw mut word,
+            complex_value: value.as_ptr(),
+            // SAFETY: the rest are flags, for which zero means no.
+            ..unsafe { MaybeUninit::zeroed().assume_init() }
+        };
+        // SAFETY: the configuration is being read; its words live as long as it does.
+        let status = unsafe { ngx_http_compile_complex_value(&raw mut request) };
+        (status == OK).then_some(ComplexValue(value))
+    }
+}
+
+impl<'r> Request<'r> {
+    /// The value for this request; `None` if it cannot be evaluated.
+    pub(crate) fn evaluate(self, value: ComplexValue) -> Option<&'r [u8]> {
+        let mut text = ngx_str_t { len: 0, data: ptr::null_mut() };
+        // SAFETY: the value lives as long as the configuration that serves the request; what it
+        // evaluates to lies in the request's pool, or in that of the configuration.
+        unsafe {
+            let status = ngx_http_complex_value(self.as_raw(), value.0.as_ptr(), &raw mut text);
+            (status == OK).then(|| bytes(text))
+        }
+    }
+}

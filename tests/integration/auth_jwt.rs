@@ -1,0 +1,305 @@
+//! `auth_jwt`: the gate in nginx's access phase.
+
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::harness::{FORGER, Nginx, Response, now, public_pem, signed_by, token};
+
+/// A server whose content comes from a phase after the access phase: `return` would come before.
+fn gate(server: &str) -> Nginx {
+    Nginx::builder()
+        .file("html/index.html", "content")
+        .file("html/page.html", "content")
+        .file("html/denied.html", "denied")
+        .http("auth_jwt_key_file issuer.pem;")
+        .server(server)
+        .start()
+}
+
+fn bearer(nginx: &Nginx, target: &str, jwt: &str) -> Response {
+    nginx.get_with(target, &[&format!("Authorization: Bearer {jwt}")])
+}
+
+#[test]
+fn lets_a_valid_bearer_token_pass_and_refuses_all_else() {
+    let nginx = gate("auth_jwt realm;");
+    assert_eq!(bearer(&nginx, "/", &token(json!({}))).body, "content");
+    assert_eq!(
+        nginx.get_with("/", &[&format!("authorization: bEARER {}", token(json!({})))]).status,
+        200
+    );
+    for jwt in [
+        "x.y.z".to_owned(),
+        token(json!({"exp": now() - 1})),
+        token(json!({"nbf": now() + 60})),
+        token(json!({"host": "other.example"})),
+        signed_by(&FORGER, &json!({})),
+    ] {
+        assert_eq!(bearer(&nginx, "/", &jwt).status, 401, "{jwt}");
+    }
+    // As in the paid module, no other place is looked at by default.
+    let jwt = token(json!({}));
+    assert_eq!(nginx.get(&format!("/?jwt={jwt}")).status, 401);
+    assert_eq!(nginx.get_with("/", &[&format!("Cookie: jwtcookie={jwt}")]).status, 401);
+}
+
+#[test]
+fn challenge_names_an_error_only_if_a_token_was_presented() {
+    let nginx = gate("auth_jwt \"closed site\";");
+    let response = nginx.get("/");
+    assert_eq!(response.status, 401);
+    assert_eq!(response.header("WWW-Authenticate"), Some("Bearer realm=\"closed site\""));
+    let response = bearer(&nginx, "/", "x");
+    assert_eq!(
+        response.header("WWW-Authenticate"),
+        Some("Bearer realm=\"closed site\", error=\"invalid_token\"")
+    );
+    assert_eq!(bearer(&nginx, "/", &token(json!({}))).header("WWW-Authenticate"), None);
+}
+
+#[test]
+fn realm_may_hold_variables_and_cannot_break_out_of_the_header() {
+    let nginx = gate("auth_jwt \"of $arg_realm\\\\\"; location /quote { auth_jwt 'a\"b'; }");
+    let header = |target: &str| nginx.get(target).header("WWW-Authenticate").unwrap().to_owned();
+    assert_eq!(header("/?realm=me"), "Bearer realm=\"of me\\\\\"");
+    assert_eq!(header("/quote"), "Bearer realm=\"a\\\"b\"");
+    let nginx = gate("set $x $uri; auth_jwt $x;");
+    let split = nginx.get("/a%0d%0aSet-Cookie:%20x=1%22,%20error=%22none");
+    assert_eq!(split.status, 401);
+    assert_eq!(
+        split.header("WWW-Authenticate"),
+        Some("Bearer realm=\"/a  Set-Cookie: x=1\\\", error=\\\"none\"")
+    );
+    assert_eq!(split.header("Set-Cookie"), None);
+}
+
+#[test]
+fn token_is_taken_from_a_variable() {
+    let nginx = gate(
+        "auth_jwt realm token=$arg_t;
+         location /cookie { auth_jwt realm token=$cookie_auth; try_files /page.html =404; }
+         location /inherited { try_files /page.html =404; }",
+    );
+    let jwt = token(json!({}));
+    assert_eq!(nginx.get(&format!("/?t={jwt}")).status, 200);
+    assert_eq!(nginx.get(&format!("/inherited?t={jwt}")).status, 200);
+    assert_eq!(bearer(&nginx, "/", &jwt).status, 401);
+    assert_eq!(nginx.get("/?t=").header("WWW-Authenticate"), Some("Bearer realm=\"realm\""));
+    assert_eq!(nginx.get_with("/cookie", &[&format!("Cookie: auth={jwt}")]).status, 200);
+    assert_eq!(nginx.get(&format!("/cookie?t={jwt}")).status, 401);
+}
+
+#[test]
+fn token_is_taken_from_where_ojwt_token_from_says() {
+    let nginx = gate("ojwt_token_from arg=jwt cookie=c; auth_jwt realm;");
+    let jwt = token(json!({}));
+    let response = nginx.get(&format!("/?jwt={jwt}"));
+    assert_eq!(response.status, 200);
+    assert!(response.header("Set-Cookie").unwrap().starts_with("jwtcookie="));
+    assert_eq!(nginx.get_with("/", &[&format!("Cookie: c={jwt}")]).status, 200);
+    assert_eq!(bearer(&nginx, "/", &jwt).status, 401);
+}
+
+#[test]
+fn is_inherited_and_may_be_switched_off() {
+    let nginx = Nginx::builder()
+        .file("html/page.html", "content")
+        .http("auth_jwt_key_file issuer.pem; auth_jwt outer;")
+        .server(
+            "location /inherits { try_files /page.html =404; }
+             location /off { auth_jwt off; try_files /page.html =404; }
+             location /own { auth_jwt inner; try_files /page.html =404; }
+             location /off/on { auth_jwt again; try_files /page.html =404; }",
+        )
+        .start();
+    for (target, realm) in [("/inherits", "outer"), ("/own", "inner"), ("/off/on", "again")] {
+        let response = nginx.get(target);
+        assert_eq!(response.status, 401, "{target}");
+        let challenge = format!("Bearer realm=\"{realm}\"");
+        assert_eq!(response.header("WWW-Authenticate"), Some(challenge.as_str()));
+        assert_eq!(bearer(&nginx, target, &token(json!({}))).status, 200, "{target}");
+    }
+    assert_eq!(nginx.get("/off").status, 200);
+}
+
+#[test]
+fn limit_except_guards_the_other_methods_alone() {
+    let nginx = gate("location / { limit_except GET { auth_jwt writers; } }");
+    assert_eq!(nginx.get("/").status, 200);
+    let post = |authorization: &str| {
+        let request = format!(
+            "POST /page.html HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\
+             Content-Length: 0\r\n{authorization}\r\n"
+        );
+        nginx.send(request.as_bytes()).status
+    };
+    assert_eq!(post(""), 401);
+    // Let pass: a static file does not take it.
+    assert_eq!(post(&format!("Authorization: Bearer {}\r\n", token(json!({})))), 405);
+}
+
+#[test]
+fn satisfy_all_wants_the_address_as_well_and_satisfy_any_either() {
+    let nginx = gate(
+        "location /all { satisfy all; deny all; auth_jwt realm; try_files /page.html =404; }
+         location /any-deny { satisfy any; deny all; auth_jwt realm; try_files /page.html =404; }
+         location /any-allow { satisfy any; allow 127.0.0.0/8; deny all; auth_jwt realm; try_files /page.html =404; }",
+    );
+    let jwt = token(json!({}));
+    assert_eq!(bearer(&nginx, "/all", &jwt).status, 403);
+    assert_eq!(bearer(&nginx, "/any-deny", &jwt).status, 200);
+    let refused = nginx.get("/any-deny");
+    assert_eq!(refused.status, 401);
+    assert!(refused.header("WWW-Authenticate").is_some());
+    let admitted = nginx.get("/any-allow");
+    assert_eq!((admitted.status, admitted.header("WWW-Authenticate")), (200, None));
+}
+
+#[test]
+fn satisfy_any_with_auth_basic_takes_either() {
+    let nginx = Nginx::builder()
+        .file("html/page.html", "content")
+        .file("users", "me:{PLAIN}secret\n")
+        .http("auth_jwt_key_file issuer.pem;")
+        .server(
+            "satisfy any; auth_basic basic; auth_basic_user_file users; auth_jwt realm token=$arg_jwt;
+             location / { try_files /page.html =404; }",
+        )
+        .start();
+    assert_eq!(nginx.get("/").status, 401);
+    assert_eq!(nginx.get(&format!("/?jwt={}", token(json!({})))).status, 200);
+    assert_eq!(nginx.get_with("/", &["Authorization: Basic bWU6c2VjcmV0"]).status, 200);
+    assert_eq!(nginx.get_with("/?jwt=x", &["Authorization: Basic bWU6d3Jvbmc="]).status, 401);
+}
+
+#[test]
+fn error_page_answers_for_a_refusal_and_keeps_its_status() {
+    let nginx = gate(
+        "location / { auth_jwt realm; error_page 401 /denied.html; }
+         location = /denied.html { auth_jwt off; }
+         location /named { auth_jwt realm; error_page 401 = @named; }
+         location @named { return 302 /login; }",
+    );
+    let refused = nginx.get("/");
+    assert_eq!((refused.status, refused.body.as_str()), (401, "denied"));
+    assert_eq!(refused.header("WWW-Authenticate"), Some("Bearer realm=\"realm\""));
+    assert_eq!(nginx.get("/named").status, 302);
+}
+
+#[test]
+fn internal_redirect_meets_the_gate_of_where_it_leads() {
+    let nginx = Nginx::builder()
+        .file("html/page.html", "content")
+        .file("other.pem", public_pem(&FORGER))
+        .http("auth_jwt_key_file issuer.pem;")
+        .server(
+            "location /open { rewrite ^ /guarded last; }
+             location /ours { auth_jwt realm; try_files /nothing /guarded; }
+             location /guarded { auth_jwt_key_file other.pem; auth_jwt other; try_files /page.html =404; }",
+        )
+        .start();
+    let (ours, others) = (token(json!({})), signed_by(&FORGER, &json!({})));
+    assert_eq!(nginx.get("/open").status, 401);
+    assert_eq!(bearer(&nginx, "/open", &others).status, 200);
+    assert_eq!(bearer(&nginx, "/ours", &ours).status, 401);
+    assert_eq!(bearer(&nginx, "/ours", &others).status, 401);
+}
+
+#[test]
+fn auth_request_passes_the_challenge_on() {
+    let nginx = gate(
+        "listen unix:self.sock;
+         location / { auth_request /check; try_files /page.html =404; }
+         location /check { internal; proxy_pass http://unix:self.sock:/gate; proxy_set_header Authorization $http_authorization; }
+         location /gate { auth_jwt realm; try_files /page.html =404; }",
+    );
+    let refused = nginx.get("/");
+    assert_eq!(refused.status, 401);
+    assert_eq!(refused.header("WWW-Authenticate"), Some("Bearer realm=\"realm\""));
+    assert_eq!(bearer(&nginx, "/", &token(json!({}))).status, 200);
+}
+
+#[test]
+fn gate_without_a_key_refuses_everything_as_a_fault_of_the_server() {
+    let nginx =
+        Nginx::builder().file("html/index.html", "content").server("auth_jwt realm;").start();
+    assert_eq!(nginx.get("/").status, 401);
+    assert_eq!(bearer(&nginx, "/", &token(json!({}))).status, 500);
+}
+
+#[test]
+fn return_comes_before_the_access_phase_but_decoded_ojwt_guards_it() {
+    let nginx = gate(
+        "location /unguarded { auth_jwt realm; return 200 open; }
+         location /guarded { if ($decoded_ojwt ~ ^failed) { return 401; } return 200 open; }",
+    );
+    assert_eq!(nginx.get("/unguarded").body, "open");
+    assert_eq!(nginx.get("/guarded").status, 401);
+}
+
+#[test]
+fn one_bearer_token_is_judged_once_by_gate_variables_and_log() {
+    let nginx = Nginx::builder()
+        .file("html/index.html", "content")
+        .http(
+            "auth_jwt_key_file issuer.pem; ojwt_token_from bearer;
+             log_format claims '$jwt_claim_sub $decoded_ojwt $ojwt_status'; access_log access.log claims;",
+        )
+        .server("auth_jwt realm; add_header X-Sub $jwt_claim_sub always;")
+        .start();
+    bearer(&nginx, "/", "x.y.z");
+    assert_eq!(nginx.count_in_log("ojwt: malformed token"), 1);
+}
+
+#[test]
+fn works_over_http_2_and_for_head() {
+    let nginx = gate("listen unix:h2.sock http2; auth_jwt realm;");
+    let status = |arguments: &[&str]| {
+        let output = Command::new("curl")
+            .args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--http2-prior-knowledge"])
+            .arg("--unix-socket")
+            .arg(nginx.path("h2.sock"))
+            .args(arguments)
+            .arg("http://example.com/")
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let header = format!("Authorization: Bearer {}", token(json!({})));
+    assert_eq!(status(&[]), "401");
+    assert_eq!(status(&["-H", &header]), "200");
+    assert_eq!(status(&["--head", "-H", &header]), "200");
+    assert_eq!(status(&["--head"]), "401");
+}
+
+#[test]
+fn panic_in_the_access_phase_denies() {
+    let nginx = Nginx::builder()
+        .module(crate::harness::Module::Panicking)
+        .file("html/index.html", "content")
+        .http("auth_jwt_key_file issuer.pem;")
+        .server("auth_jwt realm;")
+        .start();
+    assert_eq!(bearer(&nginx, "/", "panic").status, 500);
+    assert_eq!(bearer(&nginx, "/", &token(json!({}))).status, 200);
+}
+
+#[test]
+fn mistakes_are_refused_with_file_and_line() {
+    for (words, message) in [
+        ("", "invalid number of arguments in \"auth_jwt\" directive"),
+        ("a b c", "invalid number of arguments"),
+        ("realm token", "invalid parameter \"token\""),
+        ("realm token=", "invalid parameter \"token=\""),
+        ("realm token=abc", "invalid parameter \"token=abc\""),
+        ("realm cookie=$x", "invalid parameter \"cookie=$x\""),
+        ("realm token=$nosuch", "unknown \"nosuch\" variable"),
+        ("off token=$arg_a", "invalid parameter \"token=$arg_a\""),
+        ("a; auth_jwt b", "\"auth_jwt\" directive is duplicate"),
+    ] {
+        let text = Nginx::builder().server(&format!("auth_jwt {words};")).refused();
+        assert!(text.contains(message), "{words}: {text}");
+        assert!(text.contains("[emerg]"), "{text}");
+    }
+}

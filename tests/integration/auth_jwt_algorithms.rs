@@ -1,0 +1,41 @@
+//! `auth_jwt_algorithms`: which of the algorithms that the keys permit are accepted.
+
+use ojwt_core::Alg;
+
+use crate::harness::{ISSUER, Nginx};
+
+#[test]
+fn narrows_what_the_keys_permit_and_is_inherited() {
+    let nginx = Nginx::with_server(
+        "auth_jwt_algorithms RS256 PS512 ES256;
+         location / { return 200 $decoded_ojwt; }
+         location /other { auth_jwt_algorithms RS384; return 200 $decoded_ojwt; }",
+    );
+    let verdict = |path: &str, alg| {
+        let jwt = ISSUER.sign(alg, None, b"{}").unwrap();
+        nginx.get(&format!("{path}?jwt={jwt}")).body
+    };
+    for (path, alg, expected) in [
+        ("/", Alg::RS256, "{}"),
+        ("/", Alg::PS512, "{}"),
+        ("/", Alg::RS384, "failed: algorithm not allowed"),
+        ("/other", Alg::RS384, "{}"),
+        ("/other", Alg::RS256, "failed: algorithm not allowed"),
+    ] {
+        assert_eq!(verdict(path, alg), expected, "{path} {alg}");
+    }
+}
+
+#[test]
+fn mistakes_are_refused_with_file_and_line() {
+    for (words, message) in [
+        ("", "invalid number of arguments in \"auth_jwt_algorithms\" directive"),
+        ("none", "unknown or unsafe algorithm \"none\""),
+        ("RS256 rs384", "unknown or unsafe algorithm \"rs384\""),
+        ("RS256; auth_jwt_algorithms RS384", "\"auth_jwt_algorithms\" directive is duplicate"),
+    ] {
+        let text = Nginx::builder().server(&format!("auth_jwt_algorithms {words};")).refused();
+        assert!(text.contains(message), "{words}: {text}");
+        assert!(text.contains("[emerg]") && text.contains("nginx.conf:"), "{text}");
+    }
+}
