@@ -2,8 +2,9 @@
 
 use ojwt_core::denial::Denial;
 
-use crate::conf::LocationConf;
-use crate::context::{Outcome, outcome};
+use crate::conf::{Auth, LocationConf, Requirement, WwwAuthenticate};
+use crate::context::{Outcome, outcome, overrule};
+use crate::fence::log::Level;
 use crate::fence::request::Request;
 use crate::respond;
 
@@ -22,7 +23,7 @@ pub(crate) enum Decision {
 pub(crate) fn decide(request: Request<'_>, conf: &LocationConf) -> Decision {
     let Some((auth, gate)) = conf.auth() else { return Decision::Declined };
     let denial = match outcome(request, gate) {
-        Ok(Outcome { verdict: Ok(_), .. }) => return Decision::Pass,
+        Ok(Outcome { verdict: Ok(_), .. }) => return require(request, conf, auth),
         Ok(Outcome { verdict: Err(denial), .. }) => *denial,
         Err(denial) => denial,
     };
@@ -42,9 +43,44 @@ pub(crate) fn decide(request: Request<'_>, conf: &LocationConf) -> Decision {
         | Denial::WrongHost
         | Denial::ClaimRejected
         | Denial::Revoked
-        | Denial::DecryptionFailed => match respond::challenge(request, auth, denial) {
-            Some(()) => Decision::Refuse(401),
-            None => Decision::Refuse(500),
-        },
+        | Denial::DecryptionFailed => refuse(request, conf, auth, denial, 401),
+    }
+}
+
+/// What `auth_jwt_require` asks besides a valid token.
+fn require(request: Request<'_>, conf: &LocationConf, auth: &Auth) -> Decision {
+    for Requirement { values, status } in conf.requirements.iter().flatten() {
+        for value in values {
+            match request.evaluate(*value) {
+                None => return Decision::Refuse(500),
+                Some(b"" | b"0") => {
+                    let denial = Denial::ClaimRejected;
+                    request.log(Level::Info, "claim rejected: a requirement is not met");
+                    overrule(request, denial);
+                    return refuse(request, conf, auth, denial, *status);
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    Decision::Pass
+}
+
+fn refuse(
+    request: Request<'_>,
+    conf: &LocationConf,
+    auth: &Auth,
+    denial: Denial,
+    status: u16,
+) -> Decision {
+    let prepared = match conf.www_authenticate {
+        _ if status != 401 => Some(()),
+        Some(WwwAuthenticate::Off) => Some(()),
+        Some(WwwAuthenticate::Custom(value)) => respond::custom_challenge(request, value),
+        Some(WwwAuthenticate::Bearer) | None => respond::challenge(request, auth, denial),
+    };
+    match prepared {
+        Some(()) => Decision::Refuse(status),
+        None => Decision::Refuse(500),
     }
 }

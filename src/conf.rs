@@ -55,6 +55,10 @@ pub(crate) struct LocationConf {
     pub(crate) auth: Option<AuthSetting>,
     /// `auth_jwt_algorithms`.
     pub(crate) algorithms: Option<Vec<Alg>>,
+    /// `auth_jwt_require`, in the order of the file.
+    pub(crate) requirements: Option<Vec<Requirement>>,
+    /// `auth_jwt_www_authenticate`.
+    pub(crate) www_authenticate: Option<WwwAuthenticate>,
     keys: Option<Arc<KeySet>>,
     gate: Option<Rc<Gate>>,
     auth_gate: Option<Rc<Gate>>,
@@ -67,6 +71,25 @@ pub(crate) enum AuthSetting {
     Off,
     /// Requests with a valid token are let pass.
     On(Auth),
+}
+
+/// `auth_jwt_require`: each value must be there, and not be `0`.
+#[derive(Clone, Debug)]
+pub(crate) struct Requirement {
+    pub(crate) values: Vec<ComplexValue>,
+    /// The status of a request for which one is not.
+    pub(crate) status: u16,
+}
+
+/// `auth_jwt_www_authenticate`: the header of a refusal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum WwwAuthenticate {
+    /// That of RFC 6750.
+    Bearer,
+    /// None.
+    Off,
+    /// This one.
+    Custom(ComplexValue),
 }
 
 /// What `auth_jwt` is given.
@@ -161,6 +184,8 @@ impl LocationConf {
         self.cookie = self.cookie.take().or_else(|| outer.cookie.clone());
         self.auth = self.auth.take().or_else(|| outer.auth.clone());
         self.algorithms = self.algorithms.take().or_else(|| outer.algorithms.clone());
+        self.requirements = self.requirements.take().or_else(|| outer.requirements.clone());
+        self.www_authenticate = self.www_authenticate.or(outer.www_authenticate);
         if self.key_files.is_none() {
             self.keys.clone_from(&outer.keys);
         }

@@ -5,7 +5,7 @@
 //! subrequests; each judges it once. The outcome belongs to the request that the client made, so
 //! that a subrequest neither loses the token nor brings another one.
 
-use core::cell::OnceCell;
+use core::cell::{Cell, OnceCell};
 use std::borrow::Cow;
 use std::rc::Rc;
 
@@ -34,6 +34,8 @@ pub(crate) struct Outcome {
 struct Remembered {
     first: OnceCell<Box<Entry>>,
     log_handler: OnceCell<LogHandler>,
+    /// Why a request with a valid token was refused all the same.
+    overruled: Cell<Option<Denial>>,
 }
 
 struct Entry {
@@ -61,6 +63,18 @@ pub(crate) fn outcome<'r>(request: Request<'r>, gate: &Rc<Gate>) -> Result<&'r O
     unsafe { request.redact_log(remembered) };
     let outcome = judge(request, gate);
     Ok(remembered.push(Entry { gate: Rc::clone(gate), outcome, next: OnceCell::new() }))
+}
+
+/// Notes that the request is refused although its token is valid.
+pub(crate) fn overrule(request: Request<'_>, denial: Denial) {
+    if let Some(remembered) = remembered(request) {
+        remembered.overruled.set(Some(denial));
+    }
+}
+
+/// Why the request was refused although its token is valid, if it was.
+pub(crate) fn overruled(request: Request<'_>) -> Option<Denial> {
+    remembered(request)?.overruled.get()
 }
 
 /// The outcomes so far, the latest last; finds nothing out.

@@ -3,10 +3,11 @@
 use core::ffi::CStr;
 
 use ojwt_core::Alg;
-use ojwt_core::keys::KeySetBuilder;
+use ojwt_core::keys::{KeyFormat, KeySetBuilder};
 
 use crate::conf::{
-    Auth, AuthSetting, Cookie, CookieSetting, LocationConf, NamedValue, Part, SameSite, Secure,
+    Auth, AuthSetting, Cookie, CookieSetting, LocationConf, NamedValue, Part, Requirement,
+    SameSite, Secure, WwwAuthenticate,
 };
 use crate::fence::conf::{
     self, Conf, NGX_CONF_1MORE, NGX_CONF_2MORE, NGX_CONF_TAKE1, NGX_CONF_TAKE12, NGX_HTTP_LMT_CONF,
@@ -39,7 +40,7 @@ pub(crate) struct ConfError(pub(crate) String);
 const LEVELS: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
 
 /// The directives, by name.
-pub(crate) const DIRECTIVES: [Directive; 9] = [
+pub(crate) const DIRECTIVES: [Directive; 11] = [
     Directive {
         name: c"auth_jwt",
         usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE12,
@@ -62,7 +63,7 @@ pub(crate) const DIRECTIVES: [Directive; 9] = [
     },
     Directive {
         name: c"auth_jwt_key_file",
-        usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE1,
+        usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE12,
         set: Set::Level(auth_jwt_key_file),
     },
     Directive {
@@ -74,6 +75,16 @@ pub(crate) const DIRECTIVES: [Directive; 9] = [
         name: c"auth_jwt_max_token_size",
         usage: LEVELS | NGX_CONF_TAKE1,
         set: Set::Level(auth_jwt_max_token_size),
+    },
+    Directive {
+        name: c"auth_jwt_require",
+        usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_1MORE,
+        set: Set::Level(auth_jwt_require),
+    },
+    Directive {
+        name: c"auth_jwt_www_authenticate",
+        usage: LEVELS | NGX_CONF_TAKE1,
+        set: Set::Level(auth_jwt_www_authenticate),
     },
     Directive {
         name: c"ojwt_token_from",
@@ -139,9 +150,52 @@ fn named_value(cf: Conf<'_>, part: Part) -> Result<NamedValue, ConfError> {
     Ok(NamedValue { variable: variable.to_ascii_lowercase(), part, path })
 }
 
-/// `auth_jwt_key_file FILE;` adds the keys of a file to those of this level.
+/// `auth_jwt_require $value ... [error=STATUS];`
+fn auth_jwt_require(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
+    let mut status = None;
+    let mut values = Vec::new();
+    for word in cf.words().skip(1) {
+        if let (b"error", Some(code)) = split(word) {
+            let code = core::str::from_utf8(code).ok().and_then(|code| code.parse().ok());
+            // nginx keeps 444 and 499 for closing connections without an answer.
+            let code = code.filter(|code| (400..600).contains(code) && ![444, 499].contains(code));
+            once(&mut status, code.ok_or_else(|| invalid_parameter(word))?, b"error")?;
+        } else if word.starts_with(b"$") {
+            values.push(cf.compile(word).ok_or_else(|| invalid_parameter(word))?);
+        } else {
+            return Err(invalid_parameter(word));
+        }
+    }
+    if values.is_empty() {
+        return Err(ConfError("no value is required".to_owned()));
+    }
+    let requirement = Requirement { values, status: status.unwrap_or(401) };
+    conf.requirements.get_or_insert_with(Vec::new).push(requirement);
+    Ok(())
+}
+
+/// `auth_jwt_www_authenticate on|off|STRING;`
+fn auth_jwt_www_authenticate(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
+    let (name, [word]) = words(cf)?;
+    let value = match word {
+        b"on" => WwwAuthenticate::Bearer,
+        b"off" => WwwAuthenticate::Off,
+        b"" => return Err(invalid_value(name, word)),
+        _ => WwwAuthenticate::Custom(cf.compile(word).ok_or_else(|| invalid_value(name, word))?),
+    };
+    once(&mut conf.www_authenticate, value, name)
+}
+
+/// `auth_jwt_key_file FILE [jwks|pem];` adds the keys of a file to those of this level.
 fn auth_jwt_key_file(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
-    let (_, [file]) = words(cf)?;
+    let mut words = cf.words().skip(1);
+    let file = words.next().unwrap_or_default();
+    let format = match words.next() {
+        None => None,
+        Some(b"jwks") => Some(KeyFormat::Jwks),
+        Some(b"pem") => Some(KeyFormat::Pem),
+        Some(word) => return Err(invalid_parameter(word)),
+    };
     if file.contains(&b'$') {
         return Err(ConfError(format!(
             "variables in \"auth_jwt_key_file\" are not supported: \"{}\"",
@@ -154,7 +208,7 @@ fn auth_jwt_key_file(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfEr
         .map_err(|error| ConfError(format!("key file \"{name}\" cannot be read: {error}")))?;
     let builder = conf.key_files.get_or_insert_with(KeySetBuilder::new);
     builder
-        .add(&contents, None)
+        .add(&contents, format)
         .map_err(|error| ConfError(format!("key file \"{name}\": {error}")))?;
     for warning in builder.take_warnings() {
         cf.log(Level::Warn, &format!("key file \"{name}\": {warning}"));

@@ -7,19 +7,17 @@ use ojwt_core::denial::Denial;
 use crate::conf::{Auth, Cookie, LocationConf, SameSite, Secure};
 use crate::context::{Outcome, outcomes};
 use crate::fence;
+use crate::fence::complex::ComplexValue;
 use crate::fence::request::Request;
 
 /// Says that a token is wanted (RFC 6750 section 3); `None` if the realm cannot be evaluated.
 pub(crate) fn challenge(request: Request<'_>, auth: &Auth, denial: Denial) -> Option<()> {
-    let realm = request.evaluate(auth.realm)?;
     let mut line = b"Bearer realm=\"".to_vec();
-    for byte in realm.iter().copied() {
-        match byte {
-            b'"' | b'\\' => line.extend([b'\\', byte]),
-            // What would end the line, or act on whatever shows it.
-            0..0x20 | 0x7f => line.push(b' '),
-            _ => line.push(byte),
+    for byte in one_line(request.evaluate(auth.realm)?) {
+        if matches!(byte, b'"' | b'\\') {
+            line.push(b'\\');
         }
+        line.push(byte);
     }
     line.push(b'"');
     // Section 3.1: no error where the request lacks any authentication information.
@@ -27,6 +25,16 @@ pub(crate) fn challenge(request: Request<'_>, auth: &Auth, denial: Denial) -> Op
         line.extend_from_slice(b", error=\"invalid_token\"");
     }
     request.challenge(&line)
+}
+
+/// Says what `auth_jwt_www_authenticate` wants; `None` if that cannot be evaluated.
+pub(crate) fn custom_challenge(request: Request<'_>, value: ComplexValue) -> Option<()> {
+    request.challenge(&one_line(request.evaluate(value)?).collect::<Vec<_>>())
+}
+
+/// Without the bytes that would end a header line, or act on whatever shows it.
+fn one_line(text: &[u8]) -> impl Iterator<Item = u8> {
+    text.iter().map(|byte| if byte.is_ascii_control() { b' ' } else { *byte })
 }
 
 /// Adds `Set-Cookie` to the response if a valid token came in the URL; for the header filter.

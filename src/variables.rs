@@ -8,7 +8,7 @@ use ojwt_core::denial::Denial;
 use ojwt_core::{path, transport};
 
 use crate::conf::{LocationConf, NamedValue, Part};
-use crate::context::{Outcome, outcome, outcomes};
+use crate::context::{Outcome, outcome, outcomes, overruled};
 use crate::fence;
 use crate::fence::request::Request;
 use crate::fence::variable::Value;
@@ -72,6 +72,7 @@ fn status<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
     let here =
         conf.gate().and_then(|gate| outcomes(request).find(|(asked, _)| Rc::ptr_eq(asked, gate)));
     let text = match here.or_else(|| outcomes(request).last()) {
+        _ if overruled(request).is_some() => overruled(request).map_or("", Denial::code),
         None => "",
         Some((_, Outcome { verdict: Ok(_), .. })) => "ok",
         Some((_, Outcome { verdict: Err(denial), .. })) => denial.code(),

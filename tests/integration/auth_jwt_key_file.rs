@@ -187,6 +187,27 @@ fn files_that_cannot_be_read_are_refused_without_waiting() {
 }
 
 #[test]
+fn format_may_be_given_and_must_then_fit() {
+    let jwks = json!({"keys": [to_jwk(&ISSUER.material().unwrap(), None, None)]}).to_string();
+    for (words, is_accepted) in [
+        ("issuer.pem pem", true),
+        ("keys.jwks jwks", true),
+        ("issuer.pem jwks", false),
+        ("keys.jwks pem", false),
+        ("issuer.pem der", false),
+    ] {
+        let builder = Nginx::builder()
+            .file("keys.jwks", jwks.as_str())
+            .http(&format!("auth_jwt_key_file {words};"));
+        if is_accepted {
+            builder.accepted();
+        } else {
+            assert!(builder.refused().contains("[emerg]"), "{words}");
+        }
+    }
+}
+
+#[test]
 fn symbolic_links_are_followed() {
     let directory = tempfile::tempdir().unwrap();
     let link = directory.path().join("link.pem");

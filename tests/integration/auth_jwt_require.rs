@@ -1,0 +1,116 @@
+//! `auth_jwt_require`: what is asked besides a valid token.
+
+use serde_json::json;
+
+use crate::harness::{Nginx, Response, token};
+
+const MAPS: &str = "map $jwt_claim_role $is_admin { admin 1; default 0; }
+     map $jwt_claim_scope $can_read { ~read yes; default ''; }";
+
+fn gate(server: &str) -> Nginx {
+    Nginx::builder()
+        .file("html/page.html", "content")
+        .http(&format!("auth_jwt_key_file issuer.pem; {MAPS}"))
+        .server(&format!("auth_jwt realm; {server}"))
+        .start()
+}
+
+fn get(nginx: &Nginx, target: &str, claims: serde_json::Value) -> Response {
+    nginx.get_with(target, &[&format!("Authorization: Bearer {}", token(claims))])
+}
+
+#[test]
+fn every_value_must_be_there_and_not_be_zero() {
+    let nginx =
+        gate("location / { auth_jwt_require $is_admin $can_read; try_files /page.html =404; }");
+    assert_eq!(get(&nginx, "/", json!({"role": "admin", "scope": "read"})).status, 200);
+    for claims in [
+        json!({}),
+        json!({"role": "admin"}),
+        json!({"scope": "read"}),
+        json!({"role": "user", "scope": "read"}),
+        json!({"role": ["admin", "x"], "scope": "read"}),
+    ] {
+        let response = get(&nginx, "/", claims);
+        assert_eq!(response.status, 401);
+        assert_eq!(
+            response.header("WWW-Authenticate"),
+            Some("Bearer realm=\"realm\", error=\"invalid_token\"")
+        );
+    }
+}
+
+#[test]
+fn first_requirement_that_is_not_met_answers() {
+    let nginx = gate(
+        "location / {
+             auth_jwt_require $is_admin error=403; auth_jwt_require $can_read error=418;
+             try_files /page.html =404;
+         }",
+    );
+    let forbidden = get(&nginx, "/", json!({}));
+    assert_eq!((forbidden.status, forbidden.header("WWW-Authenticate")), (403, None));
+    assert_eq!(get(&nginx, "/", json!({"role": "admin"})).status, 418);
+    assert_eq!(get(&nginx, "/", json!({"role": "admin", "scope": "read"})).status, 200);
+}
+
+#[test]
+fn no_requirement_lets_a_bad_token_pass() {
+    let nginx = gate("location / { auth_jwt_require $uri error=403; try_files /page.html =404; }");
+    assert_eq!(nginx.get("/").status, 401);
+    assert_eq!(nginx.get_with("/", &["Authorization: Bearer x.y.z"]).status, 401);
+    assert_eq!(get(&nginx, "/", json!({"nbf": 1e12})).status, 401);
+    assert_eq!(get(&nginx, "/", json!({})).status, 200);
+}
+
+#[test]
+fn inner_requirements_replace_outer_ones() {
+    let nginx = gate(
+        "auth_jwt_require $is_admin error=403;
+         location /inherits { try_files /page.html =404; }
+         location /replaces { auth_jwt_require $can_read error=402; try_files /page.html =404; }
+         location /limit { limit_except GET { auth_jwt_require $can_read error=402; } try_files /page.html =404; }",
+    );
+    assert_eq!(get(&nginx, "/inherits", json!({"scope": "read"})).status, 403);
+    assert_eq!(get(&nginx, "/inherits", json!({"role": "admin"})).status, 200);
+    assert_eq!(get(&nginx, "/replaces", json!({"scope": "read"})).status, 200);
+    assert_eq!(get(&nginx, "/replaces", json!({"role": "admin"})).status, 402);
+    assert_eq!(get(&nginx, "/limit", json!({"role": "admin"})).status, 200);
+}
+
+#[test]
+fn refusal_is_told_by_status_and_log() {
+    let nginx = Nginx::builder()
+        .file("html/index.html", "content")
+        .http(&format!(
+            "auth_jwt_key_file issuer.pem; {MAPS}
+             log_format status '$status $ojwt_status'; access_log access.log status;"
+        ))
+        .server("auth_jwt realm; auth_jwt_require $is_admin error=403;")
+        .start();
+    get(&nginx, "/", json!({}));
+    get(&nginx, "/", json!({"role": "admin"}));
+    nginx.wait("two lines", || nginx.file("access.log").lines().count() == 2);
+    assert_eq!(nginx.file("access.log"), "403 claim_rejected\n200 ok\n");
+    assert_eq!(nginx.count_in_log("ojwt: claim rejected: a requirement is not met"), 1);
+}
+
+#[test]
+fn mistakes_are_refused_with_file_and_line() {
+    for (words, message) in [
+        ("", "invalid number of arguments in \"auth_jwt_require\" directive"),
+        ("1", "invalid parameter \"1\""),
+        ("error=403", "no value is required"),
+        ("$uri error=200", "invalid parameter \"error=200\""),
+        ("$uri error=444", "invalid parameter \"error=444\""),
+        ("$uri error=499", "invalid parameter \"error=499\""),
+        ("$uri error=600", "invalid parameter \"error=600\""),
+        ("$uri error=-1", "invalid parameter \"error=-1\""),
+        ("$uri error=403 error=404", "\"error\" directive is duplicate"),
+        ("$nosuch", "unknown \"nosuch\" variable"),
+    ] {
+        let text = Nginx::builder().server(&format!("auth_jwt_require {words};")).refused();
+        assert!(text.contains(message), "{words}: {text}");
+        assert!(text.contains("[emerg]"), "{text}");
+    }
+}

@@ -1,0 +1,45 @@
+//! `auth_jwt_www_authenticate`: the header of a refusal.
+
+use crate::harness::Nginx;
+
+#[test]
+fn is_that_of_rfc_6750_or_none_or_ones_own() {
+    let nginx = Nginx::with_server(
+        "auth_jwt realm;
+         location /default { }
+         location /off { auth_jwt_www_authenticate off; }
+         location /own { auth_jwt_www_authenticate 'Bearer scope=\"$arg_scope\"'; }
+         location /off/on { auth_jwt_www_authenticate on; }",
+    );
+    for (target, header) in [
+        ("/default", Some("Bearer realm=\"realm\"")),
+        ("/off", None),
+        ("/own?scope=a", Some("Bearer scope=\"a\"")),
+        ("/off/on", Some("Bearer realm=\"realm\"")),
+    ] {
+        let response = nginx.get(target);
+        assert_eq!((response.status, response.header("WWW-Authenticate")), (401, header));
+    }
+}
+
+#[test]
+fn header_stays_one_line() {
+    let nginx = Nginx::with_server("auth_jwt realm; auth_jwt_www_authenticate 'X $uri';");
+    let response = nginx.get("/a%0d%0aSet-Cookie:%20b=c");
+    assert_eq!(response.header("WWW-Authenticate"), Some("X /a  Set-Cookie: b=c"));
+    assert_eq!(response.header("Set-Cookie"), None);
+}
+
+#[test]
+fn mistakes_are_refused_with_file_and_line() {
+    for (words, message) in [
+        ("", "invalid number of arguments"),
+        ("''", "invalid value \"\" in \"auth_jwt_www_authenticate\""),
+        ("on; auth_jwt_www_authenticate off", "directive is duplicate"),
+        ("$nosuch", "unknown \"nosuch\" variable"),
+    ] {
+        let text =
+            Nginx::builder().server(&format!("auth_jwt_www_authenticate {words};")).refused();
+        assert!(text.contains(message), "{words}: {text}");
+    }
+}
