@@ -1,8 +1,8 @@
-//! The access phase: `auth_jwt` lets a request pass or refuses it.
+//! The access phases: `auth_jwt` lets a request pass or refuses it.
 
 use ojwt_core::denial::Denial;
 
-use crate::conf::{Auth, LocationConf, Requirement, WwwAuthenticate};
+use crate::conf::{Auth, LocationConf, Phase, Requirement, WwwAuthenticate};
 use crate::context::{Outcome, outcome, overrule};
 use crate::fence::log::Level;
 use crate::fence::request::Request;
@@ -19,32 +19,23 @@ pub(crate) enum Decision {
     Refuse(u16),
 }
 
-/// Decides. For a refusal the response is prepared, but for its status.
-pub(crate) fn decide(request: Request<'_>, conf: &LocationConf) -> Decision {
+/// Decides in a phase. For a refusal the response is prepared, but for its status.
+///
+/// Subrequests are let pass, as by nginx's own access modules: the client's request was not.
+pub(crate) fn decide(request: Request<'_>, conf: &LocationConf, phase: Phase) -> Decision {
     let Some((auth, gate)) = conf.auth() else { return Decision::Declined };
+    if conf.phase.unwrap_or_default() != phase || !request.is_main() {
+        return Decision::Declined;
+    }
     let denial = match outcome(request, gate) {
         Ok(Outcome { verdict: Ok(_), .. }) => return require(request, conf, auth),
         Ok(Outcome { verdict: Err(denial), .. }) => *denial,
         Err(denial) => denial,
     };
-    match denial {
-        // A fault of ours, which no other token would mend.
-        Denial::NoKey | Denial::KeyUnavailable | Denial::InternalError => Decision::Refuse(500),
-        Denial::NoToken
-        | Denial::Malformed(_)
-        | Denial::TooLarge
-        | Denial::UnsupportedAlgorithm
-        | Denial::AlgorithmNotAllowed
-        | Denial::UnsupportedCriticalHeader
-        | Denial::UnknownKey
-        | Denial::SignatureMismatch
-        | Denial::Expired
-        | Denial::NotYetValid
-        | Denial::WrongHost
-        | Denial::ClaimRejected
-        | Denial::Revoked
-        | Denial::DecryptionFailed => refuse(request, conf, auth, denial, 401),
+    if denial.is_our_fault() {
+        return Decision::Refuse(500);
     }
+    refuse(request, conf, auth, denial, 401)
 }
 
 /// What `auth_jwt_require` asks besides a valid token.

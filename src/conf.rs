@@ -55,6 +55,8 @@ pub(crate) struct LocationConf {
     pub(crate) auth: Option<AuthSetting>,
     /// `auth_jwt_algorithms`.
     pub(crate) algorithms: Option<Vec<Alg>>,
+    /// `auth_jwt_phase`.
+    pub(crate) phase: Option<Phase>,
     /// `auth_jwt_require`, in the order of the file.
     pub(crate) requirements: Option<Vec<Requirement>>,
     /// `auth_jwt_www_authenticate`.
@@ -71,6 +73,16 @@ pub(crate) enum AuthSetting {
     Off,
     /// Requests with a valid token are let pass.
     On(Auth),
+}
+
+/// The phase of nginx in which `auth_jwt` answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Before `limit_req` and `limit_conn`, whatever `satisfy` says.
+    Preaccess,
+    /// With nginx's own access modules.
+    #[default]
+    Access,
 }
 
 /// `auth_jwt_require`: each value must be there, and not be `0`.
@@ -185,6 +197,7 @@ impl LocationConf {
         self.auth = self.auth.take().or_else(|| outer.auth.clone());
         self.algorithms = self.algorithms.take().or_else(|| outer.algorithms.clone());
         self.requirements = self.requirements.take().or_else(|| outer.requirements.clone());
+        self.phase = self.phase.or(outer.phase);
         self.www_authenticate = self.www_authenticate.or(outer.www_authenticate);
         if self.key_files.is_none() {
             self.keys.clone_from(&outer.keys);

@@ -137,7 +137,8 @@ fn judge(request: Request<'_>, gate: &Gate) -> Outcome {
             Some(detail) => Cow::Owned(format!("{denial}: {detail}")),
             None => Cow::Borrowed(denial.reason()),
         };
-        request.log(Level::Info, &message);
+        let level = if denial.is_our_fault() { Level::Error } else { Level::Info };
+        request.log(level, &message);
     }
     let token_from_url = match found {
         Some((Source::Argument(_), token)) if verdict.is_ok() => Some(token.into_owned()),

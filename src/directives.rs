@@ -6,7 +6,7 @@ use ojwt_core::Alg;
 use ojwt_core::keys::{KeyFormat, KeySetBuilder};
 
 use crate::conf::{
-    Auth, AuthSetting, Cookie, CookieSetting, LocationConf, NamedValue, Part, Requirement,
+    Auth, AuthSetting, Cookie, CookieSetting, LocationConf, NamedValue, Part, Phase, Requirement,
     SameSite, Secure, WwwAuthenticate,
 };
 use crate::fence::conf::{
@@ -40,7 +40,7 @@ pub(crate) struct ConfError(pub(crate) String);
 const LEVELS: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
 
 /// The directives, by name.
-pub(crate) const DIRECTIVES: [Directive; 11] = [
+pub(crate) const DIRECTIVES: [Directive; 13] = [
     Directive {
         name: c"auth_jwt",
         usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE12,
@@ -77,9 +77,19 @@ pub(crate) const DIRECTIVES: [Directive; 11] = [
         set: Set::Level(auth_jwt_max_token_size),
     },
     Directive {
+        name: c"auth_jwt_phase",
+        usage: LEVELS | NGX_CONF_TAKE1,
+        set: Set::Level(auth_jwt_phase),
+    },
+    Directive {
         name: c"auth_jwt_require",
         usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_1MORE,
         set: Set::Level(auth_jwt_require),
+    },
+    Directive {
+        name: c"auth_jwt_type",
+        usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE1,
+        set: Set::Level(auth_jwt_type),
     },
     Directive {
         name: c"auth_jwt_www_authenticate",
@@ -148,6 +158,29 @@ fn named_value(cf: Conf<'_>, part: Part) -> Result<NamedValue, ConfError> {
         .map(|name| String::from_utf8(name.to_vec()).map_err(|_| invalid_parameter(name)))
         .collect::<Result<_, _>>()?;
     Ok(NamedValue { variable: variable.to_ascii_lowercase(), part, path })
+}
+
+/// `auth_jwt_phase preaccess|access;`
+fn auth_jwt_phase(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
+    let (name, [word]) = words(cf)?;
+    let phase = match word {
+        b"preaccess" => Phase::Preaccess,
+        b"access" => Phase::Access,
+        _ => return Err(invalid_value(name, word)),
+    };
+    once(&mut conf.phase, phase, name)
+}
+
+/// `auth_jwt_type signed;` is the only type so far, so that there is nothing to keep.
+fn auth_jwt_type(cf: Conf<'_>, _conf: &mut LocationConf) -> Result<(), ConfError> {
+    match words(cf)? {
+        (_, [b"signed"]) => Ok(()),
+        (name, [b"encrypted" | b"nested"]) => Err(ConfError(format!(
+            "only \"signed\" tokens are supported by \"{}\"",
+            printable(name)
+        ))),
+        (name, [word]) => Err(invalid_value(name, word)),
+    }
 }
 
 /// `auth_jwt_require $value ... [error=STATUS];`

@@ -11,9 +11,9 @@ use ngx::ffi::{
 };
 
 use crate::access::{self, Decision};
-use crate::conf::{LocationConf, MainConf, NamedValue};
+use crate::conf::{LocationConf, MainConf, NamedValue, Phase};
 use crate::directives::{ConfError, DIRECTIVES, Directive, Set};
-use crate::fence::conf::{self, Conf, FAILED};
+use crate::fence::conf::{self, ACCESS_PHASE, Conf, FAILED, PREACCESS_PHASE};
 use crate::fence::guard::{guard, silence_panics};
 use crate::fence::log::Level;
 use crate::fence::request::{self, Request};
@@ -126,8 +126,10 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     unsafe {
         NEXT_HEADER_FILTER = ngx_http_top_header_filter;
         ngx_http_top_header_filter = Some(filter_header);
-        let handler = Conf::from_raw(cf).and_then(|cf| cf.add_access_handler(Some(access)));
-        handler.map_or(ERROR, |()| OK)
+        let Some(cf) = Conf::from_raw(cf) else { return ERROR };
+        let preaccess = cf.add_handler(PREACCESS_PHASE, Some(preaccess));
+        let access = cf.add_handler(ACCESS_PHASE, Some(access));
+        preaccess.and(access).map_or(ERROR, |()| OK)
     }
 }
 
@@ -302,16 +304,32 @@ unsafe fn store(
     OK
 }
 
-/// The access phase. What goes wrong denies.
+/// The phase before the access phase, in which others still have their say on what passes here.
+unsafe extern "C" fn preaccess(request: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: nginx is handling the request.
+    unsafe { answer(request, Phase::Preaccess, DECLINED) }
+}
+
+/// The access phase.
 unsafe extern "C" fn access(request: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: nginx is handling the request.
+    unsafe { answer(request, Phase::Access, OK) }
+}
+
+/// What a phase returns to nginx, `pass` for a request that may pass. What goes wrong denies.
+///
+/// # Safety
+///
+/// `request` must be null or a request that nginx is handling.
+unsafe fn answer(request: *mut ngx_http_request_t, phase: Phase, pass: ngx_int_t) -> ngx_int_t {
     guard(INTERNAL_SERVER_ERROR, || {
-        // SAFETY: nginx is handling the request.
+        // SAFETY: the caller's promise.
         let Some((request, conf)) = (unsafe { at_hand(request) }) else {
             return INTERNAL_SERVER_ERROR;
         };
-        match access::decide(request, conf) {
+        match access::decide(request, conf, phase) {
             Decision::Declined => DECLINED,
-            Decision::Pass => OK,
+            Decision::Pass => pass,
             Decision::Refuse(status) => {
                 ngx_int_t::try_from(status).unwrap_or(INTERNAL_SERVER_ERROR)
             }

@@ -71,7 +71,9 @@ impl Source {
                 values.find(|value| !value.is_empty()).map(Cow::Borrowed)
             }
             Self::Variable(value) => {
-                request.evaluate(*value).filter(|text| !text.is_empty()).map(Cow::Borrowed)
+                // Of the client's request, so that no subrequest brings a token of its own.
+                let text = request.main().evaluate(*value);
+                text.filter(|text| !text.is_empty()).map(Cow::Borrowed)
             }
             Self::Bearer => {
                 request.header(b"Authorization").find_map(transport::bearer).map(Cow::Borrowed)

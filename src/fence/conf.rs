@@ -11,8 +11,8 @@ use std::ptr;
 use ngx::ffi::{
     ngx_array_push, ngx_conf_full_name, ngx_conf_log_error, ngx_conf_t, ngx_http_conf_ctx_t,
     ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_get_variable_pt, ngx_http_handler_pt,
-    ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_parse_size, ngx_parse_time, ngx_pcalloc, ngx_str_t,
-    ngx_uint_t,
+    ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_phases_NGX_HTTP_PREACCESS_PHASE,
+    ngx_parse_size, ngx_parse_time, ngx_pcalloc, ngx_str_t, ngx_uint_t,
 };
 
 pub(crate) use ngx::ffi::{
@@ -23,6 +23,10 @@ pub(crate) use ngx::ffi::{
 use super::log::{BYTES, Level};
 use super::variable::{self, Name};
 use super::{ERROR, OK, bytes, request, string};
+
+/// Phases in which requests are admitted (nginx development guide, "Phases").
+pub(crate) const PREACCESS_PHASE: usize = ngx_http_phases_NGX_HTTP_PREACCESS_PHASE as usize;
+pub(crate) const ACCESS_PHASE: usize = ngx_http_phases_NGX_HTTP_ACCESS_PHASE as usize;
 
 /// What `set` and the like return for an error that was logged: nginx's `NGX_CONF_ERROR`.
 pub(crate) const FAILED: *mut c_char = usize::MAX as *mut c_char;
@@ -105,13 +109,17 @@ impl<'c> Conf<'c> {
         unsafe { variable::register(self.raw.as_ptr(), name, handler, kind) }
     }
 
-    /// Has nginx call a function in its access phase, before the access modules of its own;
-    /// `None` if memory is short.
+    /// Has nginx call a function in a phase, before the modules of its own; `None` if memory is
+    /// short.
     ///
     /// # Safety
     ///
-    /// Call it in the postconfiguration of a module, once.
-    pub(crate) unsafe fn add_access_handler(self, handler: ngx_http_handler_pt) -> Option<()> {
+    /// Call it in the postconfiguration of a module.
+    pub(crate) unsafe fn add_handler(
+        self,
+        phase: usize,
+        handler: ngx_http_handler_pt,
+    ) -> Option<()> {
         // SAFETY: inside `http`, the core module's main configuration holds an array of handlers
         // for each phase, made before any postconfiguration.
         unsafe {
@@ -119,7 +127,7 @@ impl<'c> Conf<'c> {
             let core = (*context.main_conf.add(ngx_http_core_module.ctx_index))
                 .cast::<ngx_http_core_main_conf_t>()
                 .as_mut()?;
-            let phase = core.phases.get_mut(ngx_http_phases_NGX_HTTP_ACCESS_PHASE as usize)?;
+            let phase = core.phases.get_mut(phase)?;
             let slot = ngx_array_push(&raw mut phase.handlers).cast::<ngx_http_handler_pt>();
             slot.as_mut().map(|slot| *slot = handler)
         }

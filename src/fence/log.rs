@@ -3,8 +3,8 @@
 use core::ffi::c_char;
 
 use ngx::ffi::{
-    NGX_LOG_ALERT, NGX_LOG_EMERG, NGX_LOG_INFO, NGX_LOG_WARN, ngx_cycle, ngx_log_error_core,
-    ngx_log_t, ngx_uint_t,
+    NGX_LOG_ALERT, NGX_LOG_EMERG, NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_WARN, ngx_cycle,
+    ngx_log_error_core, ngx_log_t, ngx_uint_t,
 };
 
 /// The levels in use (nginx.org, `error_log`).
@@ -14,6 +14,8 @@ pub(crate) enum Level {
     Emerg,
     /// A fault of ours.
     Alert,
+    /// A request that could not be served for a fault of ours.
+    Error,
     /// Something to mend, in a configuration that is served.
     Warn,
     /// What requests were refused for.
@@ -25,6 +27,7 @@ impl Level {
         let number = match self {
             Self::Emerg => NGX_LOG_EMERG,
             Self::Alert => NGX_LOG_ALERT,
+            Self::Error => NGX_LOG_ERR,
             Self::Warn => NGX_LOG_WARN,
             Self::Info => NGX_LOG_INFO,
         };

@@ -221,11 +221,30 @@ fn auth_request_passes_the_challenge_on() {
 }
 
 #[test]
+fn subrequest_cannot_bring_a_token_in_a_variable_of_its_own() {
+    let jwt = token(json!({"sub": "me"}));
+    let nginx = gate(&format!(
+        "listen unix:self.sock;
+         auth_jwt realm token=$arg_t;
+         location / {{
+             auth_jwt off;
+             auth_request /check?t={jwt};
+             try_files /page.html =404;
+         }}
+         location /check {{ if ($jwt_claim_sub = me) {{ return 204; }} return 403; }}"
+    ));
+    assert_eq!(nginx.get("/").status, 403);
+    assert_eq!(nginx.get(&format!("/?t={jwt}")).status, 200);
+}
+
+#[test]
 fn gate_without_a_key_refuses_everything_as_a_fault_of_the_server() {
     let nginx =
         Nginx::builder().file("html/index.html", "content").server("auth_jwt realm;").start();
     assert_eq!(nginx.get("/").status, 401);
     assert_eq!(bearer(&nginx, "/", &token(json!({}))).status, 500);
+    let log = nginx.error_log();
+    assert!(log.lines().any(|line| line.contains("[error]") && line.contains("ojwt: no key")));
 }
 
 #[test]

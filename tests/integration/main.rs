@@ -18,6 +18,7 @@ mod auth_jwt_algorithms;
 mod auth_jwt_key_file;
 mod auth_jwt_leeway;
 mod auth_jwt_max_token_size;
+mod auth_jwt_phase;
 mod auth_jwt_require;
 mod auth_jwt_www_authenticate;
 mod claim_variables;

@@ -137,6 +137,27 @@ impl Denial {
         }
     }
 
+    /// Whether the server is at fault, so that no other token would be accepted either.
+    pub const fn is_our_fault(self) -> bool {
+        match self {
+            Self::NoKey | Self::KeyUnavailable | Self::InternalError => true,
+            Self::NoToken
+            | Self::Malformed(_)
+            | Self::TooLarge
+            | Self::UnsupportedAlgorithm
+            | Self::AlgorithmNotAllowed
+            | Self::UnsupportedCriticalHeader
+            | Self::UnknownKey
+            | Self::SignatureMismatch
+            | Self::Expired
+            | Self::NotYetValid
+            | Self::WrongHost
+            | Self::ClaimRejected
+            | Self::Revoked
+            | Self::DecryptionFailed => false,
+        }
+    }
+
     /// What else the operator may want to know; `None` where the reason says it all.
     pub const fn detail(self) -> Option<&'static str> {
         match self {
