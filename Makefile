@@ -38,6 +38,7 @@ public_key.pem: private_key.pem ## make keys/public_key.pem, if there is none
 prod_test_jwt.txt: private_key.pem ## make keys/prod_test_jwt.txt, a token for example.com, if there is none
 
 build_ojwt_nginx: ## build the container image ojwt-nginx
+	scripts/setup run
 	scripts/container build
 
 run_ojwt_nginx: build_ojwt_nginx ## start the container on 127.0.0.1:NGINX_PORT

@@ -6,9 +6,12 @@
 //! the published `nginx-src`, which would download and compile a copy of nginx instead.
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::{env, fs, io};
+use std::time::SystemTime;
+use std::{env, fs, io, process};
 
 /// Where distributions put the headers of their nginx (Debian and Ubuntu: package `nginx-dev`).
 const SOURCE_DIRS: &[&str] = &["/usr/share/nginx/src"];
@@ -47,24 +50,50 @@ pub fn build(build_dir: impl AsRef<Path>) -> io::Result<(PathBuf, PathBuf)> {
         return Ok((source_dir, build_dir.to_owned()));
     }
 
+    // nginx's configure cannot write to a path with white space: it goes there by a link.
+    let link = env::temp_dir().join(format!("ojwt-nginx-src-{}", process::id()));
+    symlink(build_dir, &link)?;
+    let configured = configure(&source_dir, &nginx.flags, &link);
+    fs::remove_file(&link)?;
+    configured?;
+    settle(build_dir, &link)?;
+    fs::write(stamp, wanted)?;
+    Ok((source_dir, build_dir.to_owned()))
+}
+
+fn configure(source_dir: &Path, flags: &[String], build_dir: &Path) -> io::Result<()> {
     let mut builddir_flag = OsString::from("--builddir=");
     builddir_flag.push(build_dir);
     let output = Command::new("./configure")
-        .args(&nginx.flags)
+        .args(flags)
         .arg(builddir_flag)
-        .current_dir(&source_dir)
+        .current_dir(source_dir)
         .stdin(Stdio::null())
         .output()?;
-    if !output.status.success() {
-        return Err(io::Error::other(format!(
-            "{}/configure failed ({}): {}",
-            source_dir.display(),
-            output.status,
-            String::from_utf8_lossy(&output.stdout).lines().last().unwrap_or_default(),
-        )));
+    if output.status.success() {
+        return Ok(());
     }
-    fs::write(stamp, wanted)?;
-    Ok((source_dir, build_dir.to_owned()))
+    Err(io::Error::other(format!(
+        "{}/configure failed ({}): {}",
+        source_dir.display(),
+        output.status,
+        String::from_utf8_lossy(&output.stdout).lines().last().unwrap_or_default(),
+    )))
+}
+
+/// Has the Makefile, from which `nginx-sys` reads the include paths, name the folder itself; and
+/// dates back what cargo watches, which would else look newer than the build that made it, and be
+/// built once more.
+fn settle(build_dir: &Path, link: &Path) -> io::Result<()> {
+    let makefile = build_dir.join("Makefile");
+    let text = fs::read_to_string(&makefile)?;
+    let name = build_dir.display().to_string();
+    let quoted = shlex::try_quote(&name).map_err(io::Error::other)?;
+    fs::write(&makefile, text.replace(&*link.to_string_lossy(), &quoted))?;
+    for file in [makefile, build_dir.join("ngx_auto_config.h")] {
+        File::options().append(true).open(file)?.set_modified(SystemTime::UNIX_EPOCH)?;
+    }
+    Ok(())
 }
 
 struct Nginx {
