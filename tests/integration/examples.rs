@@ -17,13 +17,17 @@ fn example(name: &str) -> Nginx {
         });
         lines.collect::<Vec<_>>().join("\n")
     };
+    // The places that were compiled in belong to the nginx of this machine.
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("{kind}_temp_path tmp/{kind};\n"))
+        .concat();
     let main = read("nginx.conf");
     assert!(main.contains("include conf.d/*.conf;"));
     let main = main
-        .replace("modules/ngx_http_ojwt_module.so", "MODULE")
+        .replace("modules/ngx_http_ojwt_module.so", "\"MODULE\"")
         .replace("error_log stderr notice;", "error_log error.log info; pid nginx.pid;")
         .replace("/dev/stdout", "access.log")
-        .replace("include conf.d/*.conf;", &listen(&read(name)));
+        .replace("include conf.d/*.conf;", &(temporary + &listen(&read(name))));
     Nginx::builder()
         .module(Module::Embedded)
         .file("html/index.html", read("html/index.html"))

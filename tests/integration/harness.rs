@@ -313,7 +313,7 @@ impl Builder {
         let Self { http, server, .. } = self;
         let access_log = if http.contains("access_log") { "" } else { "access_log off;" };
         format!(
-            "load_module MODULE;
+            "load_module \"MODULE\";
 worker_processes 1;
 error_log error.log info;
 pid nginx.pid;
