@@ -213,7 +213,7 @@ impl LocationConf {
         let cookie = self.cookie.get_or_insert_with(|| CookieSetting::On(Cookie::default()));
         let sources = self.token_from.clone().unwrap_or_else(|| Source::defaults(cookie.name()));
         let outer_gate = outer.and_then(|outer| outer.gate.as_ref());
-        let gate = Self::share(self.make_gate(sources, main), outer_gate);
+        let gate = Self::share(self.make_gate(sources, main), [outer_gate]);
         if let Some(AuthSetting::On(auth)) = &self.auth {
             let sources = match (auth.token, &self.token_from) {
                 (Some(variable), _) => vec![Source::Variable(variable)],
@@ -221,11 +221,8 @@ impl LocationConf {
                 (None, None) => vec![Source::Bearer],
             };
             let outer_gate = outer.and_then(|outer| outer.auth_gate.as_ref());
-            let auth_gate = Self::share(self.make_gate(sources, main), Some(&gate));
-            self.auth_gate = Some(match outer_gate {
-                Some(outer) if outer.decides_like(&auth_gate) => Rc::clone(outer),
-                _ => auth_gate,
-            });
+            let auth_gate = self.make_gate(sources, main);
+            self.auth_gate = Some(Self::share(auth_gate, [outer_gate, Some(&gate)]));
         }
         self.gate = Some(gate);
     }
@@ -244,12 +241,10 @@ impl LocationConf {
         }
     }
 
-    /// The other gate, where it would decide alike, so that a request is judged once.
-    fn share(gate: Gate, other: Option<&Rc<Gate>>) -> Rc<Gate> {
-        match other {
-            Some(other) if other.decides_like(&gate) => Rc::clone(other),
-            _ => Rc::new(gate),
-        }
+    /// The first of the other gates that would decide alike, so that a request is judged once.
+    fn share<const N: usize>(gate: Gate, others: [Option<&Rc<Gate>>; N]) -> Rc<Gate> {
+        let alike = others.into_iter().flatten().find(|other| other.decides_like(&gate));
+        alike.map_or_else(|| Rc::new(gate), Rc::clone)
     }
 }
 

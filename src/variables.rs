@@ -69,10 +69,12 @@ fn decoded<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
 /// `$ojwt_status`: `ok` or the reason as one word, empty where nothing was evaluated. It asks for
 /// no evaluation: it tells of this location's gate, else of the last that was asked.
 fn status<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
+    if let Some(denial) = overruled(request) {
+        return Value::Text(denial.code().as_bytes());
+    }
     let here =
         conf.gate().and_then(|gate| outcomes(request).find(|(asked, _)| Rc::ptr_eq(asked, gate)));
     let text = match here.or_else(|| outcomes(request).last()) {
-        _ if overruled(request).is_some() => overruled(request).map_or("", Denial::code),
         None => "",
         Some((_, Outcome { verdict: Ok(_), .. })) => "ok",
         Some((_, Outcome { verdict: Err(denial), .. })) => denial.code(),
