@@ -152,6 +152,7 @@ pub(crate) enum SameSite {
 /// one gate, and so one outcome for a request.
 #[derive(Debug)]
 pub(crate) struct Gate {
+    pub(crate) keys: [Arc<KeySet>; 1],
     pub(crate) verifier: Verifier,
     pub(crate) sources: Vec<Source>,
 }
@@ -229,11 +230,12 @@ impl LocationConf {
 
     fn make_gate(&self, sources: Vec<Source>, main: &MainConf) -> Gate {
         Gate {
+            keys: [Arc::clone(self.keys.as_ref().unwrap_or(&main.embedded_keys))],
             verifier: Verifier {
-                keys: Arc::clone(self.keys.as_ref().unwrap_or(&main.embedded_keys)),
                 policy: Policy {
                     leeway: self.leeway.unwrap_or(0),
                     algorithms: self.algorithms.clone(),
+                    requirements: Vec::new(),
                 },
                 max_token_size: self.max_token_size.unwrap_or(DEFAULT_MAX_TOKEN_SIZE),
             },
@@ -250,9 +252,9 @@ impl LocationConf {
 
 impl Gate {
     fn decides_like(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.verifier.keys, &other.verifier.keys)
-            && self.verifier.policy == other.verifier.policy
-            && self.verifier.max_token_size == other.verifier.max_token_size
+        let keys = self.keys.iter().zip(&other.keys);
+        keys.into_iter().all(|(ours, theirs)| Arc::ptr_eq(ours, theirs))
+            && self.verifier == other.verifier
             && self.sources == other.sources
     }
 }

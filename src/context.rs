@@ -129,7 +129,7 @@ fn judge(request: Request<'_>, gate: &Gate) -> Outcome {
             #[cfg(feature = "inject-panic")]
             assert!(**token != *b"panic", "as the test wants it: {token:?}");
             let at = Circumstances { now: fence::now(), host: Some(request.host()) };
-            gate.verifier.verify(token, &at)
+            gate.verifier.verify(token, &gate.keys, &at)
         }
     };
     if let Err(denial) = &verdict {

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::alg::Alg;
 use crate::denial::{Defect, Denial};
@@ -48,31 +49,15 @@ impl KeySet {
         self.keys.is_empty()
     }
 
-    /// The keys that may have made a signature of `alg`, at most [`MAX_CANDIDATES`]: those named
-    /// `kid`; where none is so named, those without a name; for a token without `kid`, any.
-    ///
-    /// # Errors
-    ///
-    /// [`Denial::UnknownKey`] where no key could be meant by `kid`, [`Denial::AlgorithmNotAllowed`]
-    /// where those that are do not fit `alg`.
-    pub fn candidates<'k>(
-        &'k self,
-        alg: Alg,
-        kid: Option<&str>,
-    ) -> Result<impl Iterator<Item = &'k SignatureVerifier> + use<'k>, Denial> {
+    /// The keys for `alg`: those named `kid`, or those without a name.
+    fn of(&self, alg: Alg, wanted: Wanted<'_>) -> impl Iterator<Item = &SignatureVerifier> {
         let index = self.by_alg.get(&alg);
-        let chosen = match kid {
-            None => index.map(|index| &index.all),
-            Some(kid) if self.kids.contains(kid) => index.and_then(|index| index.by_kid.get(kid)),
-            Some(_) if self.has_unnamed => index.map(|index| &index.unnamed),
-            Some(_) => return Err(Denial::UnknownKey),
+        let chosen = match wanted {
+            Wanted::Any => index.map(|index| &index.all),
+            Wanted::Named(kid) => index.and_then(|index| index.by_kid.get(kid)),
+            Wanted::Unnamed => index.map(|index| &index.unnamed),
         };
-        match chosen {
-            Some(chosen) if !chosen.is_empty() => {
-                Ok(chosen.iter().take(MAX_CANDIDATES).filter_map(|index| self.keys.get(*index)))
-            }
-            _ => Err(Denial::AlgorithmNotAllowed),
-        }
+        chosen.into_iter().flatten().filter_map(|position| self.keys.get(*position))
     }
 
     fn insert(&mut self, alg: Alg, kid: Option<&str>, key: SignatureVerifier) {
@@ -88,6 +73,37 @@ impl KeySet {
             self.has_unnamed = true;
         }
     }
+}
+
+/// Which keys a token may mean.
+#[derive(Clone, Copy)]
+enum Wanted<'a> {
+    Any,
+    Named(&'a str),
+    Unnamed,
+}
+
+/// The keys of these sets that may have made a signature of `alg`, at most [`MAX_CANDIDATES`]: those
+/// named `kid`; where none is so named, those without a name; for a token without `kid`, any.
+///
+/// # Errors
+///
+/// [`Denial::UnknownKey`] where no key could be meant by `kid`, [`Denial::AlgorithmNotAllowed`]
+/// where those that are do not fit `alg`.
+pub fn candidates<'k>(
+    sets: &'k [Arc<KeySet>],
+    alg: Alg,
+    kid: Option<&'k str>,
+) -> Result<impl Iterator<Item = &'k SignatureVerifier>, Denial> {
+    let wanted = match kid {
+        None => Wanted::Any,
+        Some(kid) if sets.iter().any(|set| set.kids.contains(kid)) => Wanted::Named(kid),
+        Some(_) if sets.iter().any(|set| set.has_unnamed) => Wanted::Unnamed,
+        Some(_) => return Err(Denial::UnknownKey),
+    };
+    let mut chosen =
+        sets.iter().flat_map(move |set| set.of(alg, wanted)).take(MAX_CANDIDATES).peekable();
+    if chosen.peek().is_some() { Ok(chosen) } else { Err(Denial::AlgorithmNotAllowed) }
 }
 
 /// Gathers the keys of one file or several.

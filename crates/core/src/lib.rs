@@ -26,6 +26,7 @@ pub mod material;
 pub mod path;
 pub mod pem;
 pub mod policy;
+pub mod requirement;
 #[cfg(feature = "sign")]
 pub mod sign;
 pub mod signature;

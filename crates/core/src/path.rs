@@ -1,8 +1,64 @@
-//! Looking values up by the names on the way to them, and rendering them as text.
+//! Looking values up by the way to them, and rendering them as text.
 
 use std::borrow::Cow;
 
 use crate::json::{Json, Object, Value};
+
+/// The way to a value, as a directive writes it: a member name as it is, or, where it begins with
+/// `.` or `[`, steps in the manner of jq: `.realm_access.roles[0]`, `."a.b".c`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Path(Vec<Step>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    Member(String),
+    Element(usize),
+}
+
+impl Path {
+    /// Reads a path; `None` where it is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        if !text.starts_with(['.', '[']) {
+            return (!text.is_empty()).then(|| Self(vec![Step::Member(text.to_owned())]));
+        }
+        let mut steps = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (step, after) = step(rest)?;
+            steps.push(step);
+            rest = after;
+        }
+        Some(Self(steps))
+    }
+
+    /// The value at the end of the path.
+    pub fn find<'a>(&self, json: &'a Json) -> Option<Value<'a>> {
+        self.0.iter().try_fold(json.root(), |value, step| match step {
+            Step::Member(name) => value.as_object()?.member(name),
+            Step::Element(index) => value.as_array()?.nth(*index),
+        })
+    }
+}
+
+/// The first step, and what follows it.
+fn step(text: &str) -> Option<(Step, &str)> {
+    if let Some(rest) = text.strip_prefix('[') {
+        let (index, rest) = rest.split_once(']')?;
+        // `parse` would take a sign.
+        let is_number = index.bytes().all(|byte| byte.is_ascii_digit());
+        let index = index.parse().ok().filter(|_| is_number)?;
+        return Some((Step::Element(index), rest));
+    }
+    let rest = text.strip_prefix('.')?;
+    if let Some(rest) = rest.strip_prefix('"') {
+        let (name, rest) = rest.split_once('"')?;
+        return Some((Step::Member(name.to_owned()), rest));
+    }
+    let end = rest.find(['.', '[']).unwrap_or(rest.len());
+    let (name, rest) = rest.split_at_checked(end)?;
+    let is_plain = !name.is_empty() && !name.contains([']', '"']);
+    is_plain.then(|| (Step::Member(name.to_owned()), rest))
+}
 
 /// The value that is reached from the outermost object by these member names, in order.
 pub fn lookup<'a, N: AsRef<str>>(json: &'a Json, names: &[N]) -> Option<Value<'a>> {
@@ -66,6 +122,53 @@ mod tests {
         assert_eq!(text(json, &["", ""]).as_deref(), Some("3"));
         for names in [&["b"][..], &["a", "c"], &["a", "b", "c", "d"], &["A"], &["a", ""]] {
             assert_eq!(text(json, names), None);
+        }
+    }
+
+    #[test]
+    fn paths_reach_members_and_elements() {
+        let json = r#"{"realm":{"roles":["a",{"b":2}]},"a.b":{"c":3},"[x]":4,"":5}"#;
+        let json = Json::parse(json.as_bytes()).unwrap();
+        for (path, value) in [
+            ("realm", Some(r#"{"roles":["a",{"b":2}]}"#)),
+            (".realm.roles[0]", Some("\"a\"")),
+            (".realm.roles[1].b", Some("2")),
+            (".\"a.b\".c", Some("3")),
+            (".\"[x]\"", Some("4")),
+            (".\"\"", Some("5")),
+            ("a.b", Some(r#"{"c":3}"#)),
+            (".realm.roles[2]", None),
+            (".realm[0]", None),
+            (".realm.roles.a", None),
+            ("[0]", None),
+        ] {
+            let found = Path::parse(path).unwrap().find(&json).map(Value::text);
+            assert_eq!(found, value, "{path}");
+        }
+    }
+
+    #[test]
+    fn rejects_what_is_no_path() {
+        for path in [
+            "",
+            ".",
+            "..",
+            ".a.",
+            ".a..b",
+            "[",
+            "[]",
+            "[-1]",
+            "[+1]",
+            "[a]",
+            ".a[",
+            ".\"a",
+            ".a]",
+            ".a\"b\"",
+            "[0]a",
+            ".\"a\"b",
+            "[99999999999999999999999]",
+        ] {
+            assert_eq!(Path::parse(path), None, "{path}");
         }
     }
 

@@ -5,14 +5,17 @@ use crate::claims::{Claims, NumericDate, strings};
 use crate::denial::Denial;
 use crate::host;
 use crate::json::Value;
+use crate::requirement::Requirement;
 
 /// What a gate asks of a token besides its signature. Nothing in it switches a check off.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Policy {
     /// Seconds by which clocks may differ, for `exp` and `nbf` (RFC 7519 sections 4.1.4 and 4.1.5).
     pub leeway: u64,
     /// The algorithms that are accepted; `None`: those that the keys permit.
     pub algorithms: Option<Vec<Alg>>,
+    /// What claims and header parameters must be; all of it.
+    pub requirements: Vec<Requirement>,
 }
 
 /// When and for whom a token is presented.
@@ -31,11 +34,12 @@ impl Policy {
         self.algorithms.as_ref().is_none_or(|list| list.contains(&alg))
     }
 
-    /// Checks times and host.
+    /// Checks times, host and requirements.
     ///
     /// # Errors
     ///
-    /// [`Denial::Expired`], [`Denial::NotYetValid`], [`Denial::WrongHost`].
+    /// [`Denial::Expired`], [`Denial::NotYetValid`], [`Denial::WrongHost`],
+    /// [`Denial::ClaimRejected`].
     pub fn check(&self, claims: &Claims, at: &Circumstances<'_>) -> Result<(), Denial> {
         let now = NumericDate::from_seconds(at.now);
         // RFC 7519 section 4.1.4: "on or after which the JWT MUST NOT be accepted".
@@ -53,7 +57,11 @@ impl Policy {
                 }
             }
         }
-        Ok(())
+        if self.requirements.iter().all(|requirement| requirement.is_met(claims)) {
+            Ok(())
+        } else {
+            Err(Denial::ClaimRejected)
+        }
     }
 }
 

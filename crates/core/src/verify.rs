@@ -13,11 +13,9 @@ use crate::signature;
 /// line by default.
 pub const DEFAULT_MAX_TOKEN_SIZE: usize = 16 * 1024;
 
-/// Keys and policy, ready to judge tokens.
-#[derive(Debug)]
+/// What is asked of tokens, ready to judge them.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Verifier {
-    /// The keys that tokens may be signed with; gates that differ in policy alone share them.
-    pub keys: Arc<KeySet>,
     /// What is asked of their claims.
     pub policy: Policy,
     /// The longest token that is looked at, in bytes.
@@ -25,17 +23,22 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Judges a compact JWS.
+    /// Judges a compact JWS by keys that come from one source or several.
     ///
     /// # Errors
     ///
     /// The [`Denial`] of the first step that fails, in the order in which they stand here.
-    pub fn verify(&self, token: &[u8], at: &Circumstances<'_>) -> Result<Claims, Denial> {
-        if self.keys.is_empty() {
+    pub fn verify(
+        &self,
+        token: &[u8],
+        keys: &[Arc<KeySet>],
+        at: &Circumstances<'_>,
+    ) -> Result<Claims, Denial> {
+        if keys.iter().all(|keys| keys.is_empty()) {
             return Err(Denial::NoKey);
         }
         let jws = Jws::split(token, self.max_token_size)?;
-        let verified = signature::verify(jws, &self.keys, &self.policy)?;
+        let verified = signature::verify(jws, keys, &self.policy)?;
         let claims = Claims::of(verified)?;
         self.policy.check(&claims, at)?;
         Ok(claims)

@@ -42,13 +42,10 @@ fn verify(keys: ojwt_core::KeySet, token: &[u8], host: Option<&str>) -> Result<C
     if token.is_empty() {
         return Err(Denial::NoToken);
     }
-    let verifier = Verifier {
-        keys: keys.into(),
-        policy: Policy::default(),
-        max_token_size: DEFAULT_MAX_TOKEN_SIZE,
-    };
+    let verifier = Verifier { policy: Policy::default(), max_token_size: DEFAULT_MAX_TOKEN_SIZE };
     let now = time::now().as_second();
-    verifier.verify(token, &Circumstances { now, host: host.map(str::as_bytes) })
+    let at = Circumstances { now, host: host.map(str::as_bytes) };
+    verifier.verify(token, &[keys.into()], &at)
 }
 
 /// One claim a line: its name, its value as JSON and, of a time, what that is.

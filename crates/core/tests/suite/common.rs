@@ -1,8 +1,11 @@
 //! Keys, tokens and verifiers in one line each.
 
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
 use ojwt_core::material::Material;
 use ojwt_core::sign::{self, SigningKey};
-use ojwt_core::{Alg, Circumstances, Claims, Denial, KeySet, KeySetBuilder, Policy, Verifier};
+use ojwt_core::{Alg, Circumstances, Claims, Denial, KeySet, KeySetBuilder, Policy};
 use serde_json::{Value, json};
 
 /// When every token of the suite is presented, unless its test says otherwise.
@@ -125,12 +128,37 @@ pub(crate) fn verifier_of_all_kinds() -> Verifier {
     verifier(jwks(&keys))
 }
 
-pub(crate) fn verifier(keys: KeySet) -> Verifier {
-    Verifier {
-        keys: keys.into(),
-        policy: Policy::default(),
-        max_token_size: ojwt_core::verify::DEFAULT_MAX_TOKEN_SIZE,
+/// A verifier and the keys that it judges by.
+#[derive(Debug)]
+pub(crate) struct Verifier {
+    rules: ojwt_core::Verifier,
+    keys: [Arc<KeySet>; 1],
+}
+
+impl Verifier {
+    pub(crate) fn verify(&self, token: &[u8], at: &Circumstances<'_>) -> Result<Claims, Denial> {
+        self.rules.verify(token, &self.keys, at)
     }
+}
+
+impl Deref for Verifier {
+    type Target = ojwt_core::Verifier;
+
+    fn deref(&self) -> &Self::Target {
+        &self.rules
+    }
+}
+
+impl DerefMut for Verifier {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.rules
+    }
+}
+
+pub(crate) fn verifier(keys: KeySet) -> Verifier {
+    let max_token_size = ojwt_core::verify::DEFAULT_MAX_TOKEN_SIZE;
+    let rules = ojwt_core::Verifier { policy: Policy::default(), max_token_size };
+    Verifier { rules, keys: [keys.into()] }
 }
 
 /// `token` as `example.com` gets it now.

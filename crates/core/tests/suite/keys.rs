@@ -1,5 +1,6 @@
 //! Key files: which keys are taken, which are refused, and what the operator is told.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ojwt_core::denial::Defect;
@@ -714,10 +715,28 @@ fn loads_a_thousand_rsa_keys_in_reasonable_time() {
     judge(&verifier, token).unwrap();
 }
 
-// Which keys are tried: `KeySet::candidates`
+// Which keys are tried: `keys::candidates`
 
-fn candidates(keys: &KeySet, alg: Alg, kid: Option<&str>) -> Result<usize, Denial> {
-    keys.candidates(alg, kid).map(Iterator::count)
+fn candidates(keys: &Arc<KeySet>, alg: Alg, kid: Option<&str>) -> Result<usize, Denial> {
+    candidates_of(std::slice::from_ref(keys), alg, kid)
+}
+
+fn candidates_of(sets: &[Arc<KeySet>], alg: Alg, kid: Option<&str>) -> Result<usize, Denial> {
+    ojwt_core::keys::candidates(sets, alg, kid).map(Iterator::count)
+}
+
+#[test]
+fn keys_of_several_sets_count_as_one_set() {
+    let named = jwks(&[with(bare_jwk(Alg::RS256), &json!({"kid": "a"}))]).into();
+    let nameless = jwks(&[bare_jwk(Alg::RS256), bare_jwk(Alg::ES256)]).into();
+    let sets = [named, nameless];
+    assert_eq!(candidates_of(&sets, Alg::RS256, None), Ok(2));
+    assert_eq!(candidates_of(&sets, Alg::RS256, Some("a")), Ok(1));
+    assert_eq!(candidates_of(&sets, Alg::ES256, Some("a")), Err(Denial::AlgorithmNotAllowed));
+    assert_eq!(candidates_of(&sets, Alg::ES256, Some("x")), Ok(1));
+    assert_eq!(candidates_of(&[], Alg::RS256, None), Err(Denial::AlgorithmNotAllowed));
+    let many: Vec<Arc<KeySet>> = vec![jwks(&[bare_jwk(Alg::ES256)]).into(); 50];
+    assert_eq!(candidates_of(&many, Alg::ES256, None), Ok(MAX_CANDIDATES));
 }
 
 #[test]
@@ -727,7 +746,8 @@ fn a_token_without_kid_is_tried_with_every_key_of_its_algorithm() {
         bare_jwk(Alg::RS256),
         with(bare_jwk(Alg::RS256), &json!({"kid": "b", "alg": "PS256"})),
         bare_jwk(Alg::ES256),
-    ]);
+    ])
+    .into();
     assert_eq!(candidates(&keys, Alg::RS256, None), Ok(2));
     assert_eq!(candidates(&keys, Alg::PS256, None), Ok(3));
     assert_eq!(candidates(&keys, Alg::ES256, None), Ok(1));
@@ -741,7 +761,8 @@ fn a_kid_that_is_known_selects_the_keys_so_named_and_no_other() {
         with(bare_jwk(Alg::ES256), &json!({"kid": "a"})),
         with(bare_jwk(Alg::RS256), &json!({"kid": "b"})),
         bare_jwk(Alg::EdDSA),
-    ]);
+    ])
+    .into();
     assert_eq!(candidates(&keys, Alg::RS256, Some("a")), Ok(1));
     assert_eq!(candidates(&keys, Alg::ES256, Some("a")), Ok(1));
     assert_eq!(candidates(&keys, Alg::RS256, Some("b")), Ok(1));
@@ -753,10 +774,10 @@ fn a_kid_that_is_known_selects_the_keys_so_named_and_no_other() {
 #[test]
 fn a_kid_that_is_unknown_selects_the_nameless_keys_if_there_are_any() {
     let named = with(bare_jwk(Alg::RS256), &json!({"kid": "a"}));
-    let keys = jwks(std::slice::from_ref(&named));
+    let keys = jwks(std::slice::from_ref(&named)).into();
     assert_eq!(candidates(&keys, Alg::RS256, Some("x")), Err(Denial::UnknownKey));
     assert_eq!(candidates(&keys, Alg::ES256, Some("x")), Err(Denial::UnknownKey));
-    let keys = jwks(&[named, bare_jwk(Alg::RS256), bare_jwk(Alg::ES256)]);
+    let keys = jwks(&[named, bare_jwk(Alg::RS256), bare_jwk(Alg::ES256)]).into();
     assert_eq!(candidates(&keys, Alg::RS256, Some("x")), Ok(1));
     assert_eq!(candidates(&keys, Alg::ES256, Some("x")), Ok(1));
     assert_eq!(candidates(&keys, Alg::EdDSA, Some("x")), Err(Denial::AlgorithmNotAllowed));
@@ -779,18 +800,18 @@ fn keys_of_one_name_are_all_tried() {
 
 #[test]
 fn an_empty_kid_is_a_name_like_any_other() {
-    let keys = jwks(&[with(bare_jwk(Alg::RS256), &json!({"kid": ""}))]);
+    let keys = jwks(&[with(bare_jwk(Alg::RS256), &json!({"kid": ""}))]).into();
     assert_eq!(candidates(&keys, Alg::RS256, Some("")), Ok(1));
     assert_eq!(candidates(&keys, Alg::RS256, None), Ok(1));
-    let keys = jwks(&[with(bare_jwk(Alg::RS256), &json!({"kid": "a"}))]);
+    let keys = jwks(&[with(bare_jwk(Alg::RS256), &json!({"kid": "a"}))]).into();
     assert_eq!(candidates(&keys, Alg::RS256, Some("")), Err(Denial::UnknownKey));
 }
 
 #[test]
 fn a_token_costs_a_bounded_number_of_signature_checks() {
     let nameless = vec![bare_jwk(Alg::ES256); 50];
-    assert_eq!(candidates(&jwks(&nameless), Alg::ES256, None), Ok(MAX_CANDIDATES));
-    assert_eq!(candidates(&jwks(&nameless), Alg::ES256, Some("x")), Ok(MAX_CANDIDATES));
+    assert_eq!(candidates(&jwks(&nameless).into(), Alg::ES256, None), Ok(MAX_CANDIDATES));
+    assert_eq!(candidates(&jwks(&nameless).into(), Alg::ES256, Some("x")), Ok(MAX_CANDIDATES));
     let named = vec![with(bare_jwk(Alg::ES256), &json!({"kid": "same"})); 50];
-    assert_eq!(candidates(&jwks(&named), Alg::ES256, Some("same")), Ok(MAX_CANDIDATES));
+    assert_eq!(candidates(&jwks(&named).into(), Alg::ES256, Some("same")), Ok(MAX_CANDIDATES));
 }

@@ -1,0 +1,440 @@
+//! What a gate asks of claims and header parameters, one by one: `auth_jwt_require_claim` and
+//! `auth_jwt_require_header`.
+//!
+//! A requirement only ever narrows. A value that is missing, or of a type that cannot be compared,
+//! meets none, negated or not.
+
+use core::cmp::Ordering;
+use core::fmt;
+
+use regex::{Regex, RegexBuilder};
+
+use crate::claims::Claims;
+use crate::json::{Json, Value};
+use crate::path::Path;
+
+/// The memory that one compiled pattern may take, in bytes.
+const MAX_PATTERN_SIZE: usize = 1024 * 1024;
+
+/// The part of a token that a value is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The JOSE header.
+    Header,
+    /// The claims.
+    Claims,
+}
+
+impl Part {
+    /// That part of a verified token.
+    pub fn of(self, claims: &Claims) -> &Json {
+        match self {
+            Self::Header => claims.header().json(),
+            Self::Claims => claims.json(),
+        }
+    }
+}
+
+/// How a value is compared with an operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operator {
+    /// The same value.
+    Eq,
+    /// Greater: numbers by value, strings by their bytes.
+    Gt,
+    /// Greater or equal.
+    Ge,
+    /// Less.
+    Lt,
+    /// Less or equal.
+    Le,
+    /// An element of the operand, or the name of one of its members.
+    In,
+    /// An element in common.
+    Any,
+    /// A string that a regular expression is found in.
+    Match,
+}
+
+impl Operator {
+    /// The operator of that name, and whether it is negated.
+    pub fn from_name(name: &str) -> Option<(Self, bool)> {
+        let (name, negated) = match name.strip_prefix('!') {
+            Some(name) => (name, true),
+            None => (name, false),
+        };
+        let operator = match name {
+            "eq" => Self::Eq,
+            "gt" => Self::Gt,
+            "ge" => Self::Ge,
+            "lt" => Self::Lt,
+            "le" => Self::Le,
+            "in" => Self::In,
+            "any" => Self::Any,
+            "match" => Self::Match,
+            _ => return None,
+        };
+        Some((operator, negated))
+    }
+}
+
+/// What a value is compared with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operand {
+    /// Text: compared with a string as it is, with a number or a boolean as what it spells.
+    Text(String),
+    /// A JSON value: types count.
+    Json(Json),
+    /// A regular expression.
+    Pattern(Pattern),
+}
+
+impl Operand {
+    /// The value of a variable: JSON where it is an array, an object or a quoted string, else text.
+    pub fn of_variable(value: &[u8]) -> Option<Self> {
+        let text = core::str::from_utf8(value).ok()?;
+        if text.trim_start().starts_with(['[', '{', '"'])
+            && let Ok(json) = Json::parse(value)
+        {
+            return Some(Self::Json(json));
+        }
+        Some(Self::Text(text.to_owned()))
+    }
+}
+
+/// A regular expression, compiled. It takes time linear in what it is searched in.
+#[derive(Clone)]
+pub struct Pattern(Regex);
+
+impl Pattern {
+    /// Compiles a pattern.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, on one line.
+    pub fn new(pattern: &str) -> Result<Self, String> {
+        let compiled = RegexBuilder::new(pattern).size_limit(MAX_PATTERN_SIZE).build();
+        compiled.map(Self).map_err(|error| {
+            let text = error.to_string();
+            text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+        })
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "/{}/", self.0.as_str())
+    }
+}
+
+/// A comparison whose operand is not said yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// Where the value is.
+    pub part: Part,
+    /// The way to it.
+    pub path: Path,
+    /// How it is compared.
+    pub operator: Operator,
+    /// Whether the comparison must fail.
+    pub negated: bool,
+}
+
+impl Comparison {
+    /// Whether a verified token meets the requirement.
+    pub fn is_met(&self, claims: &Claims, operand: &Operand) -> bool {
+        let value = self.path.find(self.part.of(claims));
+        let holds = value.and_then(|value| holds(value, self.operator, operand));
+        holds.is_some_and(|holds| holds != self.negated)
+    }
+}
+
+/// A comparison and what it compares with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Requirement {
+    /// The comparison.
+    pub comparison: Comparison,
+    /// Its operand.
+    pub operand: Operand,
+}
+
+impl Requirement {
+    /// Whether a verified token meets the requirement.
+    pub fn is_met(&self, claims: &Claims) -> bool {
+        self.comparison.is_met(claims, &self.operand)
+    }
+}
+
+/// Whether the comparison holds; `None` where the two cannot be compared.
+fn holds(value: Value<'_>, operator: Operator, operand: &Operand) -> Option<bool> {
+    let order = |is: fn(Ordering) -> bool| compare(value, operand).map(is);
+    match operator {
+        Operator::Eq => equals(value, operand),
+        Operator::Gt => order(Ordering::is_gt),
+        Operator::Ge => order(Ordering::is_ge),
+        Operator::Lt => order(Ordering::is_lt),
+        Operator::Le => order(Ordering::is_le),
+        Operator::In => is_in(value, operand),
+        Operator::Any => shares(value, operand),
+        Operator::Match => match operand {
+            Operand::Pattern(Pattern(pattern)) => Some(pattern.is_match(&value.as_str()?)),
+            Operand::Text(_) | Operand::Json(_) => None,
+        },
+    }
+}
+
+fn equals(value: Value<'_>, operand: &Operand) -> Option<bool> {
+    match operand {
+        Operand::Json(json) => same_kind(value, json.root()).then(|| same(value, json.root())),
+        Operand::Text(text) => match value.as_bool() {
+            Some(_) => Some(value.text() == text),
+            None => compare(value, operand).map(Ordering::is_eq),
+        },
+        Operand::Pattern(_) => None,
+    }
+}
+
+fn compare(value: Value<'_>, operand: &Operand) -> Option<Ordering> {
+    match (value.as_number(), value.as_str(), operand) {
+        (Some(number), _, Operand::Text(text)) => compare_numbers(number, text),
+        (Some(number), _, Operand::Json(json)) => compare_numbers(number, json.root().as_number()?),
+        (_, Some(string), Operand::Text(text)) => Some((*string).cmp(text)),
+        (_, Some(string), Operand::Json(json)) => Some(string.cmp(&json.root().as_str()?)),
+        _ => None,
+    }
+}
+
+/// Whole numbers are compared exactly, others as doubles.
+fn compare_numbers(a: &str, b: &str) -> Option<Ordering> {
+    if let (Ok(a), Ok(b)) = (a.parse::<i128>(), b.parse::<i128>()) {
+        return Some(a.cmp(&b));
+    }
+    let (a, b): (f64, f64) = (a.parse().ok()?, b.parse().ok()?);
+    if a.is_finite() && b.is_finite() { a.partial_cmp(&b) } else { None }
+}
+
+fn is_in(value: Value<'_>, operand: &Operand) -> Option<bool> {
+    let Operand::Json(json) = operand else { return None };
+    if let Some(mut elements) = json.root().as_array() {
+        return Some(elements.any(|element| same(value, element)));
+    }
+    let name = value.as_str()?;
+    Some(json.root().as_object()?.member(&name).is_some())
+}
+
+/// Whether an array, or a single value in the place of one, has an element of the operand.
+fn shares(value: Value<'_>, operand: &Operand) -> Option<bool> {
+    let meets = |element: Value<'_>| match operand {
+        Operand::Text(_) => equals(element, operand) == Some(true),
+        Operand::Json(json) => match json.root().as_array() {
+            Some(mut wanted) => wanted.any(|wanted| same(element, wanted)),
+            None => same(element, json.root()),
+        },
+        Operand::Pattern(_) => false,
+    };
+    match value.as_array() {
+        Some(mut elements) => Some(elements.any(meets)),
+        None if value.as_object().is_none() => Some(meets(value)),
+        None => None,
+    }
+}
+
+fn same_kind(a: Value<'_>, b: Value<'_>) -> bool {
+    core::mem::discriminant(&kind(a)) == core::mem::discriminant(&kind(b))
+}
+
+/// Whether two JSON values are the same, whatever the order of their members and the spelling of
+/// their numbers and strings.
+fn same(a: Value<'_>, b: Value<'_>) -> bool {
+    match (kind(a), kind(b)) {
+        (Kind::Number(a), Kind::Number(b)) => compare_numbers(a, b) == Some(Ordering::Equal),
+        (Kind::String, Kind::String) => a.as_str() == b.as_str(),
+        (Kind::Array, Kind::Array) => match (a.as_array(), b.as_array()) {
+            (Some(a), Some(b)) => {
+                let (a, b): (Vec<_>, Vec<_>) = (a.collect(), b.collect());
+                a.len() == b.len() && a.into_iter().zip(b).all(|(a, b)| same(a, b))
+            }
+            _ => false,
+        },
+        (Kind::Object, Kind::Object) => match (a.as_object(), b.as_object()) {
+            (Some(a), Some(b)) => {
+                a.members().count() == b.members().count()
+                    && a.members().all(|(name, value)| {
+                        b.member(&name).is_some_and(|other| same(value, other))
+                    })
+            }
+            _ => false,
+        },
+        (Kind::Literal, Kind::Literal) => a.text() == b.text(),
+        _ => false,
+    }
+}
+
+/// What kind of value it is; `true`, `false` and `null` are literals.
+enum Kind<'a> {
+    Number(&'a str),
+    String,
+    Array,
+    Object,
+    Literal,
+}
+
+fn kind(value: Value<'_>) -> Kind<'_> {
+    if let Some(number) = value.as_number() {
+        Kind::Number(number)
+    } else if value.as_str().is_some() {
+        Kind::String
+    } else if value.as_array().is_some() {
+        Kind::Array
+    } else if value.as_object().is_some() {
+        Kind::Object
+    } else {
+        Kind::Literal
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether `value operator operand` is met; `None` where neither it nor its negation is.
+    fn met(value: &str, name: &str, operand: &Operand) -> Option<bool> {
+        let json = Json::parse(value.as_bytes()).unwrap();
+        let (operator, negated) = Operator::from_name(name).unwrap();
+        holds(json.root(), operator, operand).map(|holds| holds != negated)
+    }
+
+    fn json(text: &str) -> Operand {
+        Operand::Json(Json::parse(text.as_bytes()).unwrap())
+    }
+
+    fn text(text: &str) -> Operand {
+        Operand::Text(text.to_owned())
+    }
+
+    #[test]
+    fn text_equals_strings_numbers_and_booleans_that_it_spells() {
+        for (value, operand, expected) in [
+            (r#""a""#, "a", Some(true)),
+            (r#""\u0061""#, "a", Some(true)),
+            (r#""a""#, "A", Some(false)),
+            ("5", "5", Some(true)),
+            ("5.0", "5", Some(true)),
+            ("5", "five", None),
+            ("true", "true", Some(true)),
+            ("true", "1", Some(false)),
+            ("null", "null", None),
+            (r#"["a"]"#, "a", None),
+        ] {
+            assert_eq!(met(value, "eq", &text(operand)), expected, "{value} eq {operand}");
+            let negated = expected.map(|expected| !expected);
+            assert_eq!(met(value, "!eq", &text(operand)), negated, "{value} !eq {operand}");
+        }
+    }
+
+    #[test]
+    fn json_equals_values_of_its_type_however_they_are_spelled() {
+        for (value, operand, expected) in [
+            ("1", "1.0", Some(true)),
+            ("1", r#""1""#, None),
+            (r#"{"a":1,"b":[2]}"#, r#"{"b":[2],"a":1e0}"#, Some(true)),
+            (r#"{"a":1}"#, r#"{"a":1,"b":2}"#, Some(false)),
+            ("[1,2]", "[2,1]", Some(false)),
+            ("true", "true", Some(true)),
+            ("true", "false", Some(false)),
+            ("null", "null", Some(true)),
+        ] {
+            assert_eq!(met(value, "eq", &json(operand)), expected, "{value} eq json={operand}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_compared_exactly() {
+        let (value, next) = ("9007199254740993", "9007199254740992");
+        assert_eq!(met(value, "eq", &text(next)), Some(false));
+        assert_eq!(met(value, "gt", &text(next)), Some(true));
+        assert_eq!(met(value, "le", &text(next)), Some(false));
+        assert_eq!(met("1e400", "gt", &text("1")), None);
+        assert_eq!(met("1", "lt", &text("inf")), None);
+        assert_eq!(met("1", "lt", &text("NaN")), None);
+    }
+
+    #[test]
+    fn order_is_of_numbers_or_of_strings_and_of_nothing_else() {
+        assert_eq!(met("18", "ge", &text("18")), Some(true));
+        assert_eq!(met("2", "lt", &json("10")), Some(true));
+        assert_eq!(met(r#""2""#, "lt", &text("10")), Some(false));
+        assert_eq!(met(r#""b""#, "!gt", &text("a")), Some(false));
+        for value in ["true", "null", "[3]", r#"{"a":3}"#, r#""3""#] {
+            assert_eq!(met(value, "gt", &json("1")), None, "{value}");
+            assert_eq!(met(value, "!gt", &json("1")), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn in_looks_for_the_value_in_an_array_or_among_names() {
+        assert_eq!(met(r#""b""#, "in", &json(r#"["a","b"]"#)), Some(true));
+        assert_eq!(met("2", "in", &json(r#"["2",3]"#)), Some(false));
+        assert_eq!(met(r#""b""#, "in", &json(r#"{"b":0}"#)), Some(true));
+        assert_eq!(met(r#""c""#, "!in", &json(r#"{"b":0}"#)), Some(true));
+        assert_eq!(met(r#""b""#, "in", &text("abc")), None);
+        assert_eq!(met(r#""b""#, "in", &json(r#""abc""#)), None);
+    }
+
+    #[test]
+    fn any_looks_for_an_element_in_common() {
+        assert_eq!(met(r#"["a","b"]"#, "any", &json(r#"["b","c"]"#)), Some(true));
+        assert_eq!(met(r#"["a","b"]"#, "!any", &json(r#"["b","c"]"#)), Some(false));
+        assert_eq!(met(r#"["a"]"#, "any", &json(r#"["b"]"#)), Some(false));
+        assert_eq!(met(r#"["a","b"]"#, "any", &text("b")), Some(true));
+        assert_eq!(met(r#""b""#, "any", &json(r#"["b"]"#)), Some(true));
+        assert_eq!(met("[]", "!any", &text("b")), Some(true));
+        assert_eq!(met(r#"{"b":1}"#, "!any", &text("b")), None);
+    }
+
+    #[test]
+    fn match_searches_strings_alone() {
+        let pattern = Operand::Pattern(Pattern::new("^[a-f0-9]+$").unwrap());
+        assert_eq!(met(r#""beef""#, "match", &pattern), Some(true));
+        assert_eq!(met(r#""pork""#, "match", &pattern), Some(false));
+        assert_eq!(met(r#""pork""#, "!match", &pattern), Some(true));
+        assert_eq!(met("12", "match", &pattern), None);
+        assert_eq!(met(r#"["beef"]"#, "!match", &pattern), None);
+    }
+
+    #[test]
+    fn pattern_that_explodes_elsewhere_takes_linear_time() {
+        let pattern = Operand::Pattern(Pattern::new("^(a+)+$").unwrap());
+        let value = format!("\"{}!\"", "a".repeat(16 * 1024));
+        assert_eq!(met(&value, "match", &pattern), Some(false));
+    }
+
+    #[test]
+    fn rejects_patterns_that_are_broken_or_huge() {
+        assert_eq!(Pattern::new("(").unwrap_err(), "unclosed group");
+        assert!(Pattern::new("a{1000}{1000}{1000}").is_err());
+    }
+
+    #[test]
+    fn variables_hold_json_or_text() {
+        assert_eq!(Operand::of_variable(b"[1]"), Some(json("[1]")));
+        assert_eq!(Operand::of_variable(b"\"a\""), Some(json("\"a\"")));
+        assert_eq!(Operand::of_variable(b"[1"), Some(text("[1")));
+        assert_eq!(Operand::of_variable(b"12"), Some(text("12")));
+        assert_eq!(Operand::of_variable(b"\xff"), None);
+    }
+
+    #[test]
+    fn names_of_operators_are_known_and_no_others() {
+        assert_eq!(Operator::from_name("!match"), Some((Operator::Match, true)));
+        for name in ["", "!", "!!eq", "EQ", "ne", "=="] {
+            assert_eq!(Operator::from_name(name), None, "{name}");
+        }
+    }
+}
