@@ -2,8 +2,8 @@
 
 use ojwt_core::denial::Denial;
 
-use crate::conf::{Auth, LocationConf, Phase, Requirement, WwwAuthenticate};
-use crate::context::{Outcome, outcome, overrule};
+use crate::conf::{Auth, LocationConf, Phase, Requirement, Used, WwwAuthenticate};
+use crate::context::{Outcome, Readiness, is_part_of_fetch, outcome, overrule, prepare};
 use crate::fence::log::Level;
 use crate::fence::request::Request;
 use crate::respond;
@@ -17,6 +17,8 @@ pub(crate) enum Decision {
     Pass,
     /// Refused with this status.
     Refuse(u16),
+    /// Not decided yet: keys are being fetched.
+    Wait,
 }
 
 /// Decides in a phase. For a refusal the response is prepared, but for its status.
@@ -27,6 +29,9 @@ pub(crate) fn decide(request: Request<'_>, conf: &LocationConf, phase: Phase) ->
     if conf.phase.unwrap_or_default() != phase || !request.is_main() {
         return Decision::Declined;
     }
+    if prepare(request, gate) == Readiness::Waiting {
+        return Decision::Wait;
+    }
     let denial = match outcome(request, gate) {
         Ok(Outcome { verdict: Ok(_), .. }) => return require(request, conf, auth),
         Ok(Outcome { verdict: Err(denial), .. }) => *denial,
@@ -36,6 +41,18 @@ pub(crate) fn decide(request: Request<'_>, conf: &LocationConf, phase: Phase) ->
         return Decision::Refuse(500);
     }
     refuse(request, conf, auth, denial, 401)
+}
+
+/// Fetches, before the rewrite module runs, the keys that variables will want: they cannot wait.
+pub(crate) fn foresee(request: Request<'_>, conf: &LocationConf, used: Used) -> Readiness {
+    let decoded = conf.gate().filter(|_| used.decoded);
+    let claims = conf.claims_gate().filter(|_| used.claims);
+    let gates = || decoded.into_iter().chain(claims);
+    if gates().all(|gate| gate.keys.requests.is_empty()) || is_part_of_fetch(request) {
+        return Readiness::Ready;
+    }
+    let is_waiting = gates().any(|gate| prepare(request, gate) == Readiness::Waiting);
+    if is_waiting { Readiness::Waiting } else { Readiness::Ready }
 }
 
 /// What `auth_jwt_require` asks besides a valid token.

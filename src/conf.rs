@@ -10,15 +10,44 @@ use ojwt_core::policy::Policy;
 use ojwt_core::verify::{DEFAULT_MAX_TOKEN_SIZE, Verifier};
 
 use crate::fence::complex::ComplexValue;
+use crate::key_request::KeyRequests;
+use crate::keys::{KeyFiles, KeySources, Locator};
 use crate::source::{DEFAULT_COOKIE, Source};
 
 /// What the whole `http` block shares.
-#[derive(Debug)]
 pub(crate) struct MainConf {
     /// The keys that were embedded when the module was built.
     pub(crate) embedded_keys: Arc<KeySet>,
     /// `auth_jwt_claim_set` and `auth_jwt_header_set`.
     pub(crate) named_values: Vec<NamedValue>,
+    /// What the configuration refers to.
+    pub(crate) used: Used,
+    /// Key files that requests name.
+    pub(crate) key_files: KeyFiles,
+    /// Key requests.
+    pub(crate) key_requests: Rc<KeyRequests>,
+}
+
+/// Which of the module's variables the configuration refers to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Used {
+    /// `$decoded_ojwt`.
+    pub(crate) decoded: bool,
+    /// Those that show parts of a token.
+    pub(crate) claims: bool,
+}
+
+impl MainConf {
+    /// Nothing set yet, but for the keys that were embedded.
+    pub(crate) fn new(embedded_keys: KeySet) -> Self {
+        Self {
+            embedded_keys: embedded_keys.into(),
+            named_values: Vec::new(),
+            used: Used::default(),
+            key_files: KeyFiles::new(),
+            key_requests: KeyRequests::new(),
+        }
+    }
 }
 
 /// A variable that a directive names, and where its value is found.
@@ -41,8 +70,12 @@ pub(crate) enum Part {
 /// What the directives of one level set, and what it inherits where they do not.
 #[derive(Debug, Default)]
 pub(crate) struct LocationConf {
-    /// `auth_jwt_key_file`, as far as this level has it.
-    pub(crate) key_files: Option<KeySetBuilder>,
+    /// `auth_jwt_key_file`.
+    pub(crate) key_files: Option<KeyFilesSetting>,
+    /// `auth_jwt_key_request`, in the order of the file.
+    pub(crate) key_requests: Option<Vec<Locator>>,
+    /// `auth_jwt_key_cache`, in seconds.
+    pub(crate) key_cache: Option<u64>,
     /// `auth_jwt_leeway`, in seconds.
     pub(crate) leeway: Option<u64>,
     /// `auth_jwt_max_token_size`, in bytes.
@@ -61,9 +94,25 @@ pub(crate) struct LocationConf {
     pub(crate) requirements: Option<Vec<Requirement>>,
     /// `auth_jwt_www_authenticate`.
     pub(crate) www_authenticate: Option<WwwAuthenticate>,
-    keys: Option<Arc<KeySet>>,
+    sealed_key_files: Option<SealedKeyFiles>,
     gate: Option<Rc<Gate>>,
     auth_gate: Option<Rc<Gate>>,
+}
+
+/// `auth_jwt_key_file` while the level is read.
+#[derive(Debug, Default)]
+pub(crate) struct KeyFilesSetting {
+    /// The keys of the files that the configuration names.
+    pub(crate) fixed: KeySetBuilder,
+    /// The files that requests name.
+    pub(crate) named: Vec<Locator>,
+}
+
+/// `auth_jwt_key_file` of a complete level.
+#[derive(Clone, Debug)]
+struct SealedKeyFiles {
+    fixed: Option<Arc<KeySet>>,
+    named: Vec<Locator>,
 }
 
 /// `auth_jwt`.
@@ -152,7 +201,7 @@ pub(crate) enum SameSite {
 /// one gate, and so one outcome for a request.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    pub(crate) keys: [Arc<KeySet>; 1],
+    pub(crate) keys: KeySources,
     pub(crate) verifier: Verifier,
     pub(crate) sources: Vec<Source>,
 }
@@ -200,16 +249,19 @@ impl LocationConf {
         self.requirements = self.requirements.take().or_else(|| outer.requirements.clone());
         self.phase = self.phase.or(outer.phase);
         self.www_authenticate = self.www_authenticate.or(outer.www_authenticate);
+        self.key_requests = self.key_requests.take().or_else(|| outer.key_requests.clone());
+        self.key_cache = self.key_cache.or(outer.key_cache);
         if self.key_files.is_none() {
-            self.keys.clone_from(&outer.keys);
+            self.sealed_key_files.clone_from(&outer.sealed_key_files);
         }
         self.seal(Some(outer), main);
     }
 
     /// Makes the gates, or shares those of the outer level that would decide alike.
     fn seal(&mut self, outer: Option<&Self>, main: &MainConf) {
-        if let Some(files) = self.key_files.take() {
-            self.keys = Some(Arc::new(files.build().0));
+        if let Some(KeyFilesSetting { fixed, named }) = self.key_files.take() {
+            let fixed = Some(fixed.build().0).filter(|keys| !keys.is_empty()).map(Arc::new);
+            self.sealed_key_files = Some(SealedKeyFiles { fixed, named });
         }
         let cookie = self.cookie.get_or_insert_with(|| CookieSetting::On(Cookie::default()));
         let sources = self.token_from.clone().unwrap_or_else(|| Source::defaults(cookie.name()));
@@ -230,7 +282,7 @@ impl LocationConf {
 
     fn make_gate(&self, sources: Vec<Source>, main: &MainConf) -> Gate {
         Gate {
-            keys: [Arc::clone(self.keys.as_ref().unwrap_or(&main.embedded_keys))],
+            keys: self.key_sources(main),
             verifier: Verifier {
                 policy: Policy {
                     leeway: self.leeway.unwrap_or(0),
@@ -243,6 +295,20 @@ impl LocationConf {
         }
     }
 
+    fn key_sources(&self, main: &MainConf) -> KeySources {
+        let files = self.sealed_key_files.as_ref();
+        let mut sources = KeySources {
+            fixed: files.and_then(|files| files.fixed.clone()).into_iter().collect(),
+            files: files.map(|files| files.named.clone()).unwrap_or_default(),
+            requests: self.key_requests.clone().unwrap_or_default(),
+            cache: self.key_cache.unwrap_or(0),
+        };
+        if sources.are_fixed() && sources.fixed.is_empty() {
+            sources.fixed.push(Arc::clone(&main.embedded_keys));
+        }
+        sources
+    }
+
     /// The first of the other gates that would decide alike, so that a request is judged once.
     fn share<const N: usize>(gate: Gate, others: [Option<&Rc<Gate>>; N]) -> Rc<Gate> {
         let alike = others.into_iter().flatten().find(|other| other.decides_like(&gate));
@@ -252,10 +318,7 @@ impl LocationConf {
 
 impl Gate {
     fn decides_like(&self, other: &Self) -> bool {
-        let keys = self.keys.iter().zip(&other.keys);
-        keys.into_iter().all(|(ours, theirs)| Arc::ptr_eq(ours, theirs))
-            && self.verifier == other.verifier
-            && self.sources == other.sources
+        self.keys == other.keys && self.verifier == other.verifier && self.sources == other.sources
     }
 }
 

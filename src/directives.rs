@@ -3,19 +3,20 @@
 use core::ffi::CStr;
 
 use ojwt_core::Alg;
-use ojwt_core::keys::{KeyFormat, KeySetBuilder};
+use ojwt_core::keys::KeyFormat;
 
 use crate::conf::{
     Auth, AuthSetting, Cookie, CookieSetting, LocationConf, NamedValue, Part, Phase, Requirement,
     SameSite, Secure, WwwAuthenticate,
 };
+use crate::fence::complex::ComplexValue;
 use crate::fence::conf::{
     self, Conf, NGX_CONF_1MORE, NGX_CONF_2MORE, NGX_CONF_TAKE1, NGX_CONF_TAKE12, NGX_HTTP_LMT_CONF,
     NGX_HTTP_LOC_CONF, NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
 };
 use crate::fence::log::Level;
 use crate::fence::printable;
-use crate::keys;
+use crate::keys::{self, Locator};
 use crate::source::Source;
 
 /// A directive of the module.
@@ -40,7 +41,7 @@ pub(crate) struct ConfError(pub(crate) String);
 const LEVELS: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
 
 /// The directives, by name.
-pub(crate) const DIRECTIVES: [Directive; 13] = [
+pub(crate) const DIRECTIVES: [Directive; 15] = [
     Directive {
         name: c"auth_jwt",
         usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE12,
@@ -62,9 +63,19 @@ pub(crate) const DIRECTIVES: [Directive; 13] = [
         set: Set::Variable(|cf| named_value(cf, Part::Header)),
     },
     Directive {
+        name: c"auth_jwt_key_cache",
+        usage: LEVELS | NGX_CONF_TAKE1,
+        set: Set::Level(auth_jwt_key_cache),
+    },
+    Directive {
         name: c"auth_jwt_key_file",
         usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE12,
         set: Set::Level(auth_jwt_key_file),
+    },
+    Directive {
+        name: c"auth_jwt_key_request",
+        usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE12,
+        set: Set::Level(auth_jwt_key_request),
     },
     Directive {
         name: c"auth_jwt_leeway",
@@ -219,27 +230,26 @@ fn auth_jwt_www_authenticate(cf: Conf<'_>, conf: &mut LocationConf) -> Result<()
     once(&mut conf.www_authenticate, value, name)
 }
 
+/// `auth_jwt_key_cache TIME;`
+fn auth_jwt_key_cache(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
+    let (name, [time]) = words(cf)?;
+    let seconds = conf::seconds(time).ok_or_else(|| invalid_value(name, time))?;
+    once(&mut conf.key_cache, seconds, name)
+}
+
 /// `auth_jwt_key_file FILE [jwks|pem];` adds the keys of a file to those of this level.
 fn auth_jwt_key_file(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
-    let mut words = cf.words().skip(1);
-    let file = words.next().unwrap_or_default();
-    let format = match words.next() {
-        None => None,
-        Some(b"jwks") => Some(KeyFormat::Jwks),
-        Some(b"pem") => Some(KeyFormat::Pem),
-        Some(word) => return Err(invalid_parameter(word)),
-    };
+    let (file, format) = key_source(cf)?;
     if file.contains(&b'$') {
-        return Err(ConfError(format!(
-            "variables in \"auth_jwt_key_file\" are not supported: \"{}\"",
-            printable(file)
-        )));
+        let locator = locator(cf, file, format, Conf::compile_path)?;
+        conf.key_files.get_or_insert_default().named.push(locator);
+        return Ok(());
     }
     let path = cf.full_path(file).ok_or_else(|| ConfError("out of memory".to_owned()))?;
     let name = printable(path.as_os_str().as_encoded_bytes());
     let contents = keys::read(&path)
         .map_err(|error| ConfError(format!("key file \"{name}\" cannot be read: {error}")))?;
-    let builder = conf.key_files.get_or_insert_with(KeySetBuilder::new);
+    let builder = &mut conf.key_files.get_or_insert_default().fixed;
     builder
         .add(&contents, format)
         .map_err(|error| ConfError(format!("key file \"{name}\": {error}")))?;
@@ -247,6 +257,40 @@ fn auth_jwt_key_file(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfEr
         cf.log(Level::Warn, &format!("key file \"{name}\": {warning}"));
     }
     Ok(())
+}
+
+/// `auth_jwt_key_request URI [jwks|pem];` adds the keys that a subrequest brings.
+fn auth_jwt_key_request(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
+    let (uri, format) = key_source(cf)?;
+    if !uri.starts_with(b"/") && !uri.starts_with(b"$") {
+        return Err(ConfError(format!("invalid URI \"{}\"", printable(uri))));
+    }
+    let locator = locator(cf, uri, format, Conf::compile)?;
+    conf.key_requests.get_or_insert_default().push(locator);
+    Ok(())
+}
+
+/// Where keys are, and in which format.
+fn key_source(cf: Conf<'_>) -> Result<(&[u8], Option<KeyFormat>), ConfError> {
+    let mut words = cf.words().skip(1);
+    let place = words.next().unwrap_or_default();
+    let format = match words.next() {
+        None => None,
+        Some(b"jwks") => Some(KeyFormat::Jwks),
+        Some(b"pem") => Some(KeyFormat::Pem),
+        Some(word) => return Err(invalid_parameter(word)),
+    };
+    Ok((place, format))
+}
+
+fn locator<'c>(
+    cf: Conf<'c>,
+    word: &[u8],
+    format: Option<KeyFormat>,
+    compile: fn(Conf<'c>, &[u8]) -> Option<ComplexValue>,
+) -> Result<Locator, ConfError> {
+    let value = compile(cf, word).ok_or_else(|| invalid_parameter(word))?;
+    Ok(Locator { value, format, has_variables: word.contains(&b'$'), climbs: keys::climbs(word) })
 }
 
 /// `auth_jwt_leeway TIME;`

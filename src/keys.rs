@@ -1,17 +1,79 @@
-//! Key files, read when the configuration is: never in a request.
+//! Where a gate's keys come from, and key files: those that the configuration names are read with
+//! it, those that a request names once for each change of the file.
 
-use std::fs::OpenOptions;
+use std::cell::RefCell;
+use std::ffi::OsStr;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::num::NonZeroUsize;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use ojwt_core::keys::{KeyError, KeySet, KeySetBuilder, MAX_KEY_FILE_SIZE};
+use lru::LruCache;
+use ojwt_core::denial::Denial;
+use ojwt_core::keys::{KeyError, KeyFormat, KeySet, KeySetBuilder, MAX_KEY_FILE_SIZE};
+
+use crate::fence::complex::ComplexValue;
+use crate::fence::log::Level;
+use crate::fence::printable;
+use crate::fence::request::Request;
 
 /// `O_NONBLOCK`: opening a named pipe must not wait for a writer.
 const NON_BLOCKING: i32 = 0o4000;
 
+/// How many key files that requests name are kept by a worker.
+const MAX_FILES: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+
 /// The key file that `build.rs` embedded, if any.
 const EMBEDDED: Option<&[u8]> = include!(concat!(env!("OUT_DIR"), "/embedded_key.rs"));
+
+/// Where the keys of a gate come from: all of these.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KeySources {
+    /// Read with the configuration.
+    pub(crate) fixed: Vec<Arc<KeySet>>,
+    /// `auth_jwt_key_file` with variables.
+    pub(crate) files: Vec<Locator>,
+    /// `auth_jwt_key_request`.
+    pub(crate) requests: Vec<Locator>,
+    /// `auth_jwt_key_cache`, in seconds.
+    pub(crate) cache: u64,
+}
+
+/// What leads to keys, once a request is at hand: a path or a URI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Locator {
+    pub(crate) value: ComplexValue,
+    pub(crate) format: Option<KeyFormat>,
+    /// Whether it differs between requests.
+    pub(crate) has_variables: bool,
+    /// How often the configuration itself climbs with `..`.
+    pub(crate) climbs: usize,
+}
+
+impl KeySources {
+    /// Whether the keys are the same for all requests.
+    pub(crate) fn are_fixed(&self) -> bool {
+        self.files.is_empty() && self.requests.is_empty()
+    }
+
+    /// Whether variables say which keys they are.
+    pub(crate) fn are_chosen(&self) -> bool {
+        self.files.iter().chain(&self.requests).any(|locator| locator.has_variables)
+    }
+}
+
+impl PartialEq for KeySources {
+    fn eq(&self, other: &Self) -> bool {
+        self.fixed.len() == other.fixed.len()
+            && self.fixed.iter().zip(&other.fixed).all(|(ours, theirs)| Arc::ptr_eq(ours, theirs))
+            && self.files == other.files
+            && self.requests == other.requests
+            && self.cache == other.cache
+    }
+}
 
 /// The keys of the embedded file; none if there is no file.
 ///
@@ -32,12 +94,107 @@ pub(crate) fn embedded() -> Result<KeySet, KeyError> {
 ///
 /// What the system says, or that it is no regular file, or too large.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    read_open(&open(path)?.0)
+}
+
+fn open(path: &Path) -> io::Result<(File, Metadata)> {
     let file = OpenOptions::new().read(true).custom_flags(NON_BLOCKING).open(path)?;
-    if !file.metadata()?.is_file() {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
+    Ok((file, metadata))
+}
+
+fn read_open(file: &File) -> io::Result<Vec<u8>> {
     let mut contents = Vec::new();
     // One byte more than the limit tells a file that exceeds it.
     file.take(MAX_KEY_FILE_SIZE as u64 + 1).read_to_end(&mut contents)?;
     Ok(contents)
+}
+
+/// How often a path climbs to the folder above.
+pub(crate) fn climbs(path: &[u8]) -> usize {
+    path.split(|byte| *byte == b'/').filter(|part| *part == b"..").count()
+}
+
+/// The key files that requests named, as a worker last read them.
+#[derive(Debug)]
+pub(crate) struct KeyFiles(RefCell<LruCache<(PathBuf, Option<KeyFormat>), ReadFile>>);
+
+/// A file as it was read.
+#[derive(Debug)]
+struct ReadFile {
+    stamp: Stamp,
+    keys: Arc<KeySet>,
+}
+
+/// What tells a version of a file from the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(file: &Metadata) -> Self {
+        Self {
+            device: file.dev(),
+            inode: file.ino(),
+            size: file.size(),
+            modified: (file.mtime(), file.mtime_nsec()),
+            changed: (file.ctime(), file.ctime_nsec()),
+        }
+    }
+}
+
+impl KeyFiles {
+    /// None yet.
+    pub(crate) fn new() -> Self {
+        Self(RefCell::new(LruCache::new(MAX_FILES)))
+    }
+
+    /// The keys of the file that `locator` names for this request, as the file is now.
+    ///
+    /// # Errors
+    ///
+    /// [`Denial::KeyUnavailable`], and a line in the log, where the file cannot be read, has no
+    /// usable key, or lies where a variable may not lead.
+    pub(crate) fn find(
+        &self,
+        request: Request<'_>,
+        locator: Locator,
+    ) -> Result<Arc<KeySet>, Denial> {
+        let path = request.evaluate(locator.value).ok_or(Denial::InternalError)?;
+        let refused = |why: String| {
+            request.log(Level::Error, &format!("key file \"{}\": {why}", printable(path)));
+            Denial::KeyUnavailable
+        };
+        if path.contains(&0) || climbs(path) > locator.climbs {
+            return Err(refused("a variable may not climb with \"..\", nor hold NUL".to_owned()));
+        }
+        let name = (PathBuf::from(OsStr::from_bytes(path)), locator.format);
+        let unreadable = |error| refused(format!("cannot be read: {error}"));
+        let (file, metadata) = open(&name.0).map_err(unreadable)?;
+        let stamp = Stamp::of(&metadata);
+        if let Some(read) = self.0.borrow_mut().get(&name)
+            && read.stamp == stamp
+        {
+            return Ok(Arc::clone(&read.keys));
+        }
+        let mut builder = KeySetBuilder::new();
+        builder
+            .add(&read_open(&file).map_err(unreadable)?, locator.format)
+            .map_err(|error| refused(error.to_string()))?;
+        let (keys, warnings) = builder.build();
+        for warning in warnings {
+            request.log(Level::Warn, &format!("key file \"{}\": {warning}", printable(path)));
+        }
+        let keys = Arc::new(keys);
+        self.0.borrow_mut().put(name, ReadFile { stamp, keys: Arc::clone(&keys) });
+        Ok(keys)
+    }
 }

@@ -5,7 +5,8 @@
 //! a level of the configuration is complete it is sealed into a gate, with the keys that [`keys`]
 //! read. A request asks a gate in nginx's access phase, [`access`], or
 //! through a variable of [`variables`]: [`context`] looks a token up
-//! where [`source`] says it may be, lets `ojwt-core` judge it, and remembers the outcome for as
+//! where [`source`] says it may be, has [`key_request`] fetch the keys that a URI has, lets
+//! `ojwt-core` judge it, and remembers the outcome for as
 //! long as the client's request lives. [`respond`] tells the client that a token is wanted, and gives it a
 //! cookie for the one that it brought in its URL.
 //!
@@ -24,6 +25,8 @@ mod respond;
 mod context;
 
 mod conf;
+
+mod key_request;
 
 mod keys;
 

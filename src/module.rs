@@ -5,20 +5,25 @@ use core::ffi::{c_char, c_void};
 use core::ptr;
 
 use ngx::ffi::{
-    NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MODULE, ngx_command_t, ngx_conf_t, ngx_http_module_t,
-    ngx_http_output_header_filter_pt, ngx_http_request_t, ngx_http_top_header_filter,
-    ngx_http_variable_value_t, ngx_int_t, ngx_module_t, ngx_str_t, ngx_uint_t,
+    NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MODULE, ngx_chain_t, ngx_command_t, ngx_conf_t,
+    ngx_http_handler_pt, ngx_http_module_t, ngx_http_output_body_filter_pt,
+    ngx_http_output_header_filter_pt, ngx_http_request_t, ngx_http_top_body_filter,
+    ngx_http_top_header_filter, ngx_http_variable_value_t, ngx_int_t, ngx_module_t, ngx_str_t,
+    ngx_uint_t,
 };
 
 use crate::access::{self, Decision};
 use crate::conf::{LocationConf, MainConf, NamedValue, Phase};
+use crate::context::{self, Readiness};
 use crate::directives::{ConfError, DIRECTIVES, Directive, Set};
-use crate::fence::conf::{self, ACCESS_PHASE, Conf, FAILED, PREACCESS_PHASE};
+use crate::fence::conf::{
+    self, ACCESS_PHASE, Conf, FAILED, PREACCESS_PHASE, REWRITE_PHASE, SERVER_REWRITE_PHASE,
+};
 use crate::fence::guard::{guard, silence_panics};
 use crate::fence::log::Level;
 use crate::fence::request::{self, Request};
 use crate::fence::variable::{self, Name, Value};
-use crate::fence::{DECLINED, ERROR, INTERNAL_SERVER_ERROR, OK, printable};
+use crate::fence::{DECLINED, DONE, ERROR, INTERNAL_SERVER_ERROR, OK, printable};
 use crate::variables::{self, Evaluate, VARIABLES, Variable};
 use crate::{keys, respond};
 
@@ -66,6 +71,9 @@ static mut COMMANDS: [ngx_command_t; DIRECTIVES.len() + 1] = commands();
 
 /// The header filter that comes after ours.
 static mut NEXT_HEADER_FILTER: ngx_http_output_header_filter_pt = None;
+
+/// The body filter that comes after ours.
+static mut NEXT_BODY_FILTER: ngx_http_output_body_filter_pt = None;
 
 #[allow(clippy::indexing_slicing)] // Evaluated when compiled.
 const fn commands() -> [ngx_command_t; DIRECTIVES.len() + 1] {
@@ -121,16 +129,30 @@ unsafe extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
 }
 
 unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
-    // SAFETY: nginx builds the chain of filters and the phases anew for each configuration, in a
-    // single thread, and no request runs meanwhile.
-    unsafe {
-        NEXT_HEADER_FILTER = ngx_http_top_header_filter;
-        ngx_http_top_header_filter = Some(filter_header);
-        let Some(cf) = Conf::from_raw(cf) else { return ERROR };
-        let preaccess = cf.add_handler(PREACCESS_PHASE, Some(preaccess));
-        let access = cf.add_handler(ACCESS_PHASE, Some(access));
-        preaccess.and(access).map_or(ERROR, |()| OK)
-    }
+    guard(ERROR, || {
+        // SAFETY: nginx builds the chains of filters and the phases anew for each configuration, in
+        // a single thread, and no request runs meanwhile; nobody else looks at the main
+        // configuration now.
+        unsafe {
+            NEXT_HEADER_FILTER = ngx_http_top_header_filter;
+            ngx_http_top_header_filter = Some(filter_header);
+            NEXT_BODY_FILTER = ngx_http_top_body_filter;
+            ngx_http_top_body_filter = Some(filter_body);
+            let Some(cf) = Conf::from_raw(cf) else { return ERROR };
+            let Some(main) = cf.main_conf::<MainConf>(context_index()) else { return ERROR };
+            main.used = variables::used(cf.used_variables(), &main.named_values);
+            let handlers: [(usize, ngx_http_handler_pt); 4] = [
+                (SERVER_REWRITE_PHASE, Some(rewrite)),
+                (REWRITE_PHASE, Some(rewrite)),
+                (PREACCESS_PHASE, Some(preaccess)),
+                (ACCESS_PHASE, Some(access)),
+            ];
+            let added = handlers
+                .into_iter()
+                .try_for_each(|(phase, handler)| cf.add_handler(phase, handler));
+            added.map_or(ERROR, |()| OK)
+        }
+    })
 }
 
 unsafe extern "C" fn create_main_conf(cf: *mut ngx_conf_t) -> *mut c_void {
@@ -138,10 +160,7 @@ unsafe extern "C" fn create_main_conf(cf: *mut ngx_conf_t) -> *mut c_void {
         // SAFETY: nginx is reading the configuration `cf`.
         let Some(cf) = (unsafe { Conf::from_raw(cf) }) else { return ptr::null_mut() };
         match keys::embedded() {
-            Ok(keys) => {
-                let main = MainConf { embedded_keys: keys.into(), named_values: Vec::new() };
-                cf.own(main).cast()
-            }
+            Ok(keys) => cf.own(MainConf::new(keys)).cast(),
             Err(error) => {
                 let message = format!("the public key embedded in the ojwt module: {error}");
                 cf.log(Level::Emerg, &message);
@@ -304,6 +323,22 @@ unsafe fn store(
     OK
 }
 
+/// The rewrite phases, before nginx's own rewrite module.
+unsafe extern "C" fn rewrite(request: *mut ngx_http_request_t) -> ngx_int_t {
+    guard(INTERNAL_SERVER_ERROR, || {
+        // SAFETY: nginx is handling the request, which has configurations of this module.
+        let (Some((request, conf)), Some(main)) = (unsafe { at_hand(request) }, unsafe {
+            Request::from_raw(request).and_then(|request| request.main_conf::<MainConf>())
+        }) else {
+            return INTERNAL_SERVER_ERROR;
+        };
+        match access::foresee(request, conf, main.used) {
+            Readiness::Ready => DECLINED,
+            Readiness::Waiting => DONE,
+        }
+    })
+}
+
 /// The phase before the access phase, in which others still have their say on what passes here.
 unsafe extern "C" fn preaccess(request: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx is handling the request.
@@ -330,6 +365,7 @@ unsafe fn answer(request: *mut ngx_http_request_t, phase: Phase, pass: ngx_int_t
         match access::decide(request, conf, phase) {
             Decision::Declined => DECLINED,
             Decision::Pass => pass,
+            Decision::Wait => DONE,
             Decision::Refuse(status) => {
                 ngx_int_t::try_from(status).unwrap_or(INTERNAL_SERVER_ERROR)
             }
@@ -346,6 +382,29 @@ unsafe extern "C" fn filter_header(request: *mut ngx_http_request_t) -> ngx_int_
     });
     // SAFETY: the filter was set when ours was put before it; it takes the request that we got.
     unsafe { NEXT_HEADER_FILTER.map_or(ERROR, |next| next(request)) }
+}
+
+unsafe extern "C" fn filter_body(
+    request: *mut ngx_http_request_t,
+    chain: *mut ngx_chain_t,
+) -> ngx_int_t {
+    let fetch = guard(Err(()), || {
+        // SAFETY: nginx is handling the request.
+        match unsafe { Request::from_raw(request) } {
+            Some(request) if !request.is_main() => Ok(context::fetch_of(request)),
+            _ => Ok(None),
+        }
+    });
+    match fetch {
+        // SAFETY: the filter was set when ours was put before it; it takes what we got.
+        Ok(None) => unsafe { NEXT_BODY_FILTER.map_or(ERROR, |next| next(request, chain)) },
+        Ok(Some(fetch)) => guard(ERROR, || {
+            // SAFETY: `chain` is what nginx hands to a body filter.
+            unsafe { fetch.capture().take(chain) };
+            OK
+        }),
+        Err(()) => ERROR,
+    }
 }
 
 /// A request and this module's configuration of the location that it is in.

@@ -53,15 +53,14 @@ impl Source {
 
     /// The token at this place. An empty value is none.
     ///
-    /// Arguments are those of the client's request as they are now, or, where a rewrite or an
-    /// internal redirect dropped the token, as they came.
+    /// It is the client's request that is looked at: a subrequest brings no token of its own.
+    /// Arguments are as they are now, or, where a rewrite or an internal redirect dropped the token,
+    /// as they came.
     pub(crate) fn find<'r>(&self, request: Request<'r>) -> Option<Cow<'r, [u8]>> {
+        let request = request.main();
         match self {
-            Self::Argument(name) => {
-                let request = request.main();
-                transport::argument(request.args(), name)
-                    .or_else(|| transport::argument(request.client_args(), name))
-            }
+            Self::Argument(name) => transport::argument(request.args(), name)
+                .or_else(|| transport::argument(request.client_args(), name)),
             Self::Cookie(name) => request
                 .header(b"Cookie")
                 .find_map(|header| transport::cookie(header, name))
@@ -71,8 +70,7 @@ impl Source {
                 values.find(|value| !value.is_empty()).map(Cow::Borrowed)
             }
             Self::Variable(value) => {
-                // Of the client's request, so that no subrequest brings a token of its own.
-                let text = request.main().evaluate(*value);
+                let text = request.evaluate(*value);
                 text.filter(|text| !text.is_empty()).map(Cow::Borrowed)
             }
             Self::Bearer => {

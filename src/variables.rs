@@ -7,8 +7,8 @@ use ojwt_core::claims::Claims;
 use ojwt_core::denial::Denial;
 use ojwt_core::{path, transport};
 
-use crate::conf::{LocationConf, NamedValue, Part};
-use crate::context::{Outcome, outcome, outcomes, overruled};
+use crate::conf::{LocationConf, NamedValue, Part, Used};
+use crate::context::{Outcome, choosing, outcome, outcomes, overruled};
 use crate::fence;
 use crate::fence::request::Request;
 use crate::fence::variable::Value;
@@ -51,6 +51,16 @@ pub(crate) const VARIABLES: [Variable; 9] = [
     Variable { name: "jwt_claim_", evaluate: Evaluate::Named(claim), on_fault: "" },
     Variable { name: "jwt_header_", evaluate: Evaluate::Named(header), on_fault: "" },
 ];
+
+/// Which variables these names stand for.
+pub(crate) fn used<'n>(names: impl Iterator<Item = &'n [u8]>, set: &[NamedValue]) -> Used {
+    names.fold(Used::default(), |used, name| Used {
+        decoded: used.decoded || name == b"decoded_ojwt",
+        claims: used.claims
+            || name.starts_with(b"jwt_")
+            || set.iter().any(|value| value.variable == name),
+    })
+}
 
 /// `$decoded_ojwt`: the claims as JSON, or `failed: ` and the reason.
 fn decoded<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
@@ -136,6 +146,14 @@ fn value_at<'r, N: AsRef<str>>(
     part: Part,
     names: &[N],
 ) -> Value<'r> {
+    if let Some(token) = choosing(request) {
+        let json = match part {
+            Part::Header => Some(token.header()),
+            Part::Claims => token.claims(),
+        };
+        let text = json.and_then(|json| path::lookup(json, names)).map(path::render);
+        return text.map_or(Value::Missing, |text| copied(request, &text));
+    }
     let Some(claims) = verified(request, conf) else { return Value::Missing };
     let json = match part {
         Part::Header => claims.header().json(),
@@ -144,8 +162,12 @@ fn value_at<'r, N: AsRef<str>>(
     match path::lookup(json, names).map(path::render) {
         None => Value::Missing,
         Some(Cow::Borrowed(text)) => Value::Text(text.as_bytes()),
-        Some(Cow::Owned(text)) => request.copy(text.as_bytes()).map_or(Value::Missing, Value::Text),
+        Some(Cow::Owned(text)) => copied(request, &text),
     }
+}
+
+fn copied<'r>(request: Request<'r>, text: &str) -> Value<'r> {
+    request.copy(text.as_bytes()).map_or(Value::Missing, Value::Text)
 }
 
 /// The claims of the request's token, if it is good.

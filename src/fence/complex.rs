@@ -21,6 +21,15 @@ pub(crate) struct ComplexValue(ptr::NonNull<ngx_http_complex_value_t>);
 impl Conf<'_> {
     /// Compiles a word of the directive at hand; `None` if nginx refuses it, and says why.
     pub(crate) fn compile(self, word: &[u8]) -> Option<ComplexValue> {
+        self.compile_as(word, false)
+    }
+
+    /// The same for a path, which is relative to the folder of the configuration file.
+    pub(crate) fn compile_path(self, word: &[u8]) -> Option<ComplexValue> {
+        self.compile_as(word, true)
+    }
+
+    fn compile_as(self, word: &[u8], is_path: bool) -> Option<ComplexValue> {
         let value = self.allocate::<ngx_http_complex_value_t>()?;
         let mut word = string(word);
         let mut request = ngx_http_compile_complex_value_t {
@@ -30,6 +39,7 @@ impl Conf<'_> {
             // SAFETY: the rest are flags, for which zero means no.
             ..unsafe { MaybeUninit::zeroed().assume_init() }
         };
+        request.set_conf_prefix(u32::from(is_path));
         // SAFETY: the configuration is being read; its words live as long as it does.
         let status = unsafe { ngx_http_compile_complex_value(&raw mut request) };
         (status == OK).then_some(ComplexValue(value))

@@ -12,7 +12,8 @@ use ngx::ffi::{
     ngx_array_push, ngx_conf_full_name, ngx_conf_log_error, ngx_conf_t, ngx_http_conf_ctx_t,
     ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_get_variable_pt, ngx_http_handler_pt,
     ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_phases_NGX_HTTP_PREACCESS_PHASE,
-    ngx_parse_size, ngx_parse_time, ngx_pcalloc, ngx_str_t, ngx_uint_t,
+    ngx_http_phases_NGX_HTTP_REWRITE_PHASE, ngx_http_phases_NGX_HTTP_SERVER_REWRITE_PHASE,
+    ngx_http_variable_t, ngx_parse_size, ngx_parse_time, ngx_pcalloc, ngx_str_t, ngx_uint_t,
 };
 
 pub(crate) use ngx::ffi::{
@@ -24,7 +25,12 @@ use super::log::{BYTES, Level};
 use super::variable::{self, Name};
 use super::{ERROR, OK, bytes, request, string};
 
-/// Phases in which requests are admitted (nginx development guide, "Phases").
+/// Phases in which directives of the rewrite module run (nginx development guide, "Phases").
+pub(crate) const SERVER_REWRITE_PHASE: usize =
+    ngx_http_phases_NGX_HTTP_SERVER_REWRITE_PHASE as usize;
+pub(crate) const REWRITE_PHASE: usize = ngx_http_phases_NGX_HTTP_REWRITE_PHASE as usize;
+
+/// Phases in which requests are admitted.
 pub(crate) const PREACCESS_PHASE: usize = ngx_http_phases_NGX_HTTP_PREACCESS_PHASE as usize;
 pub(crate) const ACCESS_PHASE: usize = ngx_http_phases_NGX_HTTP_ACCESS_PHASE as usize;
 
@@ -131,6 +137,23 @@ impl<'c> Conf<'c> {
             let slot = ngx_array_push(&raw mut phase.handlers).cast::<ngx_http_handler_pt>();
             slot.as_mut().map(|slot| *slot = handler)
         }
+    }
+
+    /// The names of the variables that the configuration uses, as far as nginx has read it.
+    pub(crate) fn used_variables(self) -> impl Iterator<Item = &'c [u8]> {
+        // SAFETY: inside `http`, the core module's main configuration holds an array of the
+        // variables that something refers to.
+        let used: &'c [ngx_http_variable_t] = unsafe {
+            let context = (*self.raw.as_ptr()).ctx.cast::<ngx_http_conf_ctx_t>();
+            let core = (*(*context).main_conf.add(ngx_http_core_module.ctx_index))
+                .cast::<ngx_http_core_main_conf_t>();
+            match &(*core).variables {
+                used if used.nelts > 0 => slice::from_raw_parts(used.elts.cast(), used.nelts),
+                _ => &[],
+            }
+        };
+        // SAFETY: as above; names live as long as the configuration.
+        used.iter().map(|variable| unsafe { bytes(variable.name) })
     }
 
     /// Hands a configuration object to the cycle, which drops it when it ends; null if memory is

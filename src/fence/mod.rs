@@ -9,16 +9,21 @@ pub(crate) mod guard;
 mod layout;
 pub(crate) mod log;
 pub(crate) mod request;
+pub(crate) mod subrequest;
 pub(crate) mod variable;
+pub(crate) mod wake;
 
 use core::slice;
 
-use ngx::ffi::{NGX_DECLINED, NGX_ERROR, ngx_cached_time, ngx_http_time, ngx_int_t, ngx_str_t};
+use ngx::ffi::{
+    NGX_DECLINED, NGX_DONE, NGX_ERROR, ngx_cached_time, ngx_http_time, ngx_int_t, ngx_str_t,
+};
 
 /// What functions return that nginx calls, or that it offers.
 pub(crate) const OK: ngx_int_t = 0;
 pub(crate) const ERROR: ngx_int_t = NGX_ERROR as ngx_int_t;
 pub(crate) const DECLINED: ngx_int_t = NGX_DECLINED as ngx_int_t;
+pub(crate) const DONE: ngx_int_t = NGX_DONE as ngx_int_t;
 pub(crate) const INTERNAL_SERVER_ERROR: ngx_int_t = 500;
 
 /// The time as nginx knows it, in seconds since the epoch; updated once per event loop.

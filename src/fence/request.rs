@@ -7,8 +7,8 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use core::{ptr, slice};
 
 use ngx::ffi::{
-    ngx_http_log_handler_pt, ngx_http_request_t, ngx_list_push, ngx_list_t, ngx_pnalloc,
-    ngx_pool_cleanup_add, ngx_pool_t, ngx_table_elt_t,
+    ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_log_handler_pt, ngx_http_request_t,
+    ngx_list_push, ngx_list_t, ngx_pnalloc, ngx_pool_cleanup_add, ngx_pool_t, ngx_table_elt_t,
 };
 
 use super::log::{self, Level};
@@ -54,6 +54,57 @@ impl<'r> Request<'r> {
     /// Whether this is the request that the client made.
     pub(crate) fn is_main(self) -> bool {
         self.main().raw == self.raw
+    }
+
+    /// The request that made this one, where it is a subrequest.
+    pub(crate) fn parent(self) -> Option<Self> {
+        // SAFETY: a parent outlives its subrequests; that of a main request is null.
+        let parent = unsafe { (*self.raw.as_ptr()).parent };
+        Some(Self { raw: ptr::NonNull::new(parent)?, ..self })
+    }
+
+    /// The status of the response, 0 if there is none yet.
+    pub(crate) fn response_status(self) -> u16 {
+        // SAFETY: the request is alive.
+        let status = unsafe { (*self.raw.as_ptr()).headers_out.status };
+        u16::try_from(status).unwrap_or(0)
+    }
+
+    /// Whether the response has a `Content-Encoding`.
+    pub(crate) fn is_response_encoded(self) -> bool {
+        // SAFETY: the field lies in the request's list of headers; `hash` is 0 if it was dropped.
+        unsafe {
+            let field = (*self.raw.as_ptr()).headers_out.content_encoding;
+            field.as_ref().is_some_and(|field| field.hash != 0)
+        }
+    }
+
+    /// What tells the server that the request is for from others, while the configuration lives.
+    pub(crate) fn server(self) -> usize {
+        // SAFETY: the request is alive; only the address counts.
+        unsafe { (*self.raw.as_ptr()).srv_conf.addr() }
+    }
+
+    /// Evaluates something that is to leave no trace: what nginx remembers of variables is as it
+    /// was afterwards.
+    pub(crate) fn without_trace<T>(self, evaluate: impl FnOnce() -> T) -> T {
+        // SAFETY: nginx gives a request, and its subrequests with it, one value for each indexed
+        // variable of the configuration; what values point to lives as long as the request.
+        unsafe {
+            let (values, count) = {
+                let request = self.raw.as_ptr();
+                let core = (*(*request).main_conf.add(ngx_http_core_module.ctx_index))
+                    .cast::<ngx_http_core_main_conf_t>();
+                ((*request).variables, (*core).variables.nelts)
+            };
+            if values.is_null() {
+                return evaluate();
+            }
+            let before = slice::from_raw_parts(values, count).to_vec();
+            let value = evaluate();
+            ptr::copy_nonoverlapping(before.as_ptr(), values, count);
+            value
+        }
     }
 
     /// The arguments as they are now, after rewrites; without the question mark.

@@ -11,11 +11,11 @@
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{env, fs, process, thread};
 
@@ -386,6 +386,75 @@ fn unchunked(mut body: &str) -> String {
         }
     }
     whole
+}
+
+/// What a server of the test does with a request that it read: it answers to the stream, or not.
+pub type Answer = dyn Fn(&str, &mut TcpStream) + Send + Sync;
+
+/// A server of the test, on an address of its own, that answers each request on a new connection.
+pub struct Upstream {
+    address: SocketAddrV4,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Upstream {
+    /// Starts one.
+    pub fn start(answer: impl Fn(&str, &mut TcpStream) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(own_address()).unwrap();
+        let std::net::SocketAddr::V4(address) = listener.local_addr().unwrap() else {
+            unreachable!()
+        };
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&requests);
+        let answer: Arc<Answer> = Arc::new(answer);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
+                thread::spawn(move || {
+                    let mut stream = stream.unwrap();
+                    let head = read_head(&mut stream);
+                    if head.is_empty() {
+                        return;
+                    }
+                    seen.lock().unwrap().push(head.clone());
+                    answer(&head, &mut stream);
+                });
+            }
+        });
+        Self { address, requests }
+    }
+
+    /// Starts one whose answer is always the same.
+    pub fn with_answer(answer: impl Into<String>) -> Self {
+        let answer = answer.into();
+        Self::start(move |_, stream| {
+            let _ = stream.write_all(answer.as_bytes());
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddrV4 {
+        self.address
+    }
+
+    /// The heads of the requests so far.
+    pub fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+fn read_head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && matches!(stream.read(&mut byte), Ok(1)) {
+        head.extend_from_slice(&byte);
+    }
+    String::from_utf8_lossy(&head).into_owned()
+}
+
+/// A response with the status 200 and this body.
+pub fn ok(body: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
 }
 
 /// The key whose tokens the gates of the tests trust.

@@ -16,6 +16,7 @@ mod harness;
 mod auth_jwt;
 mod auth_jwt_algorithms;
 mod auth_jwt_key_file;
+mod auth_jwt_key_request;
 mod auth_jwt_leeway;
 mod auth_jwt_max_token_size;
 mod auth_jwt_phase;

@@ -18,7 +18,7 @@ pub const MAX_CANDIDATES: usize = 16;
 pub const MAX_KEY_FILE_SIZE: usize = 16 * 1024 * 1024;
 
 /// The format of a key file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyFormat {
     /// A JWK Set (RFC 7517 section 5), or a single JWK.
     Jwks,

@@ -17,6 +17,7 @@ pub mod base64url;
 pub mod claims;
 pub mod compact;
 pub mod denial;
+pub mod digest;
 pub mod header;
 pub mod host;
 pub mod json;
@@ -31,6 +32,7 @@ pub mod requirement;
 pub mod sign;
 pub mod signature;
 pub mod transport;
+pub mod unverified;
 pub mod verify;
 
 pub use alg::Alg;
