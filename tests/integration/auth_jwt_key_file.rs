@@ -241,3 +241,119 @@ fn openssl_pubout(private: &[u8]) -> String {
         Command::new("openssl").args(["pkey", "-pubout", "-in"]).arg(file).output().unwrap();
     String::from_utf8(output.stdout).unwrap()
 }
+
+/// A gate whose key file the request names.
+fn named(lines: &str) -> Nginx {
+    Nginx::builder()
+        .file("keys/a.pem", public_pem(&ISSUER))
+        .file("keys/b.pem", public_pem(&FORGER))
+        .file("secret/a.pem", public_pem(&ISSUER))
+        .file("html/page.html", "content")
+        .http(
+            "map $jwt_claim_tenant $tenant { default none; ~(?<name>.+) $name; }
+             log_format tenant '$status [$tenant]'; access_log access.log tenant;",
+        )
+        .server(lines)
+        .start()
+}
+
+const BY_ARGUMENT: &str = "location / {
+    auth_jwt realm; auth_jwt_key_file keys/$arg_file; try_files /page.html =404;
+}";
+
+fn status(nginx: &Nginx, target: &str, jwt: &str) -> u16 {
+    nginx.get_with(target, &[&format!("Authorization: Bearer {jwt}")]).status
+}
+
+#[test]
+fn path_may_hold_variables() {
+    let nginx = named(BY_ARGUMENT);
+    let (a, b) = (token(json!({})), signed_by(&FORGER, &json!({})));
+    assert_eq!(status(&nginx, "/?file=a.pem", &a), 200);
+    assert_eq!(status(&nginx, "/?file=b.pem", &b), 200);
+    assert_eq!(status(&nginx, "/?file=b.pem", &a), 401);
+    assert_eq!(status(&nginx, "/?file=a.pem", &b), 401);
+}
+
+#[test]
+fn file_that_a_request_names_is_read_anew_when_it_changed() {
+    let nginx = named(BY_ARGUMENT);
+    let (a, b) = (token(json!({})), signed_by(&FORGER, &json!({})));
+    assert_eq!(status(&nginx, "/?file=a.pem", &a), 200);
+    nginx.write("keys/a.pem", public_pem(&FORGER));
+    assert_eq!(status(&nginx, "/?file=a.pem", &a), 401);
+    assert_eq!(status(&nginx, "/?file=a.pem", &b), 200);
+    std::fs::rename(nginx.path("secret/a.pem"), nginx.path("keys/a.pem")).unwrap();
+    assert_eq!(status(&nginx, "/?file=a.pem", &a), 200);
+    nginx.write("keys/a.pem", "half a k");
+    assert_eq!(status(&nginx, "/?file=a.pem", &a), 500);
+    std::fs::remove_file(nginx.path("keys/a.pem")).unwrap();
+    assert_eq!(status(&nginx, "/?file=a.pem", &a), 500);
+    nginx.write("keys/a.pem", public_pem(&ISSUER));
+    assert_eq!(status(&nginx, "/?file=a.pem", &a), 200);
+}
+
+#[test]
+fn file_that_cannot_be_loaded_at_request_time_denies_with_500_and_a_log_line() {
+    let nginx = named(BY_ARGUMENT);
+    nginx.write("keys/garbage", "garbage");
+    std::fs::create_dir(nginx.path("keys/folder")).unwrap();
+    let fifo = nginx.path("keys/fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    for (file, message) in [
+        ("missing", "cannot be read: No such file or directory"),
+        ("garbage", "no usable key"),
+        ("folder", "cannot be read: not a regular file"),
+        ("fifo", "cannot be read: not a regular file"),
+        ("", "cannot be read: not a regular file"),
+    ] {
+        assert_eq!(status(&nginx, &format!("/?file={file}"), &token(json!({}))), 500, "{file}");
+        let line = format!("keys/{file}\": {message}");
+        assert!(nginx.error_log().contains(&line), "{line}: {}", nginx.error_log());
+    }
+    // Without a token no file is opened.
+    assert_eq!(nginx.get("/?file=missing").status, 401);
+}
+
+#[test]
+fn variable_cannot_climb_out_of_the_folder() {
+    let nginx = named(
+        "location / {
+             auth_jwt realm; auth_jwt_key_file keys/../keys/$tenant.pem; try_files /page.html =404;
+         }",
+    );
+    let of = |tenant: &str| token(json!({"tenant": tenant}));
+    assert_eq!(status(&nginx, "/", &of("a")), 200);
+    for tenant in ["../secret/a", "x/../../secret/a", "..", "../keys/a", "a/..", "./../secret/a"] {
+        assert_eq!(status(&nginx, "/", &of(tenant)), 500, "{tenant}");
+        assert!(nginx.error_log().contains("a variable may not climb"), "{tenant}");
+    }
+    assert_eq!(status(&nginx, "/", &of("a.pem\0")), 500);
+    assert!(!nginx.error_log().contains('\0'));
+}
+
+#[test]
+fn claims_that_choose_a_key_are_seen_by_nothing_else_before_they_are_verified() {
+    let nginx = named(
+        "location / {
+             auth_jwt realm; auth_jwt_key_file keys/$tenant.pem; try_files /page.html =404;
+         }
+         location /oracle {
+             auth_jwt_key_file keys/$tenant.pem;
+             add_header X-Tenant $tenant; add_header X-Verdict $decoded_ojwt;
+             try_files /page.html =404;
+         }",
+    );
+    let (good, forged) = (token(json!({"tenant": "a"})), token(json!({"tenant": "b"})));
+    assert_eq!(status(&nginx, "/", &good), 200);
+    assert_eq!(status(&nginx, "/", &forged), 401);
+    let shown = |jwt: &str| {
+        let response = nginx.get_with("/oracle", &[&format!("Authorization: Bearer {jwt}")]);
+        let header = |name| response.header(name).map(ToOwned::to_owned);
+        (header("X-Tenant"), header("X-Verdict"))
+    };
+    assert_eq!(shown(&good), (Some("a".into()), Some(r#"{"tenant":"a"}"#.into())));
+    assert_eq!(shown(&forged), (Some("none".into()), Some("failed: signature mismatch".into())));
+    nginx.wait("four lines", || nginx.file("access.log").lines().count() == 4);
+    assert_eq!(nginx.file("access.log"), "200 [a]\n401 [none]\n200 [a]\n200 [none]\n");
+}
