@@ -28,6 +28,7 @@ mod documentation;
 mod embedded_key;
 mod examples;
 mod hostile_requests;
+mod key_rotation;
 mod logs;
 mod ojwt_cookie;
 mod ojwt_status;
