@@ -91,8 +91,8 @@ pub(crate) struct Flights(RefCell<Vec<Part>>);
 enum Part {
     /// It makes it.
     Own(Own),
-    /// It waits for another request that does.
-    Joined { flight: Rc<Flight>, _waker: Rc<Waker> },
+    /// It waits for another request that does, or has waited.
+    Joined { flight: Rc<Flight>, waker: RefCell<Option<Rc<Waker>>> },
 }
 
 /// Says so if the request ends before the fetch.
@@ -155,7 +155,8 @@ impl KeyRequests {
         if let Some(flight) = under_way {
             let waker = Rc::new(Waker::new(request));
             flight.waiters.borrow_mut().push(Rc::downgrade(&waker));
-            flights.0.borrow_mut().push(Part::Joined { flight, _waker: waker });
+            let waker = RefCell::new(Some(waker));
+            flights.0.borrow_mut().push(Part::Joined { flight, waker });
             return Ok(Progress::Waiting);
         }
         let flight = Flight::new(target, Rc::clone(self));
@@ -359,9 +360,21 @@ impl Flights {
     /// The latest fetch of a target that this request has a part in.
     fn find(&self, target: &Target) -> Option<Rc<Flight>> {
         let parts = self.0.borrow();
-        let mut flights = parts.iter().rev().map(|part| match part {
-            Part::Own(Own(flight)) | Part::Joined { flight, .. } => flight,
-        });
-        flights.find(|flight| flight.target == *target).cloned()
+        let part = parts.iter().rev().find(|part| part.flight().target == *target)?;
+        if let Part::Joined { flight, waker } = part
+            && flight.end.get().is_some()
+        {
+            // It runs on by itself: to wake it now would disturb whatever comes next.
+            waker.take();
+        }
+        Some(Rc::clone(part.flight()))
+    }
+}
+
+impl Part {
+    fn flight(&self) -> &Rc<Flight> {
+        match self {
+            Self::Own(Own(flight)) | Self::Joined { flight, .. } => flight,
+        }
     }
 }
