@@ -676,11 +676,15 @@ fn pipelined_and_kept_alive_requests_each_get_their_answer() {
     let upstream = Upstream::with_answer(ok(&jwks(&[&ISSUER])));
     let nginx = gate(&upstream, "");
     let (good, bad) = (bearer(&token(json!({}))), bearer(&signed_by(&FORGER, &json!({}))));
-    let mut all = String::new();
-    for line in [&good, &bad, &good] {
-        all += &format!("GET / HTTP/1.1\r\nHost: {HOST}\r\n{line}\r\n\r\n");
-    }
-    all += &format!("GET / HTTP/1.1\r\nHost: {HOST}\r\n{bad}\r\nConnection: close\r\n\r\n");
+    let request =
+        |line: &str, last: &str| format!("GET / HTTP/1.1\r\nHost: {HOST}\r\n{line}\r\n{last}\r\n");
+    let all = [
+        request(&good, ""),
+        request(&bad, ""),
+        request(&good, ""),
+        request(&bad, "Connection: close\r\n"),
+    ]
+    .concat();
     let mut stream = TcpStream::connect(nginx.address()).unwrap();
     stream.write_all(all.as_bytes()).unwrap();
     let mut answers = String::new();
@@ -688,6 +692,20 @@ fn pipelined_and_kept_alive_requests_each_get_their_answer() {
     let statuses: Vec<&str> =
         answers.match_indices("HTTP/1.1 ").map(|(at, _)| &answers[at + 9..at + 12]).collect();
     assert_eq!(statuses, ["200", "401", "200", "401"]);
+}
+
+#[test]
+fn keys_are_fetched_over_http_2_as_well() {
+    let upstream = Upstream::with_answer(ok(&jwks(&[&ISSUER])));
+    let nginx = gate(&upstream, "listen unix:h2.sock http2;");
+    let curl = std::process::Command::new("curl")
+        .args(["-s", "--http2-prior-knowledge", "-w", "%{http_version} %{http_code}\n"])
+        .args(["--unix-socket", nginx.path("h2.sock").to_str().unwrap()])
+        .args(["-H", &bearer(&token(json!({}))), "http://example.com/"])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(curl.stdout).unwrap(), "content2 200\n");
+    assert_eq!(upstream.requests().len(), 1);
 }
 
 #[test]
