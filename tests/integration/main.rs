@@ -30,6 +30,7 @@ mod examples;
 mod hostile_requests;
 mod key_rotation;
 mod logs;
+mod migrating;
 mod ojwt_cookie;
 mod ojwt_status;
 mod ojwt_token_from;
