@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use crate::harness::root;
+use ojwt_core::sign::to_jwk;
+use serde_json::json;
+
+use crate::harness::{ISSUER, Nginx, public_pem, root};
 
 /// The text of every Rust file below a folder.
 fn sources(folder: &Path) -> String {
@@ -63,6 +66,62 @@ fn files_that_the_documentation_links_to_exist() {
             if !link.contains("://") && !link.starts_with('#') {
                 assert!(path.parent().unwrap().join(link).exists(), "{document}: {link}");
             }
+        }
+    }
+}
+
+/// The statements of an example, each with what is in its braces.
+fn statements(example: &str) -> Vec<String> {
+    let (mut statements, mut current) = (Vec::new(), String::new());
+    let (mut depth, mut quote) = (0, None);
+    for character in example.chars() {
+        current.push(character);
+        match (quote, character) {
+            (Some(open), _) if open == character => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(character),
+            (None, '{') => depth += 1,
+            (None, '}') => depth -= 1,
+            (None, _) => {}
+        }
+        if depth == 0 && quote.is_none() && matches!(character, ';' | '}') {
+            statements.push(core::mem::take(&mut current));
+        }
+    }
+    assert!(current.trim().is_empty(), "unfinished: {current}");
+    statements
+}
+
+#[test]
+fn every_entry_has_an_example_and_every_example_loads() {
+    let text = fs::read_to_string(root().join("docs/directives.md")).unwrap();
+    let keys = json!({"keys": [to_jwk(&ISSUER.material().unwrap(), None, None)]}).to_string();
+    for entry in text.split("\n### ").skip(1) {
+        let name = entry.lines().next().unwrap();
+        let examples: Vec<&str> = entry
+            .split("\n```nginx\n")
+            .skip(1)
+            .map(|rest| rest.split("\n```").next().unwrap())
+            .collect();
+        assert!(!examples.is_empty(), "no example: {name}");
+        for example in examples {
+            // nginx looks hosts up when it reads them.
+            let example = example.replace("//idp.example.com", "//127.0.0.1");
+            let (http, server): (Vec<_>, Vec<_>) =
+                statements(&example).into_iter().partition(|statement| {
+                    let word = statement.split_whitespace().next().unwrap();
+                    let is_global = ["map", "limit_req_zone", "log_format", "server"];
+                    is_global.contains(&word) || word.ends_with("_set") && word.starts_with("auth_")
+                });
+            let accepted = Nginx::builder()
+                .file("keys.jwks", keys.as_str())
+                .file("keys.json", json!({ "1": public_pem(&ISSUER) }).to_string())
+                .file("revoked.txt", "mallory\n")
+                .file("revoked.json", r#"{"mallory":{}}"#)
+                .http(&http.concat())
+                .server(&server.concat())
+                .accepted();
+            assert!(!accepted.contains("[warn]"), "{name}: {accepted}");
         }
     }
 }
