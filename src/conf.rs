@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ojwt_core::Alg;
 use ojwt_core::keys::{KeySet, KeySetBuilder};
 use ojwt_core::policy::Policy;
-use ojwt_core::verify::{DEFAULT_MAX_TOKEN_SIZE, Verifier};
+use ojwt_core::verify::{DEFAULT_MAX_TOKEN_SIZE, TokenType, Verifier};
 
 use crate::fence::complex::ComplexValue;
 use crate::source::{DEFAULT_COOKIE, Source};
@@ -237,6 +237,7 @@ impl LocationConf {
                     algorithms: self.algorithms.clone(),
                     requirements: Vec::new(),
                 },
+                token_type: TokenType::Signed,
                 max_token_size: self.max_token_size.unwrap_or(DEFAULT_MAX_TOKEN_SIZE),
             },
             sources,
