@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ojwt_core::Alg;
 use ojwt_core::keys::{KeySet, KeySetBuilder};
 use ojwt_core::policy::Policy;
-use ojwt_core::verify::{DEFAULT_MAX_TOKEN_SIZE, Verifier};
+use ojwt_core::verify::{DEFAULT_MAX_TOKEN_SIZE, TokenType, Verifier};
 
 use crate::fence::complex::ComplexValue;
 use crate::key_request::KeyRequests;
@@ -88,6 +88,8 @@ pub(crate) struct LocationConf {
     pub(crate) auth: Option<AuthSetting>,
     /// `auth_jwt_algorithms`.
     pub(crate) algorithms: Option<Vec<Alg>>,
+    /// `auth_jwt_type`.
+    pub(crate) token_type: Option<TokenType>,
     /// `auth_jwt_phase`.
     pub(crate) phase: Option<Phase>,
     /// `auth_jwt_require`, in the order of the file.
@@ -247,6 +249,7 @@ impl LocationConf {
         self.auth = self.auth.take().or_else(|| outer.auth.clone());
         self.algorithms = self.algorithms.take().or_else(|| outer.algorithms.clone());
         self.requirements = self.requirements.take().or_else(|| outer.requirements.clone());
+        self.token_type = self.token_type.or(outer.token_type);
         self.phase = self.phase.or(outer.phase);
         self.www_authenticate = self.www_authenticate.or(outer.www_authenticate);
         self.key_requests = self.key_requests.take().or_else(|| outer.key_requests.clone());
@@ -289,6 +292,7 @@ impl LocationConf {
                     algorithms: self.algorithms.clone(),
                     requirements: Vec::new(),
                 },
+                token_type: self.token_type.unwrap_or_default(),
                 max_token_size: self.max_token_size.unwrap_or(DEFAULT_MAX_TOKEN_SIZE),
             },
             sources,

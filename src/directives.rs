@@ -2,8 +2,8 @@
 
 use core::ffi::CStr;
 
-use ojwt_core::Alg;
 use ojwt_core::keys::KeyFormat;
+use ojwt_core::{Alg, TokenType};
 
 use crate::conf::{
     Auth, AuthSetting, Cookie, CookieSetting, LocationConf, NamedValue, Part, Phase, Requirement,
@@ -182,16 +182,16 @@ fn auth_jwt_phase(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError
     once(&mut conf.phase, phase, name)
 }
 
-/// `auth_jwt_type signed;` is the only type so far, so that there is nothing to keep.
-fn auth_jwt_type(cf: Conf<'_>, _conf: &mut LocationConf) -> Result<(), ConfError> {
-    match words(cf)? {
-        (_, [b"signed"]) => Ok(()),
-        (name, [b"encrypted" | b"nested"]) => Err(ConfError(format!(
-            "only \"signed\" tokens are supported by \"{}\"",
-            printable(name)
-        ))),
-        (name, [word]) => Err(invalid_value(name, word)),
-    }
+/// `auth_jwt_type signed|encrypted|nested;`
+fn auth_jwt_type(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
+    let (name, [word]) = words(cf)?;
+    let token_type = match word {
+        b"signed" => TokenType::Signed,
+        b"encrypted" => TokenType::Encrypted,
+        b"nested" => TokenType::Nested,
+        _ => return Err(invalid_value(name, word)),
+    };
+    once(&mut conf.token_type, token_type, name)
 }
 
 /// `auth_jwt_require $value ... [error=STATUS];`

@@ -46,7 +46,7 @@ pub(crate) const VARIABLES: [Variable; 9] = [
     Variable { name: "ojwt_args", evaluate: Evaluate::Plain(args), on_fault: "" },
     Variable { name: "ojwt_http_cookie", evaluate: Evaluate::Plain(http_cookie), on_fault: "" },
     Variable { name: "jwt_claims", evaluate: Evaluate::Plain(claims), on_fault: "" },
-    Variable { name: "jwt_payload", evaluate: Evaluate::Plain(claims), on_fault: "" },
+    Variable { name: "jwt_payload", evaluate: Evaluate::Plain(payload), on_fault: "" },
     Variable { name: "jwt_nowtime", evaluate: Evaluate::Plain(now), on_fault: "" },
     Variable { name: "jwt_claim_", evaluate: Evaluate::Named(claim), on_fault: "" },
     Variable { name: "jwt_header_", evaluate: Evaluate::Named(header), on_fault: "" },
@@ -109,10 +109,16 @@ fn http_cookie<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
     request.copy(&kept).map_or(Value::Missing, Value::Text)
 }
 
-/// `$jwt_claims` and `$jwt_payload`: the claims of a verified token as JSON.
+/// `$jwt_claims`: the claims of a verified token as JSON.
 fn claims<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
     verified(request, conf)
         .map_or(Value::Missing, |claims| Value::Text(claims.as_json().as_bytes()))
+}
+
+/// `$jwt_payload`: what a verified token encloses: another token where it is nested, else its claims.
+fn payload<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
+    verified(request, conf)
+        .map_or(Value::Missing, |claims| Value::Text(claims.payload().as_bytes()))
 }
 
 /// `$jwt_nowtime`: the time that tokens are judged by, in seconds since the epoch.

@@ -78,11 +78,10 @@ fn statements(example: &str) -> Vec<String> {
         current.push(character);
         match (quote, character) {
             (Some(open), _) if open == character => quote = None,
-            (Some(_), _) => {}
             (None, '"' | '\'') => quote = Some(character),
             (None, '{') => depth += 1,
             (None, '}') => depth -= 1,
-            (None, _) => {}
+            _ => {}
         }
         if depth == 0 && quote.is_none() && matches!(character, ';' | '}') {
             statements.push(core::mem::take(&mut current));

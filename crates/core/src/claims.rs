@@ -1,17 +1,19 @@
-//! The claims of a token whose signature was checked (RFC 7519 section 4).
+//! The claims of a token that was verified (RFC 7519 section 4).
 
 use std::borrow::Cow;
 
 use crate::denial::Denial;
-use crate::header::Header;
+use crate::header::Parameters;
 use crate::json::{Json, Object, Value};
 use crate::signature::Verified;
 
 /// The claims of a verified token; only a [`Verified`] token gives any.
 #[derive(Clone, Debug)]
 pub struct Claims {
-    header: Header,
+    header: Parameters,
     json: Json,
+    /// The compact JWS that they came in, where that was encrypted as a whole.
+    enclosed: Option<String>,
     expires: Option<NumericDate>,
     not_before: Option<NumericDate>,
 }
@@ -38,11 +40,18 @@ impl Claims {
         }
         let date = |name| json.member(name).map(NumericDate::read).transpose();
         let (expires, not_before, _issued_at) = (date("exp")?, date("nbf")?, date("iat")?);
-        Ok(Self { header, json, expires, not_before })
+        Ok(Self { header, json, enclosed: None, expires, not_before })
     }
 
-    /// The header that came with the claims, as verified as they are.
-    pub fn header(&self) -> &Header {
+    /// These claims, as those of a signed token that was enclosed in an encrypted one.
+    #[must_use]
+    pub(crate) fn enclosed_in(self, jws: String) -> Self {
+        Self { enclosed: Some(jws), ..self }
+    }
+
+    /// The header that came with the claims, as verified as they are: of a signed token that was
+    /// enclosed in an encrypted one, its own.
+    pub fn header(&self) -> &Parameters {
         &self.header
     }
 
@@ -54,6 +63,11 @@ impl Claims {
     /// All claims as compact JSON, in the issuer's order, numbers as written.
     pub fn as_json(&self) -> &str {
         self.json.text()
+    }
+
+    /// What the token carried: the claims as compact JSON or, where it enclosed a signed token, that.
+    pub fn payload(&self) -> &str {
+        self.enclosed.as_deref().unwrap_or(self.as_json())
     }
 
     /// The claim of that name.

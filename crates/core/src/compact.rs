@@ -1,4 +1,5 @@
-//! The compact serialization of a JWS: three parts, two periods (RFC 7515 section 7.1).
+//! The compact serializations: of a JWS three parts (RFC 7515 section 7.1), of a JWE five (RFC 7516
+//! section 7.1), with periods between.
 
 use crate::base64url;
 use crate::denial::{Defect, Denial};
@@ -44,6 +45,53 @@ impl<'a> Jws<'a> {
     }
 }
 
+/// A compact JWE, split and decoded but believed in nothing.
+#[derive(Debug)]
+pub struct Jwe<'a> {
+    /// The first part as it stands, which is authenticated with the content (RFC 7516 section 5.1,
+    /// step 14).
+    pub(crate) aad: &'a [u8],
+    /// The JOSE header's JSON, not yet parsed.
+    pub(crate) header: Vec<u8>,
+    /// The content encryption key, encrypted; nothing where a shared secret is that key itself.
+    pub(crate) encrypted_key: Vec<u8>,
+    /// The initialization vector of the content.
+    pub(crate) iv: Vec<u8>,
+    /// The content, encrypted.
+    pub(crate) ciphertext: Vec<u8>,
+    /// The authentication tag of the content and of `aad`.
+    pub(crate) tag: Vec<u8>,
+}
+
+impl<'a> Jwe<'a> {
+    /// Splits a token of at most `max_size` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Denial::TooLarge`]; [`Denial::Malformed`] where there are not exactly five parts, or one
+    /// is not strict base64url.
+    pub fn split(token: &'a [u8], max_size: usize) -> Result<Self, Denial> {
+        if token.len() > max_size {
+            return Err(Denial::TooLarge);
+        }
+        let mut parts = token.split(|byte| *byte == b'.');
+        let (Some(header), Some(key), Some(iv), Some(ciphertext), Some(tag), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(Defect::EncryptedParts.into());
+        };
+        let decode = |part| base64url::decode(part).ok_or(Defect::Base64);
+        Ok(Self {
+            aad: header,
+            header: decode(header)?,
+            encrypted_key: decode(key)?,
+            iv: decode(iv)?,
+            ciphertext: decode(ciphertext)?,
+            tag: decode(tag)?,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,5 +129,40 @@ mod tests {
     #[test]
     fn rejects_a_token_over_the_limit_before_reading_it() {
         assert_eq!(refusal(&"!".repeat(101)), Denial::TooLarge);
+    }
+
+    #[test]
+    fn splits_the_five_parts_of_an_encrypted_token() {
+        let jwe = Jwe::split(b"YQ.YmI.Y2Nj.ZGRkZA.ZWVlZWU", 100).unwrap();
+        assert_eq!(jwe.aad, b"YQ");
+        let parts = [jwe.header, jwe.encrypted_key, jwe.iv, jwe.ciphertext, jwe.tag];
+        assert_eq!(parts, [&b"a"[..], b"bb", b"ccc", b"dddd", b"eeeee"].map(<[u8]>::to_vec));
+        Jwe::split(b"YQ..YQ.YQ.YQ", 100).unwrap();
+    }
+
+    #[test]
+    fn rejects_any_other_number_of_parts_of_an_encrypted_token() {
+        for token in ["", "YQ", "YQ.YQ.YQ", "YQ.YQ.YQ.YQ", "YQ.YQ.YQ.YQ.YQ.", ".YQ.YQ.YQ.YQ.YQ"] {
+            let denial = Jwe::split(token.as_bytes(), 100).unwrap_err();
+            assert_eq!(denial, Denial::Malformed(Defect::EncryptedParts), "{token}");
+        }
+    }
+
+    #[test]
+    fn rejects_a_part_of_an_encrypted_token_that_is_not_strict_base64url() {
+        for index in 0..5 {
+            for part in ["YQ==", "YR", "Y", " YQ", "+/"] {
+                let mut parts = ["YQ"; 5];
+                parts[index] = part;
+                let denial = Jwe::split(parts.join(".").as_bytes(), 100).unwrap_err();
+                assert_eq!(denial, Denial::Malformed(Defect::Base64), "{parts:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn rejects_an_encrypted_token_over_the_limit_before_reading_it() {
+        let denial = Jwe::split("!".repeat(101).as_bytes(), 100).unwrap_err();
+        assert_eq!(denial, Denial::TooLarge);
     }
 }

@@ -12,7 +12,7 @@ use core::fmt;
 pub enum Denial {
     /// No source held a token.
     NoToken,
-    /// Not a compact JWS, or its header or payload is not what RFC 7515 and RFC 7519 ask for.
+    /// Not a compact JWS or JWE, whichever is wanted, or its header or payload is not what RFC 7515 and RFC 7519 ask for.
     Malformed(Defect),
     /// Longer than the gate reads.
     TooLarge,
@@ -20,7 +20,8 @@ pub enum Denial {
     UnsupportedAlgorithm,
     /// `alg` is known, but not one that the key or the policy permits.
     AlgorithmNotAllowed,
-    /// `crit` is present: no extension is understood (RFC 7515 section 4.1.11).
+    /// `crit` is present: no extension is understood (RFC 7515 section 4.1.11); or `zip` is: nothing
+    /// is decompressed (RFC 8725 section 3.6).
     UnsupportedCriticalHeader,
     /// No key has the token's `kid`.
     UnknownKey,
@@ -51,6 +52,8 @@ pub enum Denial {
 pub enum Defect {
     /// Not three parts separated by periods (RFC 7515 section 7.1).
     Parts,
+    /// Not five parts separated by periods (RFC 7516 section 7.1).
+    EncryptedParts,
     /// A part is not base64url without padding, white space or stray bits (RFC 7515 section 2).
     Base64,
     /// The header or the payload is not JSON, or not UTF-8 (RFC 7515 sections 4 and 7.2).
@@ -63,8 +66,14 @@ pub enum Defect {
     NotAnObject,
     /// `alg` is missing or not a string (RFC 7515 section 4.1.1).
     Alg,
+    /// `enc` is missing or not a string (RFC 7516 section 4.1.2).
+    Enc,
     /// `kid`, `typ` or `cty` is not a string (RFC 7515 sections 4.1.4, 4.1.9 and 4.1.10).
     HeaderType,
+    /// `iv` or `tag` of a wrapped key is missing, or not base64url (RFC 7518 section 4.7.1).
+    KeyParameter,
+    /// `cty` of a token that encloses another is not `JWT` (RFC 7519 section 5.2).
+    ContentType,
 }
 
 impl Denial {
@@ -200,13 +209,17 @@ impl Defect {
     const fn description(self) -> &'static str {
         match self {
             Self::Parts => "not three parts separated by periods",
+            Self::EncryptedParts => "not the five parts of an encrypted token",
             Self::Base64 => "a part is not unpadded base64url",
             Self::Json => "the header or the payload is not JSON in UTF-8",
             Self::DuplicateMember => "an object names a member twice",
             Self::TooDeep => "nested too deeply",
             Self::NotAnObject => "the header or the payload is not an object",
             Self::Alg => "\"alg\" is missing or not a string",
+            Self::Enc => "\"enc\" is missing or not a string",
             Self::HeaderType => "a header parameter is not a string",
+            Self::KeyParameter => "\"iv\" or \"tag\" is missing or not base64url",
+            Self::ContentType => "\"cty\" is not \"JWT\"",
         }
     }
 }

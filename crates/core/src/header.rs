@@ -1,21 +1,25 @@
-//! The JOSE header of a JWS, read strictly (RFC 7515 section 4).
+//! The JOSE header, read strictly: of a JWS (RFC 7515 section 4) and of a JWE (RFC 7516 section 4).
 //!
-//! `jku`, `jwk`, `x5u` and `x5c` are never looked at: a token does not bring its own key.
+//! `jku`, `jwk`, `x5u` and `x5c` are never looked at: a token does not bring its own key. Nor are
+//! `epk` and `p2c`, which belong to algorithms that are not implemented.
+
+use std::borrow::Cow;
 
 use crate::alg::Alg;
+use crate::base64url;
 use crate::denial::{Defect, Denial};
+use crate::enc::{Enc, KeyAlg};
 use crate::json::{Json, Value};
 
-/// What a token says of itself: a claim like any other until its signature is checked.
+/// What a signed token says of itself: a claim like any other until its signature is checked.
 #[derive(Clone, Debug)]
 pub struct Header {
     alg: Alg,
-    kid: Option<String>,
-    json: Json,
+    parameters: Parameters,
 }
 
 impl Header {
-    /// Parses the decoded first part of a token.
+    /// Parses the decoded first part of a JWS.
     ///
     /// # Errors
     ///
@@ -26,21 +30,12 @@ impl Header {
     ///   (section 4.1.11), or `b64` is other than `true` (RFC 7797 section 6).
     pub fn parse(bytes: &[u8]) -> Result<Self, Denial> {
         let json = Json::parse_object(bytes)?;
-        if json.member("crit").is_some() {
-            return Err(Denial::UnsupportedCriticalHeader);
-        }
         if json.member("b64").is_some_and(|b64| b64.as_bool() != Some(true)) {
             return Err(Denial::UnsupportedCriticalHeader);
         }
-        let name = json.member("alg").and_then(Value::as_str).ok_or(Defect::Alg)?;
+        let (parameters, name) = Parameters::read(json)?;
         let alg = Alg::from_name(&name).ok_or(Denial::UnsupportedAlgorithm)?;
-        for parameter in ["kid", "typ", "cty"] {
-            if json.member(parameter).is_some_and(|value| value.as_str().is_none()) {
-                return Err(Defect::HeaderType.into());
-            }
-        }
-        let kid = json.member("kid").and_then(Value::as_str).map(Into::into);
-        Ok(Self { alg, kid, json })
+        Ok(Self { alg, parameters })
     }
 
     /// `alg`: the algorithm that the signature is said to be of.
@@ -49,6 +44,116 @@ impl Header {
     }
 
     /// `kid`: a hint which key made the signature. It is compared, never opened or fetched.
+    pub fn kid(&self) -> Option<&str> {
+        self.parameters.kid()
+    }
+
+    /// The whole header.
+    pub fn json(&self) -> &Json {
+        self.parameters.json()
+    }
+
+    pub(crate) fn into_parameters(self) -> Parameters {
+        self.parameters
+    }
+}
+
+/// What an encrypted token says of itself: believed once its content is decrypted, since the header
+/// is authenticated with it.
+#[derive(Clone, Debug)]
+pub struct JweHeader {
+    alg: KeyAlg,
+    enc: Enc,
+    wrapping: Option<Wrapping>,
+    parameters: Parameters,
+}
+
+/// `iv` and `tag` of a content encryption key that is wrapped by AES GCM (RFC 7518 section 4.7.1).
+#[derive(Clone, Debug)]
+pub(crate) struct Wrapping {
+    pub(crate) iv: Vec<u8>,
+    pub(crate) tag: Vec<u8>,
+}
+
+impl JweHeader {
+    /// Parses the decoded first part of a JWE.
+    ///
+    /// # Errors
+    ///
+    /// - [`Denial::Malformed`]: as for [`Header::parse`]; `enc` missing or not a string (RFC 7516
+    ///   section 4.1.2); `iv` or `tag` missing where `alg` needs them, or not base64url;
+    /// - [`Denial::UnsupportedAlgorithm`]: `alg` or `enc` is unknown;
+    /// - [`Denial::UnsupportedCriticalHeader`]: `crit` is present, or `zip`: compression tells of
+    ///   the content by its length, and decompression has no bound (RFC 8725 section 3.6).
+    pub fn parse(bytes: &[u8]) -> Result<Self, Denial> {
+        let json = Json::parse_object(bytes)?;
+        if json.member("zip").is_some() {
+            return Err(Denial::UnsupportedCriticalHeader);
+        }
+        let (parameters, name) = Parameters::read(json)?;
+        let json = parameters.json();
+        let enc = json.member("enc").and_then(Value::as_str).ok_or(Defect::Enc)?;
+        let enc = Enc::from_name(&enc).ok_or(Denial::UnsupportedAlgorithm)?;
+        let alg = KeyAlg::from_name(&name, enc).ok_or(Denial::UnsupportedAlgorithm)?;
+        let bytes = |name| {
+            let text = json.member(name).and_then(Value::as_str);
+            text.and_then(|text| base64url::decode(text.as_bytes())).ok_or(Defect::KeyParameter)
+        };
+        let wrapping = alg
+            .has_parameters()
+            .then(|| Ok::<_, Defect>(Wrapping { iv: bytes("iv")?, tag: bytes("tag")? }))
+            .transpose()?;
+        Ok(Self { alg, enc, wrapping, parameters })
+    }
+
+    /// `alg`: how the content encryption key is said to be had.
+    pub fn alg(&self) -> KeyAlg {
+        self.alg
+    }
+
+    /// `enc`: how the content is said to be encrypted.
+    pub fn enc(&self) -> Enc {
+        self.enc
+    }
+
+    /// `kid`: a hint which key decrypts the token. It is compared, never opened or fetched.
+    pub fn kid(&self) -> Option<&str> {
+        self.parameters.kid()
+    }
+
+    pub(crate) fn wrapping(&self) -> Option<&Wrapping> {
+        self.wrapping.as_ref()
+    }
+
+    pub(crate) fn into_parameters(self) -> Parameters {
+        self.parameters
+    }
+}
+
+/// What the headers of signed and of encrypted tokens have in common.
+#[derive(Clone, Debug)]
+pub struct Parameters {
+    kid: Option<String>,
+    json: Json,
+}
+
+impl Parameters {
+    /// Checks what holds for both, and gives the name in `alg`, too.
+    fn read(json: Json) -> Result<(Self, String), Denial> {
+        if json.member("crit").is_some() {
+            return Err(Denial::UnsupportedCriticalHeader);
+        }
+        let alg = json.member("alg").and_then(Value::as_str).ok_or(Defect::Alg)?.into_owned();
+        for parameter in ["kid", "typ", "cty"] {
+            if json.member(parameter).is_some_and(|value| value.as_str().is_none()) {
+                return Err(Defect::HeaderType.into());
+            }
+        }
+        let kid = json.member("kid").and_then(Value::as_str).map(Cow::into_owned);
+        Ok((Self { kid, json }, alg))
+    }
+
+    /// `kid`: the name of the key.
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }

@@ -1,9 +1,15 @@
-//! JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037 section 2), as far as they verify.
+//! JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037 section 2), as far as they verify or
+//! decrypt.
 //!
 //! `x5u`, `x5c` and their kin are never looked at.
 
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
+use aws_lc_rs::rsa::{KeyPair, KeyPairComponents, PrivateDecryptingKey, PublicKeyComponents};
+
 use crate::alg::Alg;
 use crate::base64url;
+use crate::decrypter::KeyDecrypter;
+use crate::enc::{Enc, KeyAlg};
 use crate::json::{Object, Value};
 use crate::keys::KeyError;
 use crate::material::{Curve, Material};
@@ -12,14 +18,26 @@ use crate::pem;
 /// A key of a JWK, with what restricts its use.
 #[derive(Debug)]
 pub struct Jwk {
-    /// The key itself.
+    /// The key itself; of a pair its public half.
     pub material: Material,
     /// `kid` (section 4.5).
     pub kid: Option<String>,
     /// `alg`, where it names a signature algorithm (section 4.4).
     pub alg: Option<Alg>,
-    /// Whether it holds the private half of a key pair, which a verifier has no use for.
+    /// Whether it is for verifying signatures (sections 4.2 to 4.4).
+    pub verifies: bool,
+    /// The key parsed for each algorithm that it decrypts; none where it is not for that.
+    pub decrypters: Vec<KeyDecrypter>,
+    /// Whether it holds the private half of a key pair, which verifying has no use for.
     pub has_private_part: bool,
+}
+
+/// A key that comes without a word about its use.
+impl From<Material> for Jwk {
+    fn from(material: Material) -> Self {
+        let decrypters = Vec::new();
+        Self { material, kid: None, alg: None, verifies: true, decrypters, has_private_part: false }
+    }
 }
 
 /// Reads one JWK.
@@ -27,11 +45,12 @@ pub struct Jwk {
 /// # Errors
 ///
 /// [`KeyError::Unusable`] for a key that RFC 7517 section 5 wants ignored: of an unknown kind, or
-/// not for verifying signatures (`use`, `key_ops`, `alg`). Any other error is a broken key.
+/// neither for verifying signatures nor for decryption (`use`, `key_ops`, `alg`). Any other error
+/// is a broken key.
 pub fn parse(value: Value<'_>) -> Result<Jwk, KeyError> {
     let jwk = value.as_object().ok_or(KeyError::Member("the JWK"))?;
     let kty = text(jwk, "kty")?.ok_or(KeyError::Member("kty"))?;
-    let alg = usable_alg(jwk)?;
+    let purpose = Purpose::of(jwk)?;
     let material = match &*kty {
         "RSA" => Material::Rsa { n: number(jwk, "n")?, e: number(jwk, "e")? },
         "EC" => elliptic(jwk)?,
@@ -39,41 +58,140 @@ pub fn parse(value: Value<'_>) -> Result<Jwk, KeyError> {
         "oct" => secret(jwk)?,
         _ => return Err(KeyError::Unusable("unknown \"kty\"")),
     };
-    if let Some(alg) = alg
+    if let Some(alg) = purpose.alg
         && !material.algs()?.contains(&alg)
     {
-        return Err(KeyError::NotForAlgorithm { alg });
+        return Err(KeyError::NotForAlgorithm { alg: alg.name() });
     }
-    let has_private_part = !matches!(material, Material::Secret(_)) && jwk.member("d").is_some();
-    Ok(Jwk { material, kid: text(jwk, "kid")?, alg, has_private_part })
+    let decrypters = if purpose.decrypts { decrypters(jwk, &material, &purpose)? } else { vec![] };
+    if !purpose.verifies && decrypters.is_empty() {
+        return Err(KeyError::Unusable("for decryption, but of a kind that decrypts nothing"));
+    }
+    Ok(Jwk {
+        has_private_part: !matches!(material, Material::Secret(_)) && jwk.member("d").is_some(),
+        material,
+        kid: text(jwk, "kid")?,
+        alg: purpose.alg,
+        verifies: purpose.verifies,
+        decrypters,
+    })
 }
 
-/// Refuses a key that is not meant for verifying (sections 4.2 to 4.4).
-fn usable_alg(jwk: Object<'_>) -> Result<Option<Alg>, KeyError> {
-    if text(jwk, "use")?.is_some_and(|usage| usage != "sig") {
-        return Err(KeyError::Unusable("\"use\" is not \"sig\""));
-    }
-    if let Some(operations) = jwk.member("key_ops") {
-        let mut operations: Vec<_> = operations
-            .as_array()
-            .and_then(|elements| elements.map(Value::as_str).collect::<Option<Vec<_>>>())
-            .ok_or(KeyError::Member("key_ops"))?;
-        if !operations.iter().any(|operation| operation == "verify") {
-            return Err(KeyError::Unusable("\"key_ops\" does not hold \"verify\""));
+/// What a key is meant for; at least one of the two.
+struct Purpose {
+    verifies: bool,
+    decrypts: bool,
+    /// The one signature algorithm that it is for.
+    alg: Option<Alg>,
+    /// The one algorithm of encryption that it is for, or for `dir` that of the content.
+    encryption: Option<&'static str>,
+}
+
+impl Purpose {
+    /// Reads `use`, `key_ops` and `alg` (sections 4.2 to 4.4), of which each may narrow the others.
+    fn of(jwk: Object<'_>) -> Result<Self, KeyError> {
+        let (mut verifies, mut decrypts) = (true, true);
+        match text(jwk, "use")?.as_deref() {
+            None => {}
+            Some("sig") => decrypts = false,
+            Some("enc") => verifies = false,
+            Some(_) => return Err(KeyError::Unusable("\"use\" is neither \"sig\" nor \"enc\"")),
         }
-        // Section 4.3: "Duplicate key operation values MUST NOT be present in the array."
-        operations.sort_unstable();
-        if !operations.is_sorted_by(|a, b| a < b) {
-            return Err(KeyError::Member("key_ops"));
+        if let Some(operations) = jwk.member("key_ops") {
+            let mut operations: Vec<_> = operations
+                .as_array()
+                .and_then(|elements| elements.map(Value::as_str).collect::<Option<Vec<_>>>())
+                .ok_or(KeyError::Member("key_ops"))?;
+            verifies &= operations.iter().any(|operation| operation == "verify");
+            decrypts &= operations.iter().any(|name| name == "decrypt" || name == "unwrapKey");
+            // Section 4.3: "Duplicate key operation values MUST NOT be present in the array."
+            operations.sort_unstable();
+            if !operations.is_sorted_by(|a, b| a < b) {
+                return Err(KeyError::Member("key_ops"));
+            }
         }
+        let name = text(jwk, "alg")?;
+        let alg = name.as_deref().and_then(Alg::from_name);
+        let encryption = name.as_deref().and_then(encryption_name);
+        if name.is_some() {
+            if alg.is_none() && encryption.is_none() {
+                return Err(KeyError::Unusable("\"alg\" is no algorithm that is supported"));
+            }
+            verifies &= alg.is_some();
+            decrypts &= encryption.is_some();
+        }
+        if !verifies && !decrypts {
+            let why = "\"use\", \"key_ops\" and \"alg\" leave neither \"verify\" nor \"decrypt\"";
+            return Err(KeyError::Unusable(why));
+        }
+        Ok(Self { verifies, decrypts, alg, encryption })
     }
-    match text(jwk, "alg")? {
-        None => Ok(None),
-        Some(name) => match Alg::from_name(&name) {
-            Some(alg) => Ok(Some(alg)),
-            None => Err(KeyError::Unusable("\"alg\" is no signature algorithm that is supported")),
-        },
+
+    fn admits(&self, alg: KeyAlg) -> bool {
+        self.encryption.is_none_or(|name| alg.is_named(name))
     }
+}
+
+/// The name of an algorithm of encryption, as far as it is supported.
+fn encryption_name(name: &str) -> Option<&'static str> {
+    let alg = KeyAlg::ALL.into_iter().find(|alg| alg.is_named(name))?;
+    if alg.name() == name { Some(alg.name()) } else { Some(Enc::from_name(name)?.name()) }
+}
+
+/// The key, parsed for each algorithm that it decrypts. A secret serves those that want one of its
+/// length; of RSA keys only private ones decrypt.
+fn decrypters(
+    jwk: Object<'_>,
+    material: &Material,
+    purpose: &Purpose,
+) -> Result<Vec<KeyDecrypter>, KeyError> {
+    let admitted = KeyAlg::ALL.into_iter().filter(|alg| purpose.admits(*alg));
+    match material {
+        Material::Secret(secret) => {
+            let fitting: Vec<KeyAlg> =
+                admitted.filter(|alg| alg.secret_len() == Some(secret.len())).collect();
+            match purpose.encryption {
+                Some(alg) if fitting.is_empty() => Err(KeyError::NotForAlgorithm { alg }),
+                _ => fitting.into_iter().map(|alg| KeyDecrypter::of_secret(alg, secret)).collect(),
+            }
+        }
+        Material::Rsa { n, e } if jwk.member("d").is_some() => {
+            material.algs()?;
+            // RFC 7518 section 6.3.2 allows to leave the primes out, or to have more than two. The
+            // public half serves all the same.
+            let has_two_primes = jwk.member("p").is_some() && jwk.member("oth").is_none();
+            if purpose.verifies && !has_two_primes {
+                return Ok(Vec::new());
+            }
+            let key = rsa_private(jwk, n, e)?;
+            let fitting: Vec<KeyAlg> = admitted.filter(|alg| alg.secret_len().is_none()).collect();
+            match purpose.encryption {
+                Some(alg) if fitting.is_empty() => Err(KeyError::NotForAlgorithm { alg }),
+                _ => fitting.into_iter().map(|alg| KeyDecrypter::of_rsa(alg, &key)).collect(),
+            }
+        }
+        Material::Rsa { .. } | Material::Ec { .. } | Material::Ed25519(_) => Ok(Vec::new()),
+    }
+}
+
+/// The private key (RFC 7518 section 6.3.2), once its numbers are known to belong together.
+fn rsa_private(jwk: Object<'_>, n: &[u8], e: &[u8]) -> Result<PrivateDecryptingKey, KeyError> {
+    if jwk.member("oth").is_some() {
+        return Err(KeyError::Unusable("an RSA key of more than two primes"));
+    }
+    let (n, e) = (n.to_vec(), e.to_vec());
+    let pair = KeyPair::from_components(&KeyPairComponents {
+        public_key: PublicKeyComponents { n, e },
+        d: number(jwk, "d")?,
+        p: number(jwk, "p")?,
+        q: number(jwk, "q")?,
+        dP: number(jwk, "dp")?,
+        dQ: number(jwk, "dq")?,
+        qInv: number(jwk, "qi")?,
+    });
+    let broken = || KeyError::Encoding("an RSA private key");
+    let der: Pkcs8V1Der<'_> = pair.map_err(|_| broken())?.as_der().map_err(|_| broken())?;
+    PrivateDecryptingKey::from_pkcs8(der.as_ref()).map_err(|_| broken())
 }
 
 fn elliptic(jwk: Object<'_>) -> Result<Material, KeyError> {

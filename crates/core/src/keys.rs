@@ -1,11 +1,14 @@
 //! The keys of a gate: read once, parsed once, found by `kid` and `alg`.
 
 use core::fmt;
+use core::hash::Hash;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::alg::Alg;
+use crate::decrypter::KeyDecrypter;
 use crate::denial::{Defect, Denial};
+use crate::enc::KeyAlg;
 use crate::json::Json;
 use crate::jwk::{self, Jwk};
 use crate::material::{MAX_RSA_BITS, MIN_RSA_BITS, Material, SignatureVerifier};
@@ -26,11 +29,25 @@ pub enum KeyFormat {
     Pem,
 }
 
-/// Keys that are ready to verify.
+/// Keys that are ready to verify and to decrypt.
 #[derive(Debug, Default)]
 pub struct KeySet {
-    keys: Vec<SignatureVerifier>,
-    by_alg: HashMap<Alg, Index>,
+    verifiers: Ring<Alg, SignatureVerifier>,
+    decrypters: Ring<KeyAlg, KeyDecrypter>,
+}
+
+impl KeySet {
+    /// Whether there is no key at all.
+    pub fn is_empty(&self) -> bool {
+        self.verifiers.keys.is_empty() && self.decrypters.keys.is_empty()
+    }
+}
+
+/// Keys of one purpose, each for one algorithm.
+#[derive(Debug)]
+struct Ring<A, K> {
+    keys: Vec<K>,
+    by_alg: HashMap<A, Index>,
     kids: HashSet<String>,
     has_unnamed: bool,
 }
@@ -43,15 +60,17 @@ struct Index {
     by_kid: HashMap<String, Vec<usize>>,
 }
 
-impl KeySet {
-    /// Whether there is no key at all.
-    pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+impl<A, K> Default for Ring<A, K> {
+    fn default() -> Self {
+        let (keys, by_alg, kids) = Default::default();
+        Self { keys, by_alg, kids, has_unnamed: false }
     }
+}
 
+impl<A: Eq + Hash, K> Ring<A, K> {
     /// The keys for `alg`: those named `kid`, or those without a name.
-    fn of(&self, alg: Alg, wanted: Wanted<'_>) -> impl Iterator<Item = &SignatureVerifier> {
-        let index = self.by_alg.get(&alg);
+    fn of(&self, alg: &A, wanted: Wanted<'_>) -> impl Iterator<Item = &K> + use<'_, A, K> {
+        let index = self.by_alg.get(alg);
         let chosen = match wanted {
             Wanted::Any => index.map(|index| &index.all),
             Wanted::Named(kid) => index.and_then(|index| index.by_kid.get(kid)),
@@ -60,7 +79,7 @@ impl KeySet {
         chosen.into_iter().flatten().filter_map(|position| self.keys.get(*position))
     }
 
-    fn insert(&mut self, alg: Alg, kid: Option<&str>, key: SignatureVerifier) {
+    fn insert(&mut self, alg: A, kid: Option<&str>, key: K) {
         let position = self.keys.len();
         self.keys.push(key);
         let index = self.by_alg.entry(alg).or_default();
@@ -95,14 +114,39 @@ pub fn candidates<'k>(
     alg: Alg,
     kid: Option<&'k str>,
 ) -> Result<impl Iterator<Item = &'k SignatureVerifier>, Denial> {
+    choose(sets, |set| &set.verifiers, alg, kid)
+}
+
+/// The keys of these sets that may decrypt a token of `alg`, chosen in the same way among the keys
+/// that decrypt.
+///
+/// # Errors
+///
+/// Those of [`candidates`].
+pub fn decrypters<'k>(
+    sets: &'k [Arc<KeySet>],
+    alg: KeyAlg,
+    kid: Option<&'k str>,
+) -> Result<impl Iterator<Item = &'k KeyDecrypter>, Denial> {
+    choose(sets, |set| &set.decrypters, alg, kid)
+}
+
+fn choose<'k, A: Eq + Hash + 'k, K: 'k>(
+    sets: &'k [Arc<KeySet>],
+    ring: fn(&KeySet) -> &Ring<A, K>,
+    alg: A,
+    kid: Option<&'k str>,
+) -> Result<impl Iterator<Item = &'k K>, Denial> {
+    let mut rings = sets.iter().map(move |set| ring(set));
     let wanted = match kid {
         None => Wanted::Any,
-        Some(kid) if sets.iter().any(|set| set.kids.contains(kid)) => Wanted::Named(kid),
-        Some(_) if sets.iter().any(|set| set.has_unnamed) => Wanted::Unnamed,
+        Some(kid) if rings.clone().any(|ring| ring.kids.contains(kid)) => Wanted::Named(kid),
+        Some(_) if rings.any(|ring| ring.has_unnamed) => Wanted::Unnamed,
         Some(_) => return Err(Denial::UnknownKey),
     };
+    let rings = sets.iter().map(move |set| ring(set));
     let mut chosen =
-        sets.iter().flat_map(move |set| set.of(alg, wanted)).take(MAX_CANDIDATES).peekable();
+        rings.flat_map(move |ring| ring.of(&alg, wanted)).take(MAX_CANDIDATES).peekable();
     if chosen.peek().is_some() { Ok(chosen) } else { Err(Denial::AlgorithmNotAllowed) }
 }
 
@@ -141,8 +185,13 @@ impl KeySetBuilder {
         if usable.is_empty() {
             return Err(KeyError::NoKey);
         }
-        for Usable { alg, kid, key } in usable {
-            self.keys.insert(alg, kid.as_deref(), key);
+        for Usable { kid, key } in usable {
+            match key {
+                Key::Verifier(alg, key) => self.keys.verifiers.insert(alg, kid.as_deref(), key),
+                Key::Decrypter(key) => {
+                    self.keys.decrypters.insert(key.alg(), kid.as_deref(), key);
+                }
+            }
         }
         Ok(())
     }
@@ -160,13 +209,13 @@ impl KeySetBuilder {
     fn read_jwks(&mut self, file: &[u8]) -> Result<Vec<Usable>, KeyError> {
         let json = Json::parse_object(file).map_err(KeyError::Json)?;
         let Some(keys) = json.member("keys") else {
-            return self.read_jwk(0, &jwk::parse(json.root())?);
+            return self.read_jwk(0, jwk::parse(json.root())?);
         };
         let mut usable = Vec::new();
         for (index, value) in keys.as_array().ok_or(KeyError::Member("keys"))?.enumerate() {
             match jwk::parse(value) {
                 Ok(jwk) => {
-                    usable.extend(self.read_jwk(index, &jwk).map_err(|error| error.in_key(index))?);
+                    usable.extend(self.read_jwk(index, jwk).map_err(|error| error.in_key(index))?);
                 }
                 Err(KeyError::Unusable(why)) => {
                     self.warnings.push(KeyWarning { index, what: Warning::Skipped(why) });
@@ -177,38 +226,53 @@ impl KeySetBuilder {
         Ok(usable)
     }
 
-    fn read_jwk(&mut self, index: usize, jwk: &Jwk) -> Result<Vec<Usable>, KeyError> {
-        if jwk.has_private_part {
+    fn read_jwk(&mut self, index: usize, jwk: Jwk) -> Result<Vec<Usable>, KeyError> {
+        if jwk.has_private_part && jwk.decrypters.is_empty() {
             self.warnings.push(KeyWarning { index, what: Warning::PrivatePart });
         }
-        usable(&jwk.material, jwk.kid.as_deref(), jwk.alg)
+        let mut usable = if jwk.verifies {
+            verifiers(&jwk.material, jwk.kid.as_deref(), jwk.alg)?
+        } else {
+            Vec::new()
+        };
+        for key in jwk.decrypters {
+            usable.push(Usable { kid: jwk.kid.clone(), key: Key::Decrypter(key) });
+        }
+        Ok(usable)
     }
 }
 
-/// A key that is ready to verify signatures of one algorithm.
+/// A key that is ready for one algorithm.
 struct Usable {
-    alg: Alg,
     kid: Option<String>,
-    key: SignatureVerifier,
+    key: Key,
+}
+
+enum Key {
+    Verifier(Alg, SignatureVerifier),
+    Decrypter(KeyDecrypter),
 }
 
 fn read_pem(file: &[u8]) -> Result<Vec<Usable>, KeyError> {
     let mut keys = Vec::new();
     for (index, material) in pem::parse(file)?.iter().enumerate() {
-        keys.extend(usable(material, None, None).map_err(|error| error.in_key(index))?);
+        keys.extend(verifiers(material, None, None).map_err(|error| error.in_key(index))?);
     }
     Ok(keys)
 }
 
 /// What a key can verify, `only` where that is given.
-fn usable(
+fn verifiers(
     material: &Material,
     kid: Option<&str>,
     only: Option<Alg>,
 ) -> Result<Vec<Usable>, KeyError> {
     let algs = material.algs()?.iter().copied();
     algs.filter(|alg| only.is_none_or(|only| only == *alg))
-        .map(|alg| Ok(Usable { alg, kid: kid.map(Into::into), key: material.verifier(alg)? }))
+        .map(|alg| {
+            let key = Key::Verifier(alg, material.verifier(alg)?);
+            Ok(Usable { kid: kid.map(Into::into), key })
+        })
         .collect()
 }
 
@@ -254,8 +318,8 @@ pub enum KeyError {
     Unusable(&'static str),
     /// `alg` of a JWK does not fit its key.
     NotForAlgorithm {
-        /// That algorithm.
-        alg: Alg,
+        /// The name of that algorithm.
+        alg: &'static str,
     },
     /// An RSA modulus below [`MIN_RSA_BITS`] or above [`MAX_RSA_BITS`].
     RsaSize {

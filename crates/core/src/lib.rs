@@ -5,7 +5,7 @@
 //!
 //! [`compact`] splits it, [`header`] reads what it says of itself, [`keys`] names the keys that may
 //! have signed it, [`signature`] checks that one did, [`claims`] reads what it claims, and
-//! [`policy`] decides whether that is good here and now.
+//! [`policy`] decides whether that is good here and now. [`jwe`] decrypts a token that is encrypted.
 //!
 //! Time, host, keys and limits are arguments: the crate does no I/O, reads no clock and keeps no
 //! state between calls. Nothing of a token is believed before its signature is checked, and the
@@ -16,12 +16,19 @@ pub mod alg;
 pub mod base64url;
 pub mod claims;
 pub mod compact;
+mod content;
+pub mod decrypter;
 pub mod denial;
 pub mod digest;
+pub mod enc;
+#[cfg(feature = "sign")]
+pub mod encrypt;
 pub mod header;
 pub mod host;
 pub mod json;
+pub mod jwe;
 pub mod jwk;
+mod key_wrap;
 pub mod keys;
 pub mod material;
 pub mod path;
@@ -38,6 +45,7 @@ pub mod verify;
 pub use alg::Alg;
 pub use claims::Claims;
 pub use denial::Denial;
+pub use enc::{Enc, KeyAlg};
 pub use keys::{KeyFormat, KeySet, KeySetBuilder};
 pub use policy::{Circumstances, Policy};
-pub use verify::Verifier;
+pub use verify::{TokenType, Verifier};

@@ -176,11 +176,12 @@ impl Material {
     /// curve.
     pub fn verifier(&self, alg: Alg) -> Result<SignatureVerifier, KeyError> {
         if !self.algs()?.contains(&alg) {
-            return Err(KeyError::NotForAlgorithm { alg });
+            return Err(KeyError::NotForAlgorithm { alg: alg.name() });
         }
         let parsed = match self {
             Self::Rsa { n, e } => {
-                let parameters = rsa_parameters(alg).ok_or(KeyError::NotForAlgorithm { alg })?;
+                let parameters =
+                    rsa_parameters(alg).ok_or(KeyError::NotForAlgorithm { alg: alg.name() })?;
                 PublicKeyComponents { n, e }
                     .to_parsed_public_key(parameters)
                     .map_err(|_| KeyError::Encoding("an RSA public key"))?
@@ -190,7 +191,8 @@ impl Material {
             Self::Ed25519(x) => ParsedPublicKey::new(&ED25519, x)
                 .map_err(|_| KeyError::Encoding("an Ed25519 public key"))?,
             Self::Secret(secret) => {
-                let algorithm = hmac_algorithm(alg).ok_or(KeyError::NotForAlgorithm { alg })?;
+                let algorithm =
+                    hmac_algorithm(alg).ok_or(KeyError::NotForAlgorithm { alg: alg.name() })?;
                 let key = Box::new(hmac::Key::new(algorithm, secret));
                 return Ok(SignatureVerifier(Inner::Hmac(key)));
             }

@@ -19,6 +19,7 @@ use serde_json::{Map, Value as JsonValue};
 
 use crate::alg::Alg;
 use crate::base64url;
+use crate::enc::KeyAlg;
 use crate::json::{Json, Object, Value};
 use crate::keys::KeyError;
 use crate::material::{Curve, Material, hmac_algorithm};
@@ -132,6 +133,9 @@ impl SigningKey {
     fn from_jwk(value: Value<'_>) -> Result<Self, KeyError> {
         let object = value.as_object().ok_or(KeyError::Encoding("a JWK"))?;
         let public = crate::jwk::parse(value)?;
+        if !public.verifies {
+            return Err(KeyError::Unusable("a key for encryption, not for signatures"));
+        }
         let pair = match &public.material {
             Material::Secret(secret) => {
                 public.material.algs()?;
@@ -312,6 +316,11 @@ pub enum SignError {
         /// That algorithm.
         alg: Alg,
     },
+    /// The key cannot encrypt for this algorithm of JWE.
+    NotForEncryption {
+        /// That algorithm.
+        alg: KeyAlg,
+    },
     /// No such size of RSA keys, or a size for a key that is not RSA's.
     RsaBits {
         /// The algorithm asked for.
@@ -329,6 +338,7 @@ impl fmt::Display for SignError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotForAlgorithm { alg } => write!(f, "the key cannot sign with {alg}"),
+            Self::NotForEncryption { alg } => write!(f, "the key cannot encrypt for {alg}"),
             Self::RsaBits { alg, bits } => write!(
                 f,
                 "no key of {bits} bits for {alg}: RSA keys have 2048, 3072, 4096 or 8192 bits, \

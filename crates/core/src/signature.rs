@@ -1,28 +1,38 @@
-//! The signature check: the only place that can make a [`Verified`] token.
+//! The signature check. It and decryption are all that can make a [`Verified`] token.
 
 use std::sync::Arc;
 
 use crate::compact::Jws;
 use crate::denial::Denial;
-use crate::header::Header;
+use crate::header::{Header, Parameters};
+use crate::jwe::Decrypted;
 use crate::keys::{self, KeySet};
 use crate::policy::Policy;
 
-/// A token that one of the gate's keys signed. Its claims may be read; they are not yet judged.
+/// A token that one of the gate's keys signed or decrypted. Its claims may be read; they are not yet
+/// judged.
 #[derive(Debug)]
 pub struct Verified {
-    header: Header,
+    header: Parameters,
     payload: Vec<u8>,
 }
 
 impl Verified {
     /// The header, now believed.
-    pub fn header(&self) -> &Header {
+    pub fn header(&self) -> &Parameters {
         &self.header
     }
 
-    pub(crate) fn into_parts(self) -> (Header, Vec<u8>) {
+    pub(crate) fn into_parts(self) -> (Parameters, Vec<u8>) {
         (self.header, self.payload)
+    }
+}
+
+/// What was decrypted was authenticated with it.
+impl From<Decrypted> for Verified {
+    fn from(token: Decrypted) -> Self {
+        let (header, payload) = token.into_parts();
+        Self { header, payload }
     }
 }
 
@@ -41,7 +51,7 @@ pub fn verify(jws: Jws<'_>, keys: &[Arc<KeySet>], policy: &Policy) -> Result<Ver
     let is_signed = keys::candidates(keys, header.alg(), header.kid())?
         .any(|key| key.verifies(jws.signing_input, &jws.signature));
     if is_signed {
-        Ok(Verified { header, payload: jws.payload })
+        Ok(Verified { header: header.into_parameters(), payload: jws.payload })
     } else {
         Err(Denial::SignatureMismatch)
     }

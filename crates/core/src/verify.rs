@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::claims::Claims;
-use crate::compact::Jws;
-use crate::denial::Denial;
+use crate::compact::{Jwe, Jws};
+use crate::denial::{Defect, Denial};
+use crate::jwe::{self, Decrypted};
 use crate::keys::KeySet;
 use crate::policy::{Circumstances, Policy};
 use crate::signature;
@@ -18,12 +19,31 @@ pub const DEFAULT_MAX_TOKEN_SIZE: usize = 16 * 1024;
 pub struct Verifier {
     /// What is asked of their claims.
     pub policy: Policy,
+    /// What they are.
+    pub token_type: TokenType,
     /// The longest token that is looked at, in bytes.
     pub max_token_size: usize,
 }
 
+/// What tokens are; one of another type is [`Denial::Malformed`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TokenType {
+    /// A compact JWS.
+    #[default]
+    Signed,
+    /// A compact JWE whose content is the claims.
+    ///
+    /// There is no signature, so [`Policy::algorithms`] does not apply, and with RSA-OAEP anyone
+    /// who has the public key can make such a token. Where that key is public indeed, only
+    /// [`TokenType::Nested`] says who made the claims.
+    Encrypted,
+    /// A compact JWE whose content is a compact JWS (RFC 7519 section 5.2), judged like any other;
+    /// no other nesting is taken.
+    Nested,
+}
+
 impl Verifier {
-    /// Judges a compact JWS by keys that come from one source or several.
+    /// Judges a compact token by keys that come from one source or several.
     ///
     /// # Errors
     ///
@@ -37,10 +57,25 @@ impl Verifier {
         if keys.iter().all(|keys| keys.is_empty()) {
             return Err(Denial::NoKey);
         }
-        let jws = Jws::split(token, self.max_token_size)?;
-        let verified = signature::verify(jws, keys, &self.policy)?;
-        let claims = Claims::of(verified)?;
+        let claims = match self.token_type {
+            TokenType::Signed => self.claims_of_jws(token, keys)?,
+            TokenType::Encrypted => Claims::of(self.decrypt(token, keys)?.into())?,
+            TokenType::Nested => {
+                let jws = self.decrypt(token, keys)?.into_enclosed()?;
+                let claims = self.claims_of_jws(&jws, keys)?;
+                claims.enclosed_in(String::from_utf8(jws).map_err(|_| Defect::Base64)?)
+            }
+        };
         self.policy.check(&claims, at)?;
         Ok(claims)
+    }
+
+    fn claims_of_jws(&self, token: &[u8], keys: &[Arc<KeySet>]) -> Result<Claims, Denial> {
+        let jws = Jws::split(token, self.max_token_size)?;
+        Claims::of(signature::verify(jws, keys, &self.policy)?)
+    }
+
+    fn decrypt(&self, token: &[u8], keys: &[Arc<KeySet>]) -> Result<Decrypted, Denial> {
+        jwe::decrypt(&Jwe::split(token, self.max_token_size)?, keys)
     }
 }

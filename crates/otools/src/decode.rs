@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use ojwt_core::verify::DEFAULT_MAX_TOKEN_SIZE;
-use ojwt_core::{Circumstances, Claims, Denial, KeyFormat, Policy, Verifier};
+use ojwt_core::{Circumstances, Claims, Denial, KeyFormat, Policy, TokenType, Verifier};
 
 use crate::args::Decode;
 use crate::error::Error;
@@ -42,7 +42,11 @@ fn verify(keys: ojwt_core::KeySet, token: &[u8], host: Option<&str>) -> Result<C
     if token.is_empty() {
         return Err(Denial::NoToken);
     }
-    let verifier = Verifier { policy: Policy::default(), max_token_size: DEFAULT_MAX_TOKEN_SIZE };
+    let verifier = Verifier {
+        policy: Policy::default(),
+        token_type: TokenType::Signed,
+        max_token_size: DEFAULT_MAX_TOKEN_SIZE,
+    };
     let now = time::now().as_second();
     let at = Circumstances { now, host: host.map(str::as_bytes) };
     verifier.verify(token, &[keys.into()], &at)

@@ -48,9 +48,9 @@ pub(crate) fn public_keys(file: &Path) -> Result<Vec<Jwk>, Error> {
     let keys = if contents.trim_ascii_start().first() == Some(&b'{') {
         public_jwks(file, &contents)
     } else if is_private_pem(&contents) {
-        SigningKey::read(&contents).and_then(|key| key.material()).map(|key| vec![bare(key)])
+        SigningKey::read(&contents).and_then(|key| key.material()).map(|key| vec![key.into()])
     } else {
-        pem::parse(&contents).map(|keys| keys.into_iter().map(bare).collect())
+        pem::parse(&contents).map(|keys| keys.into_iter().map(Jwk::from).collect())
     };
     let keys = keys.map_err(|error| Error::of(file, error))?;
     if keys.is_empty() {
@@ -72,11 +72,11 @@ pub(crate) fn public_keys(file: &Path) -> Result<Vec<Jwk>, Error> {
 fn public_jwks(file: &Path, contents: &[u8]) -> Result<Vec<Jwk>, KeyError> {
     let json = Json::parse_object(contents).map_err(KeyError::Json)?;
     let Some(set) = json.member("keys") else {
-        return Ok(vec![jwk::parse(json.root())?]);
+        return Ok(vec![for_signatures(jwk::parse(json.root())?)?]);
     };
     let mut keys = Vec::new();
     for (index, value) in set.as_array().ok_or(KeyError::Member("keys"))?.enumerate() {
-        match jwk::parse(value) {
+        match jwk::parse(value).and_then(for_signatures) {
             Ok(key) => keys.push(key),
             // RFC 7517 section 5: a set may hold keys of kinds that are not understood.
             Err(KeyError::Unusable(why)) => {
@@ -88,9 +88,12 @@ fn public_jwks(file: &Path, contents: &[u8]) -> Result<Vec<Jwk>, KeyError> {
     Ok(keys)
 }
 
-/// A key that comes without a word about its use.
-fn bare(material: Material) -> Jwk {
-    Jwk { material, kid: None, alg: None, has_private_part: false }
+fn for_signatures(key: Jwk) -> Result<Jwk, KeyError> {
+    if key.verifies {
+        Ok(key)
+    } else {
+        Err(KeyError::Unusable("for decryption, not for signatures"))
+    }
 }
 
 fn is_private_pem(contents: &[u8]) -> bool {

@@ -15,9 +15,10 @@ pub(crate) fn run(args: &MakePrivKey) -> Result<(), Error> {
         .and_then(|key| key.to_pkcs8_pem())
         .map_err(|error| match error {
             SignError::RsaBits { .. } => Error::Usage(format!("--bits: {error}")),
-            SignError::NotForAlgorithm { .. } | SignError::NoPem | SignError::Crypto => {
-                Error::Failed(error.to_string())
-            }
+            SignError::NotForAlgorithm { .. }
+            | SignError::NotForEncryption { .. }
+            | SignError::NoPem
+            | SignError::Crypto => Error::Failed(error.to_string()),
         })?;
     files::write(&args.output, pem.as_bytes(), Readers::Owner, existing)
 }

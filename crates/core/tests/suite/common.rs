@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ojwt_core::material::Material;
 use ojwt_core::sign::{self, SigningKey};
-use ojwt_core::{Alg, Circumstances, Claims, Denial, KeySet, KeySetBuilder, Policy};
+use ojwt_core::{Alg, Circumstances, Claims, Denial, KeySet, KeySetBuilder, Policy, TokenType};
 use serde_json::{Value, json};
 
 /// When every token of the suite is presented, unless its test says otherwise.
@@ -139,6 +139,11 @@ impl Verifier {
     pub(crate) fn verify(&self, token: &[u8], at: &Circumstances<'_>) -> Result<Claims, Denial> {
         self.rules.verify(token, &self.keys, at)
     }
+
+    /// Judges by other keys.
+    pub(crate) fn verify_by(&self, token: &[u8], keys: &[Arc<KeySet>]) -> Result<Claims, Denial> {
+        self.rules.verify(token, keys, &here_and_now())
+    }
 }
 
 impl Deref for Verifier {
@@ -157,7 +162,11 @@ impl DerefMut for Verifier {
 
 pub(crate) fn verifier(keys: KeySet) -> Verifier {
     let max_token_size = ojwt_core::verify::DEFAULT_MAX_TOKEN_SIZE;
-    let rules = ojwt_core::Verifier { policy: Policy::default(), max_token_size };
+    let rules = ojwt_core::Verifier {
+        policy: Policy::default(),
+        token_type: TokenType::Signed,
+        max_token_size,
+    };
     Verifier { rules, keys: [keys.into()] }
 }
 

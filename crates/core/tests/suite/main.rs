@@ -7,6 +7,7 @@ mod attacks;
 mod claims;
 mod common;
 mod interop;
+mod jwe;
 mod keys;
 mod properties;
 mod vectors;

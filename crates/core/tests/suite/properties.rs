@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use ojwt_core::compact::Jws;
+use ojwt_core::compact::{Jwe, Jws};
 use ojwt_core::denial::Defect;
-use ojwt_core::header::Header;
+use ojwt_core::header::{Header, JweHeader};
 use ojwt_core::json::Json;
 use ojwt_core::sign::SigningKey;
 use ojwt_core::{
@@ -347,7 +347,9 @@ proptest! {
     #[test]
     fn no_bytes_upset_the_parsers(bytes in any::<Vec<u8>>(), more in any::<Vec<u8>>()) {
         let _ = Jws::split(&bytes, 1000);
+        let _ = Jwe::split(&bytes, 1000);
         let _ = Header::parse(&bytes);
+        let _ = JweHeader::parse(&bytes);
         let _ = Json::parse(&bytes);
         let _ = pem::parse(&bytes);
         let _ = pem::from_spki_der(&bytes);
