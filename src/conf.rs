@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ojwt_core::Alg;
 use ojwt_core::keys::{KeySet, KeySetBuilder};
 use ojwt_core::policy::Policy;
+use ojwt_core::requirement::{self, Comparison, Part};
 use ojwt_core::verify::{DEFAULT_MAX_TOKEN_SIZE, Verifier};
 
 use crate::fence::complex::ComplexValue;
@@ -31,13 +32,6 @@ pub(crate) struct NamedValue {
     pub(crate) path: Vec<String>,
 }
 
-/// The part of a token that a value is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    Header,
-    Claims,
-}
-
 /// What the directives of one level set, and what it inherits where they do not.
 #[derive(Debug, Default)]
 pub(crate) struct LocationConf {
@@ -59,6 +53,10 @@ pub(crate) struct LocationConf {
     pub(crate) phase: Option<Phase>,
     /// `auth_jwt_require`, in the order of the file.
     pub(crate) requirements: Option<Vec<Requirement>>,
+    /// `auth_jwt_require_claim`.
+    pub(crate) claims_required: Option<Vec<TokenRequirement>>,
+    /// `auth_jwt_require_header`.
+    pub(crate) headers_required: Option<Vec<TokenRequirement>>,
     /// `auth_jwt_www_authenticate`.
     pub(crate) www_authenticate: Option<WwwAuthenticate>,
     keys: Option<Arc<KeySet>>,
@@ -91,6 +89,22 @@ pub(crate) struct Requirement {
     pub(crate) values: Vec<ComplexValue>,
     /// The status of a request for which one is not.
     pub(crate) status: u16,
+}
+
+/// `auth_jwt_require_claim` or `auth_jwt_require_header`.
+#[derive(Clone, Debug)]
+pub(crate) enum TokenRequirement {
+    /// The operand stands in the configuration.
+    Constant(requirement::Requirement),
+    /// The operand is another one for each request.
+    Variable(VariableRequirement),
+}
+
+/// A comparison with what variables hold when the gate is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct VariableRequirement {
+    pub(crate) comparison: Comparison,
+    pub(crate) operand: ComplexValue,
 }
 
 /// `auth_jwt_www_authenticate`: the header of a refusal.
@@ -155,6 +169,8 @@ pub(crate) struct Gate {
     pub(crate) keys: [Arc<KeySet>; 1],
     pub(crate) verifier: Verifier,
     pub(crate) sources: Vec<Source>,
+    /// What is asked besides, of claims that the verifier accepts.
+    pub(crate) requirements: Vec<VariableRequirement>,
 }
 
 impl LocationConf {
@@ -198,6 +214,10 @@ impl LocationConf {
         self.auth = self.auth.take().or_else(|| outer.auth.clone());
         self.algorithms = self.algorithms.take().or_else(|| outer.algorithms.clone());
         self.requirements = self.requirements.take().or_else(|| outer.requirements.clone());
+        self.claims_required =
+            self.claims_required.take().or_else(|| outer.claims_required.clone());
+        self.headers_required =
+            self.headers_required.take().or_else(|| outer.headers_required.clone());
         self.phase = self.phase.or(outer.phase);
         self.www_authenticate = self.www_authenticate.or(outer.www_authenticate);
         if self.key_files.is_none() {
@@ -229,17 +249,25 @@ impl LocationConf {
     }
 
     fn make_gate(&self, sources: Vec<Source>, main: &MainConf) -> Gate {
+        let (mut constant, mut variable) = (Vec::new(), Vec::new());
+        for requirement in self.claims_required.iter().chain(&self.headers_required).flatten() {
+            match requirement.clone() {
+                TokenRequirement::Constant(requirement) => constant.push(requirement),
+                TokenRequirement::Variable(requirement) => variable.push(requirement),
+            }
+        }
         Gate {
             keys: [Arc::clone(self.keys.as_ref().unwrap_or(&main.embedded_keys))],
             verifier: Verifier {
                 policy: Policy {
                     leeway: self.leeway.unwrap_or(0),
                     algorithms: self.algorithms.clone(),
-                    requirements: Vec::new(),
+                    requirements: constant,
                 },
                 max_token_size: self.max_token_size.unwrap_or(DEFAULT_MAX_TOKEN_SIZE),
             },
             sources,
+            requirements: variable,
         }
     }
 
@@ -256,6 +284,7 @@ impl Gate {
         keys.into_iter().all(|(ours, theirs)| Arc::ptr_eq(ours, theirs))
             && self.verifier == other.verifier
             && self.sources == other.sources
+            && self.requirements == other.requirements
     }
 }
 

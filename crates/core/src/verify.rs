@@ -34,13 +34,23 @@ impl Verifier {
         keys: &[Arc<KeySet>],
         at: &Circumstances<'_>,
     ) -> Result<Claims, Denial> {
+        let claims = self.authenticate(token, keys)?;
+        self.policy.check(&claims, at)?;
+        Ok(claims)
+    }
+
+    /// All of [`Verifier::verify`] but the last step, [`Policy::check`]: for a caller that takes it
+    /// himself, to say more of what fails in it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Verifier::verify`].
+    pub fn authenticate(&self, token: &[u8], keys: &[Arc<KeySet>]) -> Result<Claims, Denial> {
         if keys.iter().all(|keys| keys.is_empty()) {
             return Err(Denial::NoKey);
         }
         let jws = Jws::split(token, self.max_token_size)?;
         let verified = signature::verify(jws, keys, &self.policy)?;
-        let claims = Claims::of(verified)?;
-        self.policy.check(&claims, at)?;
-        Ok(claims)
+        Claims::of(verified)
     }
 }
