@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ojwt_core::Alg;
 use ojwt_core::keys::{KeySet, KeySetBuilder};
 use ojwt_core::policy::Policy;
+use ojwt_core::requirement::{self, Comparison, Part};
 use ojwt_core::verify::{DEFAULT_MAX_TOKEN_SIZE, TokenType, Verifier};
 
 use crate::fence::complex::ComplexValue;
@@ -60,13 +61,6 @@ pub(crate) struct NamedValue {
     pub(crate) path: Vec<String>,
 }
 
-/// The part of a token that a value is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    Header,
-    Claims,
-}
-
 /// What the directives of one level set, and what it inherits where they do not.
 #[derive(Debug, Default)]
 pub(crate) struct LocationConf {
@@ -94,6 +88,10 @@ pub(crate) struct LocationConf {
     pub(crate) phase: Option<Phase>,
     /// `auth_jwt_require`, in the order of the file.
     pub(crate) requirements: Option<Vec<Requirement>>,
+    /// `auth_jwt_require_claim`.
+    pub(crate) claims_required: Option<Vec<TokenRequirement>>,
+    /// `auth_jwt_require_header`.
+    pub(crate) headers_required: Option<Vec<TokenRequirement>>,
     /// `auth_jwt_www_authenticate`.
     pub(crate) www_authenticate: Option<WwwAuthenticate>,
     sealed_key_files: Option<SealedKeyFiles>,
@@ -142,6 +140,22 @@ pub(crate) struct Requirement {
     pub(crate) values: Vec<ComplexValue>,
     /// The status of a request for which one is not.
     pub(crate) status: u16,
+}
+
+/// `auth_jwt_require_claim` or `auth_jwt_require_header`.
+#[derive(Clone, Debug)]
+pub(crate) enum TokenRequirement {
+    /// The operand stands in the configuration.
+    Constant(requirement::Requirement),
+    /// The operand is another one for each request.
+    Variable(VariableRequirement),
+}
+
+/// A comparison with what variables hold when the gate is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct VariableRequirement {
+    pub(crate) comparison: Comparison,
+    pub(crate) operand: ComplexValue,
 }
 
 /// `auth_jwt_www_authenticate`: the header of a refusal.
@@ -206,6 +220,8 @@ pub(crate) struct Gate {
     pub(crate) keys: KeySources,
     pub(crate) verifier: Verifier,
     pub(crate) sources: Vec<Source>,
+    /// What is asked besides, of claims that the verifier accepts.
+    pub(crate) requirements: Vec<VariableRequirement>,
 }
 
 impl LocationConf {
@@ -250,6 +266,10 @@ impl LocationConf {
         self.algorithms = self.algorithms.take().or_else(|| outer.algorithms.clone());
         self.requirements = self.requirements.take().or_else(|| outer.requirements.clone());
         self.token_type = self.token_type.or(outer.token_type);
+        self.claims_required =
+            self.claims_required.take().or_else(|| outer.claims_required.clone());
+        self.headers_required =
+            self.headers_required.take().or_else(|| outer.headers_required.clone());
         self.phase = self.phase.or(outer.phase);
         self.www_authenticate = self.www_authenticate.or(outer.www_authenticate);
         self.key_requests = self.key_requests.take().or_else(|| outer.key_requests.clone());
@@ -284,18 +304,26 @@ impl LocationConf {
     }
 
     fn make_gate(&self, sources: Vec<Source>, main: &MainConf) -> Gate {
+        let (mut constant, mut variable) = (Vec::new(), Vec::new());
+        for requirement in self.claims_required.iter().chain(&self.headers_required).flatten() {
+            match requirement.clone() {
+                TokenRequirement::Constant(requirement) => constant.push(requirement),
+                TokenRequirement::Variable(requirement) => variable.push(requirement),
+            }
+        }
         Gate {
             keys: self.key_sources(main),
             verifier: Verifier {
                 policy: Policy {
                     leeway: self.leeway.unwrap_or(0),
                     algorithms: self.algorithms.clone(),
-                    requirements: Vec::new(),
+                    requirements: constant,
                 },
                 token_type: self.token_type.unwrap_or_default(),
                 max_token_size: self.max_token_size.unwrap_or(DEFAULT_MAX_TOKEN_SIZE),
             },
             sources,
+            requirements: variable,
         }
     }
 
@@ -322,7 +350,10 @@ impl LocationConf {
 
 impl Gate {
     fn decides_like(&self, other: &Self) -> bool {
-        self.keys == other.keys && self.verifier == other.verifier && self.sources == other.sources
+        self.keys == other.keys
+            && self.verifier == other.verifier
+            && self.sources == other.sources
+            && self.requirements == other.requirements
     }
 }
 

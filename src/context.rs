@@ -3,7 +3,8 @@
 //!
 //! A request may meet several gates on its way through rewrites, internal redirects and
 //! subrequests; each judges it once. The outcome belongs to the request that the client made, so
-//! that a subrequest neither loses the token nor brings another one.
+//! that a subrequest neither loses the token nor brings another one. What a gate compares with
+//! variables is compared whenever it is asked: these may say something else where a redirect leads.
 
 use core::cell::{Cell, OnceCell, RefCell};
 use std::borrow::Cow;
@@ -14,10 +15,11 @@ use ojwt_core::claims::Claims;
 use ojwt_core::denial::Denial;
 use ojwt_core::keys::KeySet;
 use ojwt_core::policy::Circumstances;
+use ojwt_core::requirement::Operand;
 use ojwt_core::transport;
 use ojwt_core::unverified::Unverified;
 
-use crate::conf::{Gate, MainConf};
+use crate::conf::{Gate, MainConf, VariableRequirement};
 use crate::fence;
 use crate::fence::log::Level;
 use crate::fence::request::{LogHandler, Redact, Request};
@@ -46,11 +48,17 @@ struct Remembered {
     flights: Flights,
     /// The token that keys are being chosen for: until they are, nobody has checked it.
     choosing: RefCell<Option<Rc<Unverified>>>,
+    /// The gates that are being asked, the one that was asked last at the end.
+    asked: RefCell<Vec<Rc<Gate>>>,
+    /// Whether one of them was asked again meanwhile.
+    is_circular: Cell<bool>,
 }
 
 struct Entry {
     gate: Rc<Gate>,
     outcome: Outcome,
+    /// Why a good token was refused when the gate was last asked.
+    refusal: Cell<Option<Denial>>,
     next: OnceCell<Box<Entry>>,
 }
 
@@ -58,21 +66,41 @@ struct Entry {
 ///
 /// # Errors
 ///
-/// [`Denial::InternalError`] where there is no memory to remember it in; [`Denial::KeyUnavailable`]
-/// where keys that are to be fetched were not: see [`prepare`]. Neither is remembered.
+/// [`Denial::InternalError`] where there is no memory to remember it in, or where the gate is being
+/// asked already, so that it would never answer; [`Denial::KeyUnavailable`] where keys that are to be
+/// fetched were not (see [`prepare`]); [`Denial::ClaimRejected`] where a requirement with variables
+/// is not met.
 pub(crate) fn outcome<'r>(request: Request<'r>, gate: &Rc<Gate>) -> Result<&'r Outcome, Denial> {
     let remembered = remember(request)?;
-    if let Some(outcome) = remembered.outcome_at(gate) {
+    let known = remembered.entry_at(gate);
+    if let Some(Entry { outcome, .. }) = known
+        && gate.requirements.is_empty()
+    {
         return Ok(outcome);
     }
     // What keys are chosen by cannot depend on what the token is found to be by those keys.
     if remembered.choosing.borrow().is_some() {
         return Err(Denial::InternalError);
     }
-    // SAFETY: `Remembered` is the one type that this module has nginx remember.
-    unsafe { request.redact_log(remembered) };
-    let outcome = judge(request, remembered, gate)?;
-    Ok(remembered.push(Entry { gate: Rc::clone(gate), outcome, next: OnceCell::new() }))
+    let _asking = Asking::begin(remembered, gate)?;
+    let entry = if let Some(entry) = known {
+        entry
+    } else {
+        // SAFETY: `Remembered` is the one type that this module has nginx remember.
+        unsafe { request.redact_log(remembered) };
+        let outcome = judge(request, remembered, gate)?;
+        let (gate, refusal, next) = (Rc::clone(gate), Cell::new(None), OnceCell::new());
+        remembered.push(Entry { gate, outcome, refusal, next })
+    };
+    compare(request, remembered, entry)?;
+    Ok(&entry.outcome)
+}
+
+/// The claims of the token that a gate is comparing right now: variables may refer to them.
+pub(crate) fn shown(request: Request<'_>) -> Option<&Claims> {
+    let remembered = remembered(request)?;
+    let asked = remembered.asked.borrow();
+    remembered.entry_at(asked.last()?)?.outcome.verdict.as_ref().ok()
 }
 
 /// Whether the outcome at a gate can be found out now.
@@ -89,7 +117,7 @@ pub(crate) fn prepare(request: Request<'_>, gate: &Rc<Gate>) -> Readiness {
         return Readiness::Ready;
     }
     let Ok(remembered) = remember(request) else { return Readiness::Ready };
-    if remembered.outcome_at(gate).is_some() {
+    if remembered.entry_at(gate).is_some() {
         return Readiness::Ready;
     }
     // SAFETY: `Remembered` is the one type that this module has nginx remember.
@@ -135,22 +163,25 @@ pub(crate) fn overruled(request: Request<'_>) -> Option<Denial> {
 }
 
 /// The outcomes so far, the latest last; finds nothing out.
-pub(crate) fn outcomes(request: Request<'_>) -> impl Iterator<Item = (&Rc<Gate>, &Outcome)> {
-    remembered(request).into_iter().flat_map(Remembered::entries)
+pub(crate) fn outcomes(
+    request: Request<'_>,
+) -> impl Iterator<Item = (&Rc<Gate>, Result<&Outcome, Denial>)> {
+    let entries = remembered(request).into_iter().flat_map(Remembered::entries);
+    entries.map(|entry| (&entry.gate, entry.refusal.get().map_or(Ok(&entry.outcome), Err)))
 }
 
 impl Remembered {
-    fn outcome_at(&self, gate: &Rc<Gate>) -> Option<&Outcome> {
-        self.entries().find_map(|(asked, outcome)| Rc::ptr_eq(asked, gate).then_some(outcome))
+    fn entry_at(&self, gate: &Rc<Gate>) -> Option<&Entry> {
+        self.entries().find(|entry| Rc::ptr_eq(&entry.gate, gate))
     }
 
     /// Appends; to judge may have meant to ask other gates, so that the end is looked for now.
-    fn push(&self, entry: Entry) -> &Outcome {
+    fn push(&self, entry: Entry) -> &Entry {
         let mut slot = &self.first;
         while let Some(entry) = slot.get() {
             slot = &entry.next;
         }
-        &slot.get_or_init(|| Box::new(entry)).outcome
+        slot.get_or_init(|| Box::new(entry))
     }
 
     /// Evaluates what keys are chosen by: meanwhile variables show the token, and what nginx
@@ -199,10 +230,34 @@ impl Remembered {
         })?
     }
 
-    fn entries(&self) -> impl Iterator<Item = (&Rc<Gate>, &Outcome)> + Clone {
-        let first = self.first.get();
-        core::iter::successors(first, |entry| entry.next.get())
-            .map(|entry| (&entry.gate, &entry.outcome))
+    fn entries(&self) -> impl Iterator<Item = &Entry> + Clone {
+        let first = self.first.get().map(AsRef::as_ref);
+        core::iter::successors(first, |entry| entry.next.get().map(AsRef::as_ref))
+    }
+}
+
+/// A gate being asked, until this is dropped.
+struct Asking<'r>(&'r Remembered);
+
+impl<'r> Asking<'r> {
+    /// Begins to ask a gate that is not being asked.
+    fn begin(remembered: &'r Remembered, gate: &Rc<Gate>) -> Result<Self, Denial> {
+        let mut asked = remembered.asked.borrow_mut();
+        if asked.iter().any(|asked| Rc::ptr_eq(asked, gate)) {
+            remembered.is_circular.set(true);
+            return Err(Denial::InternalError);
+        }
+        if asked.is_empty() {
+            remembered.is_circular.set(false);
+        }
+        asked.push(Rc::clone(gate));
+        Ok(Self(remembered))
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.asked.borrow_mut().pop();
     }
 }
 
@@ -214,7 +269,7 @@ impl Redact for Remembered {
     }
 
     fn redact(&self, line: &[u8]) -> Vec<u8> {
-        let sources = self.entries().flat_map(|(gate, _)| &gate.sources);
+        let sources = self.entries().flat_map(|entry| &entry.gate.sources);
         transport::redacted(line, &sources.filter_map(Source::argument))
     }
 }
@@ -256,30 +311,71 @@ fn judge(
     gate: &Rc<Gate>,
 ) -> Result<Outcome, Denial> {
     let found = find(request, gate);
+    let policy = &gate.verifier.policy;
+    let mut unmet = None;
     let verdict = match &found {
         None => Err(Denial::NoToken),
         Some((_, token)) => {
             #[cfg(feature = "inject-panic")]
             assert!(**token != *b"panic", "as the test wants it: {token:?}");
             let at = Circumstances { now: fence::now(), host: Some(request.host()) };
+            let mut judge = |keys: &[Arc<KeySet>]| {
+                let claims = gate.verifier.authenticate(token, keys)?;
+                let checked = policy.check(&claims, &at);
+                if checked == Err(Denial::ClaimRejected) {
+                    unmet = policy.unmet(&claims).map(|unmet| unmet.comparison.to_string());
+                }
+                checked.map(|()| claims)
+            };
             match remembered.keys(request, gate, token) {
-                Ok(Keys::AtHand(keys)) => gate.verifier.verify(token, &keys, &at),
+                Ok(Keys::AtHand(keys)) => judge(&keys),
                 Ok(Keys::Pending) => return Err(Denial::KeyUnavailable),
                 Err(denial) => Err(denial),
             }
         }
     };
     if let Err(denial) = &verdict {
-        let message = match denial.detail() {
-            Some(detail) => Cow::Owned(format!("{denial}: {detail}")),
-            None => Cow::Borrowed(denial.reason()),
-        };
-        let level = if denial.is_our_fault() { Level::Error } else { Level::Info };
-        request.log(level, &message);
+        log(request, *denial, unmet.as_deref().or(denial.detail()));
     }
     let token_from_url = match found {
         Some((Source::Argument(_), token)) if verdict.is_ok() => Some(token.into_owned()),
         _ => None,
     };
     Ok(Outcome { verdict, token_from_url })
+}
+
+/// Whether a good token meets the requirements with variables now.
+fn compare(request: Request<'_>, remembered: &Remembered, entry: &Entry) -> Result<(), Denial> {
+    let Ok(claims) = &entry.outcome.verdict else { return Ok(()) };
+    let meets = |VariableRequirement { comparison, operand }: &VariableRequirement| {
+        let value = request.evaluate(*operand).ok_or(Denial::InternalError)?;
+        if remembered.is_circular.get() {
+            return Err(Denial::InternalError);
+        }
+        let operand = Operand::of_variable(value).ok_or(Denial::ClaimRejected)?;
+        if comparison.is_met(claims, &operand) { Ok(()) } else { Err(Denial::ClaimRejected) }
+    };
+    let refused = entry.gate.requirements.iter().find_map(|requirement| {
+        let denial = meets(requirement).err()?;
+        Some((denial, &requirement.comparison))
+    });
+    let refusal = refused.map(|(denial, _)| denial);
+    let told = entry.refusal.replace(refusal);
+    match refused {
+        Some((denial, comparison)) => {
+            if told != refusal {
+                log(request, denial, Some(&comparison.to_string()));
+            }
+            Err(denial)
+        }
+        None => Ok(()),
+    }
+}
+
+fn log(request: Request<'_>, denial: Denial, detail: Option<&str>) {
+    let level = if denial.is_our_fault() { Level::Error } else { Level::Info };
+    match detail {
+        Some(detail) => request.log(level, &format!("{denial}: {detail}")),
+        None => request.log(level, denial.reason()),
+    }
 }

@@ -2,17 +2,20 @@
 
 use core::ffi::CStr;
 
+use ojwt_core::json::Json;
 use ojwt_core::keys::KeyFormat;
+use ojwt_core::path::Path;
+use ojwt_core::requirement::{self, Comparison, Operand, Operator, Part, Pattern};
 use ojwt_core::{Alg, TokenType};
 
 use crate::conf::{
-    Auth, AuthSetting, Cookie, CookieSetting, LocationConf, NamedValue, Part, Phase, Requirement,
-    SameSite, Secure, WwwAuthenticate,
+    Auth, AuthSetting, Cookie, CookieSetting, LocationConf, NamedValue, Phase, Requirement,
+    SameSite, Secure, TokenRequirement, VariableRequirement, WwwAuthenticate,
 };
 use crate::fence::complex::ComplexValue;
 use crate::fence::conf::{
-    self, Conf, NGX_CONF_1MORE, NGX_CONF_2MORE, NGX_CONF_TAKE1, NGX_CONF_TAKE12, NGX_HTTP_LMT_CONF,
-    NGX_HTTP_LOC_CONF, NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
+    self, Conf, NGX_CONF_1MORE, NGX_CONF_2MORE, NGX_CONF_TAKE1, NGX_CONF_TAKE3, NGX_CONF_TAKE12,
+    NGX_HTTP_LMT_CONF, NGX_HTTP_LOC_CONF, NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
 };
 use crate::fence::log::Level;
 use crate::fence::printable;
@@ -41,7 +44,7 @@ pub(crate) struct ConfError(pub(crate) String);
 const LEVELS: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
 
 /// The directives, by name.
-pub(crate) const DIRECTIVES: [Directive; 15] = [
+pub(crate) const DIRECTIVES: [Directive; 17] = [
     Directive {
         name: c"auth_jwt",
         usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE12,
@@ -96,6 +99,16 @@ pub(crate) const DIRECTIVES: [Directive; 15] = [
         name: c"auth_jwt_require",
         usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_1MORE,
         set: Set::Level(auth_jwt_require),
+    },
+    Directive {
+        name: c"auth_jwt_require_claim",
+        usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE3,
+        set: Set::Level(auth_jwt_require_claim),
+    },
+    Directive {
+        name: c"auth_jwt_require_header",
+        usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE3,
+        set: Set::Level(auth_jwt_require_header),
     },
     Directive {
         name: c"auth_jwt_type",
@@ -216,6 +229,89 @@ fn auth_jwt_require(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfErr
     let requirement = Requirement { values, status: status.unwrap_or(401) };
     conf.requirements.get_or_insert_with(Vec::new).push(requirement);
     Ok(())
+}
+
+/// `auth_jwt_require_claim PATH OPERATOR VALUE;`
+fn auth_jwt_require_claim(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
+    let requirement = token_requirement(cf, Part::Claims)?;
+    conf.claims_required.get_or_insert_with(Vec::new).push(requirement);
+    Ok(())
+}
+
+/// `auth_jwt_require_header NAME OPERATOR VALUE;`
+fn auth_jwt_require_header(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
+    let requirement = token_requirement(cf, Part::Header)?;
+    conf.headers_required.get_or_insert_with(Vec::new).push(requirement);
+    Ok(())
+}
+
+/// `PATH OPERATOR $variable|json=TEXT|TEXT`
+fn token_requirement(cf: Conf<'_>, part: Part) -> Result<TokenRequirement, ConfError> {
+    let (directive, [path, operator, word]) = words(cf)?;
+    let quoted = |word| format!("\"{}\"", printable(word));
+    let path = core::str::from_utf8(path)
+        .ok()
+        // A variable would be taken for a name that no token has.
+        .filter(|path| !path.starts_with('$'))
+        .and_then(Path::parse)
+        .ok_or_else(|| ConfError(format!("invalid path {}", quoted(path))))?;
+    let (operator, negated) = core::str::from_utf8(operator)
+        .ok()
+        .and_then(Operator::from_name)
+        .ok_or_else(|| ConfError(format!("unknown operator {}", quoted(operator))))?;
+    let comparison = Comparison { part, path, operator, negated };
+    let text = core::str::from_utf8(word).map_err(|_| invalid_value(directive, word))?;
+    let json = text.strip_prefix("json=").map(|text| {
+        Json::parse(text.as_bytes())
+            .map_err(|_| ConfError(format!("{} is not strict JSON", quoted(word))))
+    });
+    let has_variable = match (json.is_some(), operator) {
+        (false, Operator::Match) | (true, _) => names_variable(word),
+        // nginx says what is wrong with a lone dollar sign.
+        (false, _) => word.contains(&b'$'),
+    };
+    let operand = match (json.transpose()?, operator) {
+        (_, Operator::Match) if has_variable => {
+            return Err(ConfError(format!("no pattern may hold a variable: {}", quoted(word))));
+        }
+        (Some(_), _) if has_variable => {
+            return Err(ConfError(format!(
+                "no variable may stand in \"json=\", write \"$\" as \"\\u0024\": {}",
+                quoted(word)
+            )));
+        }
+        (None, _) if has_variable => {
+            let operand = cf.compile(word).ok_or_else(|| invalid_value(directive, word))?;
+            return Ok(TokenRequirement::Variable(VariableRequirement { comparison, operand }));
+        }
+        (Some(json), Operator::Match) => match json.root().as_str() {
+            Some(text) => Operand::Pattern(pattern(&text)?),
+            None => Operand::Json(json),
+        },
+        (Some(json), _) => Operand::Json(json),
+        (None, Operator::Match) => Operand::Pattern(pattern(text)?),
+        (None, _) => Operand::Text(text.to_owned()),
+    };
+    match operator.misses(&operand) {
+        None => Ok(TokenRequirement::Constant(requirement::Requirement { comparison, operand })),
+        Some(wanted) => Err(ConfError(format!(
+            "operator \"{}\" needs {wanted}, not {}",
+            operator.name(),
+            quoted(word)
+        ))),
+    }
+}
+
+fn pattern(text: &str) -> Result<Pattern, ConfError> {
+    Pattern::new(text).map_err(|error| {
+        ConfError(format!("pattern \"{}\": {}", printable(text.as_bytes()), error))
+    })
+}
+
+/// Whether nginx would see a variable there; in a pattern a dollar sign may also end a line.
+fn names_variable(word: &[u8]) -> bool {
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'{');
+    word.windows(2).any(|pair| matches!(pair, [b'$', next] if is_name(next)))
 }
 
 /// `auth_jwt_www_authenticate on|off|STRING;`

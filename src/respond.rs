@@ -46,7 +46,7 @@ pub(crate) fn set_cookie(request: Request<'_>, conf: &LocationConf) {
     }
     let Some(cookie) = conf.cookie() else { return };
     let token = outcomes(request).find_map(|(_, outcome)| match outcome {
-        Outcome { verdict: Ok(claims), token_from_url: Some(token) } => Some((claims, token)),
+        Ok(Outcome { verdict: Ok(claims), token_from_url: Some(token) }) => Some((claims, token)),
         _ => None,
     });
     let Some((claims, token)) = token else { return };

@@ -5,10 +5,11 @@ use std::rc::Rc;
 
 use ojwt_core::claims::Claims;
 use ojwt_core::denial::Denial;
+use ojwt_core::requirement::Part;
 use ojwt_core::{path, transport};
 
-use crate::conf::{LocationConf, NamedValue, Part, Used};
-use crate::context::{Outcome, choosing, outcome, outcomes, overruled};
+use crate::conf::{LocationConf, NamedValue, Used};
+use crate::context::{Outcome, choosing, outcome, outcomes, overruled, shown};
 use crate::fence;
 use crate::fence::request::Request;
 use crate::fence::variable::Value;
@@ -86,8 +87,9 @@ fn status<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
         conf.gate().and_then(|gate| outcomes(request).find(|(asked, _)| Rc::ptr_eq(asked, gate)));
     let text = match here.or_else(|| outcomes(request).last()) {
         None => "",
-        Some((_, Outcome { verdict: Ok(_), .. })) => "ok",
-        Some((_, Outcome { verdict: Err(denial), .. })) => denial.code(),
+        Some((_, Ok(Outcome { verdict: Ok(_), .. }))) => "ok",
+        Some((_, Ok(Outcome { verdict: Err(denial), .. }))) => denial.code(),
+        Some((_, Err(denial))) => denial.code(),
     };
     Value::Text(text.as_bytes())
 }
@@ -161,11 +163,7 @@ fn value_at<'r, N: AsRef<str>>(
         return text.map_or(Value::Missing, |text| copied(request, &text));
     }
     let Some(claims) = verified(request, conf) else { return Value::Missing };
-    let json = match part {
-        Part::Header => claims.header().json(),
-        Part::Claims => claims.json(),
-    };
-    match path::lookup(json, names).map(path::render) {
+    match path::lookup(part.of(claims), names).map(path::render) {
         None => Value::Missing,
         Some(Cow::Borrowed(text)) => Value::Text(text.as_bytes()),
         Some(Cow::Owned(text)) => copied(request, &text),
@@ -176,8 +174,11 @@ fn copied<'r>(request: Request<'r>, text: &str) -> Value<'r> {
     request.copy(text.as_bytes()).map_or(Value::Missing, Value::Text)
 }
 
-/// The claims of the request's token, if it is good.
+/// The claims of the request's token, if it is good, or of the one that a gate is comparing now.
 fn verified<'r>(request: Request<'r>, conf: &'r LocationConf) -> Option<&'r Claims> {
+    if let Some(claims) = shown(request) {
+        return Some(claims);
+    }
     outcome(request, conf.claims_gate()?).ok()?.verdict.as_ref().ok()
 }
 

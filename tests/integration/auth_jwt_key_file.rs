@@ -118,10 +118,15 @@ fn path_is_relative_to_the_configuration_file() {
 
 #[test]
 fn key_of_an_unknown_kind_in_a_jwk_set_is_skipped_with_a_warning() {
+    // Some issuers publish what others encrypt to.
+    let mut with_use_enc = to_jwk(&FORGER.material().unwrap(), None, None);
+    with_use_enc["use"] = json!("enc");
+    with_use_enc["alg"] = json!("RSA-OAEP");
     let jwks = json!({"keys": [
         {"kty": "AKP", "pub": "AA"},
         {"kty": "OKP", "crv": "X25519", "x": "AA"},
-        {"kty": "RSA", "use": "enc"},
+        {"kty": "RSA", "use": "tls"},
+        with_use_enc,
         to_jwk(&ISSUER.material().unwrap(), None, None),
     ]});
     let text = Nginx::builder()
@@ -132,7 +137,8 @@ fn key_of_an_unknown_kind_in_a_jwk_set_is_skipped_with_a_warning() {
         "[warn]",
         "key file \"keys.jwks\": key 0: skipped: unknown \"kty\" in nginx.conf:",
         "key 1: skipped: unknown \"crv\"",
-        "key 2: skipped: \"use\" is not \"sig\"",
+        "key 2: skipped: \"use\" is neither \"sig\" nor \"enc\"",
+        "key 3: skipped: for decryption",
     ] {
         assert!(text.contains(message), "{text}");
     }

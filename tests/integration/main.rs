@@ -21,6 +21,8 @@ mod auth_jwt_leeway;
 mod auth_jwt_max_token_size;
 mod auth_jwt_phase;
 mod auth_jwt_require;
+mod auth_jwt_require_claim;
+mod auth_jwt_require_header;
 mod auth_jwt_type;
 mod auth_jwt_www_authenticate;
 mod claim_variables;

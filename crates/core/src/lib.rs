@@ -5,7 +5,9 @@
 //!
 //! [`compact`] splits it, [`header`] reads what it says of itself, [`keys`] names the keys that may
 //! have signed it, [`signature`] checks that one did, [`claims`] reads what it claims, and
-//! [`policy`] decides whether that is good here and now. [`jwe`] decrypts a token that is encrypted.
+//! [`policy`] decides whether that is good here and now: by time and host, and by each
+//! [`requirement`] that is made of a value at the end of a [`path`]. [`jwe`] decrypts a token that is
+//! encrypted.
 //!
 //! Time, host, keys and limits are arguments: the crate does no I/O, reads no clock and keeps no
 //! state between calls. Nothing of a token is believed before its signature is checked, and the

@@ -1,5 +1,6 @@
 //! Looking values up by the way to them, and rendering them as text.
 
+use core::fmt;
 use std::borrow::Cow;
 
 use crate::json::{Json, Object, Value};
@@ -36,6 +37,25 @@ impl Path {
         self.0.iter().try_fold(json.root(), |value, step| match step {
             Step::Member(name) => value.as_object()?.member(name),
             Step::Element(index) => value.as_array()?.nth(*index),
+        })
+    }
+}
+
+/// As a directive writes it.
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let [Step::Member(name)] = self.0.as_slice()
+            && !name.is_empty()
+            && !name.starts_with(['.', '['])
+        {
+            return f.write_str(name);
+        }
+        self.0.iter().try_for_each(|step| match step {
+            Step::Member(name) if name.is_empty() || name.contains(['.', '[', ']', '"']) => {
+                write!(f, ".\"{name}\"")
+            }
+            Step::Member(name) => write!(f, ".{name}"),
+            Step::Element(index) => write!(f, "[{index}]"),
         })
     }
 }
@@ -145,6 +165,14 @@ mod tests {
             let found = Path::parse(path).unwrap().find(&json).map(Value::text);
             assert_eq!(found, value, "{path}");
         }
+    }
+
+    #[test]
+    fn paths_are_shown_as_they_are_written() {
+        for path in ["sub", "a.b", ".a.b[1]", ".\"a.b\".c", "[0][1]", ".\"\"", "https://x/y"] {
+            assert_eq!(Path::parse(path).unwrap().to_string(), path);
+        }
+        assert_eq!(Path::parse(".sub").unwrap().to_string(), "sub");
     }
 
     #[test]

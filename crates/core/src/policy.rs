@@ -57,11 +57,15 @@ impl Policy {
                 }
             }
         }
-        if self.requirements.iter().all(|requirement| requirement.is_met(claims)) {
-            Ok(())
-        } else {
-            Err(Denial::ClaimRejected)
+        match self.unmet(claims) {
+            None => Ok(()),
+            Some(_) => Err(Denial::ClaimRejected),
         }
+    }
+
+    /// The first requirement that is not met, for the operator's log.
+    pub fn unmet(&self, claims: &Claims) -> Option<&Requirement> {
+        self.requirements.iter().find(|requirement| !requirement.is_met(claims))
     }
 }
 

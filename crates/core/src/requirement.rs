@@ -76,6 +76,42 @@ impl Operator {
         };
         Some((operator, negated))
     }
+
+    /// The name that the operator has in a directive.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Eq => "eq",
+            Self::Gt => "gt",
+            Self::Ge => "ge",
+            Self::Lt => "lt",
+            Self::Le => "le",
+            Self::In => "in",
+            Self::Any => "any",
+            Self::Match => "match",
+        }
+    }
+
+    /// What the operand must be, where this one is something else, so that no value at all could be
+    /// compared with it.
+    pub fn misses(self, operand: &Operand) -> Option<&'static str> {
+        let is_text = matches!(operand, Operand::Text(_));
+        let json = match operand {
+            Operand::Json(json) => Some(kind(json.root())),
+            Operand::Text(_) | Operand::Pattern(_) => None,
+        };
+        let (wanted, fits) = match self {
+            Self::Eq | Self::Any => ("a value", is_text || json.is_some()),
+            Self::Gt | Self::Ge | Self::Lt | Self::Le => (
+                "a number or a string",
+                is_text || matches!(json, Some(Kind::Number(_) | Kind::String)),
+            ),
+            Self::In => {
+                ("an array or an object in JSON", matches!(json, Some(Kind::Array | Kind::Object)))
+            }
+            Self::Match => ("a regular expression", matches!(operand, Operand::Pattern(_))),
+        };
+        (!fits).then_some(wanted)
+    }
 }
 
 /// What a value is compared with.
@@ -91,8 +127,10 @@ pub enum Operand {
 
 impl Operand {
     /// The value of a variable: JSON where it is an array, an object or a quoted string, else text.
+    ///
+    /// `None` where there is nothing to compare with: it is empty, or not UTF-8.
     pub fn of_variable(value: &[u8]) -> Option<Self> {
-        let text = core::str::from_utf8(value).ok()?;
+        let text = core::str::from_utf8(value).ok().filter(|text| !text.is_empty())?;
         if text.trim_start().starts_with(['[', '{', '"'])
             && let Ok(json) = Json::parse(value)
         {
@@ -152,6 +190,18 @@ impl Comparison {
         let value = self.path.find(self.part.of(claims));
         let holds = value.and_then(|value| holds(value, self.operator, operand));
         holds.is_some_and(|holds| holds != self.negated)
+    }
+}
+
+/// For the operator's log: of the token only where it looks, never what it finds.
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = match self.part {
+            Part::Header => "header",
+            Part::Claims => "claim",
+        };
+        let not = if self.negated { "!" } else { "" };
+        write!(f, "{part} {} {not}{}", self.path, self.operator.name())
     }
 }
 
@@ -428,6 +478,42 @@ mod tests {
         assert_eq!(Operand::of_variable(b"[1"), Some(text("[1")));
         assert_eq!(Operand::of_variable(b"12"), Some(text("12")));
         assert_eq!(Operand::of_variable(b"\xff"), None);
+        assert_eq!(Operand::of_variable(b""), None);
+    }
+
+    #[test]
+    fn operands_that_nothing_can_be_compared_with_are_told() {
+        let pattern = Operand::Pattern(Pattern::new("x").unwrap());
+        for (operator, operand, is_possible) in [
+            (Operator::In, text("[1]"), false),
+            (Operator::In, json("\"a\""), false),
+            (Operator::In, json("[]"), true),
+            (Operator::In, json("{}"), true),
+            (Operator::Gt, json("[1]"), false),
+            (Operator::Le, json("null"), false),
+            (Operator::Lt, json("1"), true),
+            (Operator::Ge, text("a"), true),
+            (Operator::Match, text("x"), false),
+            (Operator::Match, pattern.clone(), true),
+            (Operator::Eq, pattern, false),
+            (Operator::Eq, json("null"), true),
+            (Operator::Any, json("{}"), true),
+            (Operator::Any, text("a"), true),
+        ] {
+            assert_eq!(
+                operator.misses(&operand).is_none(),
+                is_possible,
+                "{operator:?} {operand:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn comparison_is_shown_without_any_value() {
+        let path = Path::parse(".a[0]").unwrap();
+        let (part, operator) = (Part::Claims, Operator::Match);
+        let comparison = Comparison { part, path, operator, negated: true };
+        assert_eq!(comparison.to_string(), "claim .a[0] !match");
     }
 
     #[test]

@@ -54,20 +54,30 @@ impl Verifier {
         keys: &[Arc<KeySet>],
         at: &Circumstances<'_>,
     ) -> Result<Claims, Denial> {
+        let claims = self.authenticate(token, keys)?;
+        self.policy.check(&claims, at)?;
+        Ok(claims)
+    }
+
+    /// All of [`Verifier::verify`] but the last step, [`Policy::check`]: for a caller that takes it
+    /// himself, to say more of what fails in it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Verifier::verify`].
+    pub fn authenticate(&self, token: &[u8], keys: &[Arc<KeySet>]) -> Result<Claims, Denial> {
         if keys.iter().all(|keys| keys.is_empty()) {
             return Err(Denial::NoKey);
         }
-        let claims = match self.token_type {
-            TokenType::Signed => self.claims_of_jws(token, keys)?,
-            TokenType::Encrypted => Claims::of(self.decrypt(token, keys)?.into())?,
+        match self.token_type {
+            TokenType::Signed => self.claims_of_jws(token, keys),
+            TokenType::Encrypted => Claims::of(self.decrypt(token, keys)?.into()),
             TokenType::Nested => {
                 let jws = self.decrypt(token, keys)?.into_enclosed()?;
                 let claims = self.claims_of_jws(&jws, keys)?;
-                claims.enclosed_in(String::from_utf8(jws).map_err(|_| Defect::Base64)?)
+                Ok(claims.enclosed_in(String::from_utf8(jws).map_err(|_| Defect::Base64)?))
             }
-        };
-        self.policy.check(&claims, at)?;
-        Ok(claims)
+        }
     }
 
     fn claims_of_jws(&self, token: &[u8], keys: &[Arc<KeySet>]) -> Result<Claims, Denial> {

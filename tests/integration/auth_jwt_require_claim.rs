@@ -1,0 +1,409 @@
+//! `auth_jwt_require_claim`: what the claims of a token must be.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::harness::{FORGER, Nginx, now, signed_by, token};
+
+fn oracle(http: &str, server: &str) -> Nginx {
+    Nginx::builder()
+        .http(&format!("auth_jwt_key_file issuer.pem; large_client_header_buffers 4 32k; {http}"))
+        .server(server)
+        .start()
+}
+
+/// A location for each of the requirements, `/0` and so on.
+fn locations(requirements: &[&str]) -> String {
+    let requirements = requirements.iter().enumerate();
+    requirements
+        .map(|(index, words)| {
+            format!(
+                "location = /{index} {{ auth_jwt_require_claim {words}; return 200 $ojwt_status$decoded_ojwt; }}"
+            )
+        })
+        .collect()
+}
+
+fn verdict(nginx: &Nginx, target: &str, claims: &Value) -> String {
+    let bearer = format!("Authorization: Bearer {}", token(claims.clone()));
+    nginx.get_with(target, &[&bearer]).body
+}
+
+fn is_met(nginx: &Nginx, target: &str, claims: &Value) -> bool {
+    let body = verdict(nginx, target, claims);
+    let is_met = body != "failed: claim rejected";
+    assert!(!is_met || body == claims.to_string().as_str(), "{target} with {claims}: {body}");
+    is_met
+}
+
+#[test]
+fn every_operator_narrows_and_its_negation_is_the_contrary() {
+    let cases = [
+        ("eq admin", json!("admin"), Some(true)),
+        ("eq admin", json!("Admin"), Some(false)),
+        ("eq 5", json!(5), Some(true)),
+        ("eq json=5", json!("5"), None),
+        ("eq true", json!(true), Some(true)),
+        ("eq 'json={\"a\": [1, null]}'", json!({"a": [1, null]}), Some(true)),
+        ("eq admin", json!(["admin"]), None),
+        ("gt 17", json!(18), Some(true)),
+        ("gt 18", json!(18), Some(false)),
+        ("gt b", json!("c"), Some(true)),
+        ("gt 17", json!(null), None),
+        ("ge 18", json!(18), Some(true)),
+        ("ge json=18.5", json!(18), Some(false)),
+        ("lt 18", json!(17.5), Some(true)),
+        ("lt 18", json!(true), None),
+        ("le 18", json!(18), Some(true)),
+        ("le 18", json!([1]), None),
+        ("in 'json=[\"a\",\"b\"]'", json!("b"), Some(true)),
+        ("in 'json=[\"a\",\"b\"]'", json!("c"), Some(false)),
+        ("in 'json={\"a\":0}'", json!("a"), Some(true)),
+        ("in 'json={\"a\":0}'", json!(1), None),
+        ("any 'json=[\"a\",\"b\"]'", json!(["x", "b"]), Some(true)),
+        ("any 'json=[\"a\",\"b\"]'", json!([]), Some(false)),
+        ("any b", json!(["x", "b"]), Some(true)),
+        ("any b", json!({"b": 1}), None),
+        ("match '^[a-f0-9]{4}$'", json!("beef"), Some(true)),
+        ("match '^[a-f0-9]{4}$'", json!("beef1"), Some(false)),
+        ("match 'json=\"^b|c$\"'", json!("xc"), Some(true)),
+        ("match [0-9]", json!(5), None),
+    ];
+    let requirements: Vec<String> = cases
+        .iter()
+        .flat_map(|(words, _, _)| [format!("v {words}"), format!("v !{words}")])
+        .collect();
+    let requirements: Vec<&str> = requirements.iter().map(String::as_str).collect();
+    let nginx = oracle("", &locations(&requirements));
+    for (index, (words, value, expected)) in cases.iter().enumerate() {
+        let claims = json!({"v": value});
+        for (target, contrary) in [(2 * index, false), (2 * index + 1, true)] {
+            let met = is_met(&nginx, &format!("/{target}"), &claims);
+            let expected = expected.is_some_and(|expected| expected != contrary);
+            assert_eq!(met, expected, "{value} {words}, contrary: {contrary}");
+        }
+    }
+}
+
+#[test]
+fn missing_claim_meets_nothing_negated_or_not() {
+    let requirements = ["v eq a", "v !eq a", "v !in 'json={}'", "v !match a", ".v.w !any a"];
+    let nginx = oracle("", &locations(&requirements));
+    for (index, requirement) in requirements.iter().enumerate() {
+        for claims in [json!({}), json!({"v": null})] {
+            assert!(!is_met(&nginx, &format!("/{index}"), &claims), "{requirement}");
+        }
+    }
+}
+
+#[test]
+fn paths_lead_into_objects_and_arrays() {
+    let nginx = oracle(
+        "",
+        &locations(&[
+            ".realm_access.roles any admin",
+            ".realm_access.roles[0] eq user",
+            "a.b eq plain",
+            "'.\"a.b\"' eq plain",
+        ]),
+    );
+    let good = json!({"realm_access": {"roles": ["user", "admin"]}, "a.b": "plain"});
+    let bad = json!({"realm_access": {"roles": ["guest"]}, "a": {"b": "plain"}});
+    for index in 0..4 {
+        assert!(is_met(&nginx, &format!("/{index}"), &good), "{index}");
+        assert!(!is_met(&nginx, &format!("/{index}"), &bad), "{index}");
+    }
+}
+
+#[test]
+fn all_requirements_of_a_level_count_the_same_claim_twice_included() {
+    let nginx = oracle(
+        "",
+        "auth_jwt_require_claim age ge 18; auth_jwt_require_claim age lt 65;
+         auth_jwt_require_claim sub !eq root;
+         location / { return 200 $decoded_ojwt; }",
+    );
+    assert!(is_met(&nginx, "/", &json!({"age": 20, "sub": "me"})));
+    for claims in [
+        json!({"age": 17, "sub": "me"}),
+        json!({"age": 65, "sub": "me"}),
+        json!({"age": 20, "sub": "root"}),
+        json!({"age": 20}),
+    ] {
+        assert!(!is_met(&nginx, "/", &claims), "{claims}");
+    }
+}
+
+#[test]
+fn inner_requirements_replace_outer_ones_of_the_same_directive() {
+    let nginx = oracle(
+        "auth_jwt_require_claim a eq 1; auth_jwt_require_header alg eq RS256;",
+        "location = /inherits { return 200 $decoded_ojwt; }
+         location = /replaces { auth_jwt_require_claim b eq 1; return 200 $decoded_ojwt; }
+         location = /header { auth_jwt_require_header alg eq ES256; return 200 $decoded_ojwt; }",
+    );
+    let (a, b) = (json!({"a": 1}), json!({"b": 1}));
+    for (target, claims, expected) in [
+        ("/inherits", &a, true),
+        ("/inherits", &b, false),
+        ("/replaces", &a, false),
+        ("/replaces", &b, true),
+        ("/header", &a, false),
+    ] {
+        assert_eq!(is_met(&nginx, target, claims), expected, "{target} {claims}");
+    }
+}
+
+#[test]
+fn variables_are_compared_as_json_or_as_text() {
+    let nginx = oracle(
+        "map $request_method $roles { GET '[\"reader\", \"admin\"]'; default '[]'; }",
+        &locations(&[
+            "sub eq $cookie_user",
+            "level ge $arg_level",
+            "roles any $roles",
+            "sub in $roles",
+            "sub eq user-$arg_name",
+            "sub !eq $arg_banned",
+            "sub eq $arg_json",
+        ]),
+    );
+    let jwt = token(json!({"sub": "user-7", "level": 5, "roles": ["admin"]}));
+    for (target, cookie, expected) in [
+        ("/0", "user=user-7", true),
+        ("/0", "user=user-8", false),
+        ("/0", "other=user-7", false),
+        ("/1?level=5", "", true),
+        ("/1?level=6", "", false),
+        ("/1?level=five", "", false),
+        ("/1", "", false),
+        ("/2", "", true),
+        ("/3", "", false),
+        ("/4?name=7", "", true),
+        ("/4?name=8", "", false),
+        ("/5?banned=user-8", "", true),
+        ("/5?banned=user-7", "", false),
+        ("/6?json=\"user-7\"", "", true),
+        ("/6?json=[\"user-7\"]", "", false),
+    ] {
+        let headers = [format!("Authorization: Bearer {jwt}"), format!("Cookie: {cookie}")];
+        let body = nginx.get_with(target, &[&headers[0], &headers[1]]).body;
+        assert_eq!(!body.contains("failed"), expected, "{target} {cookie}: {body}");
+    }
+}
+
+#[test]
+fn variable_that_is_empty_meets_nothing_negated_or_not() {
+    let nginx = oracle("", &locations(&["sub eq $arg_x", "sub !eq $arg_x", "sub !any $arg_x"]));
+    for index in 0..3 {
+        for sub in ["", "me"] {
+            assert!(!is_met(&nginx, &format!("/{index}"), &json!({"sub": sub})), "{index} {sub}");
+        }
+    }
+}
+
+#[test]
+fn variables_may_refer_to_the_claims_that_are_compared() {
+    let nginx = oracle(
+        "map $jwt_claim_tier $limit { gold 100; default 10; }
+         map $jwt_header_alg $names { RS256 '[\"a\"]'; default '[]'; }
+         auth_jwt_claim_set $owner info owner;",
+        &locations(&["aud eq $jwt_claim_azp", "n le $limit", "sub in $names", "sub eq $owner"]),
+    );
+    for (target, claims, expected) in [
+        ("/0", json!({"aud": "x", "azp": "x"}), true),
+        ("/0", json!({"aud": "x", "azp": "y"}), false),
+        ("/0", json!({"aud": "x"}), false),
+        ("/1", json!({"n": 50, "tier": "gold"}), true),
+        ("/1", json!({"n": 50, "tier": "iron"}), false),
+        ("/2", json!({"sub": "a"}), true),
+        ("/2", json!({"sub": "b"}), false),
+        ("/3", json!({"sub": "a", "info": {"owner": "a"}}), true),
+        ("/3", json!({"sub": "a", "info": {"owner": "b"}}), false),
+    ] {
+        assert_eq!(is_met(&nginx, target, &claims), expected, "{target} {claims}");
+    }
+}
+
+#[test]
+fn claims_that_are_shown_while_they_are_compared_are_hidden_if_they_fail() {
+    let nginx = oracle(
+        "",
+        "location / {
+             auth_jwt_require_claim aud eq $jwt_claim_azp;
+             return 200 \"$decoded_ojwt|$jwt_claim_sub|$jwt_claims\";
+         }",
+    );
+    let claims = json!({"aud": "x", "azp": "y", "sub": "me"});
+    assert_eq!(verdict(&nginx, "/", &claims), "failed: claim rejected||");
+}
+
+#[test]
+fn requirement_that_asks_its_own_gate_denies_and_is_not_remembered() {
+    let nginx = oracle(
+        "",
+        "location = /verdict {
+             auth_jwt_require_claim sub !eq $decoded_ojwt; return 200 $decoded_ojwt;
+         }
+         location = /token {
+             auth_jwt realm token=$jwt_claim_sub; try_files /none =404;
+         }
+         location = /mutual {
+             auth_jwt realm; auth_jwt_require_claim sub !eq $decoded_ojwt$arg_x;
+             try_files /none =404;
+         }",
+    );
+    assert_eq!(verdict(&nginx, "/verdict", &json!({"sub": "me"})), "failed: internal error");
+    nginx.wait_for_log("ojwt: internal error: claim sub !eq");
+    let bearer = format!("Authorization: Bearer {}", token(json!({"sub": "me"})));
+    assert_eq!(nginx.get_with("/token", &[&bearer]).status, 401);
+    assert_eq!(nginx.get_with("/mutual", &[&bearer]).status, 500);
+    assert_eq!(verdict(&nginx, "/verdict", &json!({})), "failed: internal error");
+}
+
+#[test]
+fn requirement_is_compared_anew_where_a_redirect_leads() {
+    let nginx = Nginx::builder()
+        .file("html/admin/page", "secret")
+        .http(
+            "auth_jwt_key_file issuer.pem;
+             map $uri $wanted { volatile; ~^/admin/ admin; default user; }",
+        )
+        .server(
+            "auth_jwt realm; auth_jwt_require_claim role eq $wanted;
+             location = / { try_files /none /admin/page; }
+             location /admin/ { }",
+        )
+        .start();
+    let get = |target: &str, role: &str| {
+        let bearer = format!("Authorization: Bearer {}", token(json!({"role": role})));
+        nginx.get_with(target, &[&bearer]).status
+    };
+    assert_eq!(get("/", "user"), 401);
+    assert_eq!(get("/", "admin"), 401);
+    assert_eq!(get("/admin/page", "admin"), 200);
+    assert_eq!(get("/admin/page", "user"), 401);
+}
+
+#[test]
+fn refusal_is_401_and_told_by_status_and_log_without_the_value() {
+    let nginx = Nginx::builder()
+        .file("html/index.html", "content")
+        .http(
+            "auth_jwt_key_file issuer.pem;
+             log_format status '$status $ojwt_status'; access_log access.log status;",
+        )
+        .server(
+            "auth_jwt realm;
+             location = /constant { auth_jwt_require_claim .a[0] !match ^secret; }
+             location = /variable { auth_jwt_require_claim sub eq $arg_sub; }",
+        )
+        .start();
+    let bearer =
+        format!("Authorization: Bearer {}", token(json!({"a": ["secret-1"], "sub": "secret-2"})));
+    for target in ["/constant", "/variable?sub=secret-3"] {
+        let response = nginx.get_with(target, &[&bearer]);
+        assert_eq!(response.status, 401);
+        let challenge = "Bearer realm=\"realm\", error=\"invalid_token\"";
+        assert_eq!(response.header("WWW-Authenticate"), Some(challenge));
+    }
+    nginx.wait("two lines", || nginx.file("access.log").lines().count() == 2);
+    assert_eq!(nginx.file("access.log"), "401 claim_rejected\n401 claim_rejected\n");
+    let log = nginx.error_log();
+    assert!(log.contains("[info]"), "{log}");
+    assert_eq!(log.matches("ojwt: claim rejected: claim .a[0] !match, client:").count(), 1);
+    assert_eq!(log.matches("ojwt: claim rejected: claim sub eq, client:").count(), 1);
+    assert!(!log.contains("secret"), "{log}");
+}
+
+#[test]
+fn no_requirement_makes_up_for_another_check() {
+    let nginx = oracle(
+        "",
+        &locations(&["exp lt 1", "exp !eq json=[1]", "sub eq $jwt_claim_sub", "v eq $arg_v"]),
+    );
+    let expired = json!({"exp": 0, "sub": "me", "v": 1});
+    let elsewhere = json!({"host": "other.example", "exp": 0.5, "sub": "me"});
+    for target in ["/0", "/1", "/2", "/3?v=1"] {
+        assert_eq!(verdict(&nginx, target, &expired), "failed: token expired");
+        assert_eq!(verdict(&nginx, target, &elsewhere), "failed: token expired");
+        let forged = signed_by(&FORGER, &json!({"exp": now() + 60, "sub": "me", "v": 1}));
+        let body = nginx.get_with(target, &[&format!("Authorization: Bearer {forged}")]).body;
+        assert_eq!(body, "failed: signature mismatch");
+        assert_eq!(nginx.get(target).body, "failed: no token");
+    }
+}
+
+#[test]
+fn cookie_is_set_only_if_the_requirement_is_met() {
+    let nginx = oracle("", &locations(&["sub eq $arg_sub"]));
+    let jwt = token(json!({"sub": "me"}));
+    assert_eq!(nginx.get(&format!("/0?sub=you&jwt={jwt}")).header("Set-Cookie"), None);
+    assert!(nginx.get(&format!("/0?sub=me&jwt={jwt}")).header("Set-Cookie").is_some());
+}
+
+#[test]
+fn exploding_pattern_on_a_token_of_the_largest_size_takes_no_time() {
+    let nginx =
+        oracle("", &locations(&["v match '^(a+)+$'", "v match '(a|aa)+b'", "v match '(.*)*x'"]));
+    let claims = json!({"v": format!("{}!", "a".repeat(11_800))});
+    assert!(token(claims.clone()).len() > 16_000);
+    let start = Instant::now();
+    for index in 0..3 {
+        assert!(!is_met(&nginx, &format!("/{index}"), &claims));
+    }
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+}
+
+#[test]
+fn mistakes_are_refused_with_file_line_and_reason() {
+    for (words, message) in [
+        ("", "invalid number of arguments in \"auth_jwt_require_claim\" directive"),
+        ("sub eq", "invalid number of arguments"),
+        ("sub eq a b", "invalid number of arguments"),
+        ("'' eq a", "invalid path \"\""),
+        (".a. eq a", "invalid path \".a.\""),
+        ("$arg_x eq a", "invalid path \"$arg_x\""),
+        ("sub == a", "unknown operator \"==\""),
+        ("sub ne a", "unknown operator \"ne\""),
+        ("sub !!eq a", "unknown operator \"!!eq\""),
+        ("sub EQ a", "unknown operator \"EQ\""),
+        ("sub eq json=", "\"json=\" is not strict JSON"),
+        ("sub eq 'json={\"a\":1,\"a\":2}'", "is not strict JSON"),
+        ("sub eq json=[", "\"json=[\" is not strict JSON"),
+        ("sub eq 'json=\"$arg_a\"'", "no variable may stand in \"json=\""),
+        ("sub in abc", "operator \"in\" needs an array or an object in JSON, not \"abc\""),
+        ("sub in '[\"a\"]'", "operator \"in\" needs an array or an object in JSON"),
+        ("sub !in json=1", "operator \"in\" needs an array or an object in JSON, not \"json=1\""),
+        ("sub lt json=true", "operator \"lt\" needs a number or a string, not \"json=true\""),
+        ("sub match json=1", "operator \"match\" needs a regular expression, not \"json=1\""),
+        ("sub match (", "pattern \"(\": unclosed group"),
+        ("sub match $arg_x", "no pattern may hold a variable: \"$arg_x\""),
+        ("sub match ^${host}", "no pattern may hold a variable"),
+        ("sub match '(a{1000}){1000}'", "pattern \"(a{1000}){1000}\": "),
+        ("sub eq a$", "invalid variable name"),
+    ] {
+        let server = format!("\nauth_jwt_require_claim {words};");
+        let text = Nginx::builder().server(&server).refused();
+        assert!(text.contains(message), "{words}: {text}");
+        assert!(text.contains("[emerg]") && text.contains("nginx.conf:16"), "{words}: {text}");
+    }
+}
+
+#[test]
+fn unknown_variable_is_refused() {
+    let text = Nginx::builder().server("auth_jwt_require_claim sub eq $nosuch;").refused();
+    assert!(text.contains("[emerg] unknown \"nosuch\" variable"), "{text}");
+}
+
+#[test]
+fn is_allowed_at_every_level_and_not_in_if() {
+    let words = "auth_jwt_require_claim sub !eq 'json=\"\"';";
+    Nginx::builder()
+        .http(words)
+        .server(&format!("{words} location / {{ {words} limit_except GET {{ {words} }} }}"))
+        .accepted();
+    let text = Nginx::builder().server(&format!("if ($arg_a) {{ {words} }}")).refused();
+    assert!(text.contains("directive is not allowed here"), "{text}");
+}
