@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Writes jws.json: tokens that every part of the project must judge alike.
 
-Needs the `cryptography` package, which signs with OpenSSL, so that the tokens are made by another
-implementation than the one that verifies them. The keys are those of crates/core/tests/data.
-Run it again only to add a vector: signatures of ECDSA and RSA-PSS differ each time.
+Needs the `cryptography` package, which signs with OpenSSL, PyJWT and jwcrypto, so that the tokens are
+made by other implementations than the one that verifies them. The keys are those of
+crates/core/tests/data. A token that is there already stays if what it signs is the same, since
+signatures of ECDSA and RSA-PSS differ each time; without jws.json all are made anew.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import importlib.metadata
 import json
 import pathlib
 from typing import Any
 
+import jwt
+import jwcrypto.jwk
+import jwcrypto.jws
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
 
@@ -129,10 +134,16 @@ def pem(key: Any) -> str:
 
 
 VECTORS: list[dict[str, Any]] = []
+OLD = {}
+if (HERE / "jws.json").exists():
+    OLD = {vector["name"]: vector for vector in json.loads((HERE / "jws.json").read_text())}
 
 
 def vector(name: str, source: str, expect: str, text: str, keys: Any, **more: Any) -> None:
     keys = {"pem": keys} if isinstance(keys, str) else {"jwks": keys}
+    old = OLD.get(name, {}).get("token", "")
+    if old and old.rpartition(".")[0] == text.rpartition(".")[0]:
+        text = old
     VECTORS.append({"name": name, "source": source, **keys, "token": text, **more, "expect": expect})
 
 
@@ -250,7 +261,7 @@ vector(
 
 # Every algorithm, by name and by kind.
 
-OURS = "make.py"
+OURS = "make.py, signed by OpenSSL (cryptography)"
 ALGS = [f"{kind}{size}" for kind in ("HS", "RS", "PS") for size in HASHES]
 ALGS += ["ES256", "ES384", "ES512", "ES256K", "EdDSA"]
 KIDS = {alg: {"HS": "HS512", "RS": "RS256", "PS": "RS256"}.get(alg[:2], alg) for alg in ALGS}
@@ -268,6 +279,49 @@ for alg in ALGS:
     vector(f"{alg}, claims changed", OURS, "signature mismatch", root, jwks(jwk(alg)))
     stripped = good.rsplit(".", 1)[0] + "."
     vector(f"{alg}, signature stripped", OURS, "signature mismatch", stripped, jwks(jwk(alg)))
+
+# The same by libraries that make tokens, each with two twins that someone tampered with.
+
+
+def by_pyjwt(alg: str) -> str:
+    key = SECRET if alg.startswith("HS") else key_of(alg)
+    return jwt.encode(CLAIMS, key, algorithm=alg)
+
+
+def by_jwcrypto(alg: str) -> str:
+    if alg.startswith("HS"):
+        key = jwcrypto.jwk.JWK(**jwk(alg))
+    else:
+        key = jwcrypto.jwk.JWK()
+        key.import_from_pyca(key_of(alg))
+    jws = jwcrypto.jws.JWS(compact(CLAIMS))
+    jws.allowed_algs = [alg]
+    jws.add_signature(key, protected=compact({"alg": alg, "typ": "JWT"}))
+    return jws.serialize(compact=True)
+
+
+def damaged(text: str) -> str:
+    message, _, tag = text.rpartition(".")
+    raw = bytearray(unb64(tag))
+    raw[len(raw) // 2] ^= 1
+    return f"{message}.{b64(bytes(raw))}"
+
+
+for library, make in [("PyJWT", by_pyjwt), ("jwcrypto", by_jwcrypto)]:
+    version = importlib.metadata.version(library)
+    source = f"{library} {version}"
+    for alg in ALGS:
+        good = make(alg)
+        vector(f"{alg} by {library}", source, "ok", good, jwks(jwk(alg)))
+        # What is in the file, if that was kept.
+        good = VECTORS[-1]["token"]
+        twin = damaged(good)
+        name = f"{alg} by {library}, signature damaged"
+        VECTORS.append({**VECTORS[-1], "name": name, "token": twin, "expect": "signature mismatch"})
+        header, _, tag = good.split(".")
+        twin = f"{header}.{b64(compact(CLAIMS | {'sub': 'root'}))}.{tag}"
+        name = f"{alg} by {library}, claims changed"
+        VECTORS.append({**VECTORS[-1], "name": name, "token": twin})
 chain = (DATA / "chain.crt").read_text()
 vector("RS256 with a certificate", OURS, "ok", token("RS256"), chain)
 

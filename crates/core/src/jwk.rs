@@ -13,7 +13,6 @@ use crate::enc::{Enc, KeyAlg};
 use crate::json::{Object, Value};
 use crate::keys::KeyError;
 use crate::material::{Curve, Material};
-use crate::pem;
 
 /// A key of a JWK, with what restricts its use.
 #[derive(Debug)]
@@ -55,7 +54,7 @@ pub fn parse(value: Value<'_>) -> Result<Jwk, KeyError> {
         "RSA" => Material::Rsa { n: number(jwk, "n")?, e: number(jwk, "e")? },
         "EC" => elliptic(jwk)?,
         "OKP" => octet_key_pair(jwk)?,
-        "oct" => secret(jwk)?,
+        "oct" => Material::secret(bytes(jwk, "k")?)?,
         _ => return Err(KeyError::Unusable("unknown \"kty\"")),
     };
     if let Some(alg) = purpose.alg
@@ -221,15 +220,6 @@ fn octet_key_pair(jwk: Object<'_>) -> Result<Material, KeyError> {
         Some(_) => Err(KeyError::Unusable("unknown \"crv\"")),
         None => Err(KeyError::Member("crv")),
     }
-}
-
-fn secret(jwk: Object<'_>) -> Result<Material, KeyError> {
-    let secret = bytes(jwk, "k")?;
-    // What everyone can read is no secret.
-    if pem::is_public(&secret) {
-        return Err(KeyError::PublicKeyAsSecret);
-    }
-    Ok(Material::Secret(secret))
 }
 
 /// A `Base64urlUInt` (RFC 7518 section 2), without the leading zeros that some issuers add.

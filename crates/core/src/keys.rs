@@ -11,6 +11,7 @@ use crate::denial::{Defect, Denial};
 use crate::enc::KeyAlg;
 use crate::json::Json;
 use crate::jwk::{self, Jwk};
+use crate::keyval;
 use crate::material::{MAX_RSA_BITS, MIN_RSA_BITS, Material, SignatureVerifier};
 use crate::pem;
 
@@ -20,6 +21,9 @@ pub const MAX_CANDIDATES: usize = 16;
 /// The largest key file, in bytes: tens of thousands of keys.
 pub const MAX_KEY_FILE_SIZE: usize = 16 * 1024 * 1024;
 
+/// How many characters of a `kid` are shown where it is named as broken.
+const MAX_SHOWN_KID: usize = 64;
+
 /// The format of a key file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyFormat {
@@ -27,6 +31,8 @@ pub enum KeyFormat {
     Jwks,
     /// Public keys and certificates in PEM.
     Pem,
+    /// A JSON object of keys in PEM and shared secrets by `kid`: see [`keyval`].
+    Keyval,
 }
 
 /// Keys that are ready to verify and to decrypt.
@@ -163,8 +169,11 @@ impl KeySetBuilder {
         Self::default()
     }
 
-    /// Adds every usable key of a file, or none at all where it fails; the format is guessed where
-    /// none is given.
+    /// Adds every usable key of a file, or none at all where it fails.
+    ///
+    /// The format is guessed where none is given: JSON that is neither a JWK Set nor a JWK is
+    /// [`KeyFormat::Keyval`], in which a shared secret is taken where the format is given alone. Else
+    /// any JSON of texts (what a server says of an error) would be secrets that everyone knows.
     ///
     /// # Errors
     ///
@@ -174,13 +183,19 @@ impl KeySetBuilder {
         if file.len() > MAX_KEY_FILE_SIZE {
             return Err(KeyError::FileTooLarge);
         }
-        let format = format.unwrap_or(match file.trim_ascii_start().first() {
-            Some(b'{') => KeyFormat::Jwks,
-            _ => KeyFormat::Pem,
-        });
+        let json = || Json::parse_object(file).map_err(KeyError::Json);
         let usable = match format {
-            KeyFormat::Pem => read_pem(file)?,
-            KeyFormat::Jwks => self.read_jwks(file)?,
+            Some(KeyFormat::Jwks) => self.read_jwks(&json()?)?,
+            Some(KeyFormat::Keyval) => read_keyval(&json()?, Secrets::Taken)?,
+            None if file.trim_ascii_start().first() == Some(&b'{') => {
+                let json = json()?;
+                if json.member("keys").or(json.member("kty")).is_some() {
+                    self.read_jwks(&json)?
+                } else {
+                    read_keyval(&json, Secrets::Refused)?
+                }
+            }
+            Some(KeyFormat::Pem) | None => read_pem(file)?,
         };
         if usable.is_empty() {
             return Err(KeyError::NoKey);
@@ -206,8 +221,7 @@ impl KeySetBuilder {
         (self.keys, self.warnings)
     }
 
-    fn read_jwks(&mut self, file: &[u8]) -> Result<Vec<Usable>, KeyError> {
-        let json = Json::parse_object(file).map_err(KeyError::Json)?;
+    fn read_jwks(&mut self, json: &Json) -> Result<Vec<Usable>, KeyError> {
         let Some(keys) = json.member("keys") else {
             return self.read_jwk(0, jwk::parse(json.root())?);
         };
@@ -257,6 +271,25 @@ fn read_pem(file: &[u8]) -> Result<Vec<Usable>, KeyError> {
     let mut keys = Vec::new();
     for (index, material) in pem::parse(file)?.iter().enumerate() {
         keys.extend(verifiers(material, None, None).map_err(|error| error.in_key(index))?);
+    }
+    Ok(keys)
+}
+
+/// Whether a file may hold shared secrets.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Secrets {
+    Taken,
+    Refused,
+}
+
+fn read_keyval(json: &Json, secrets: Secrets) -> Result<Vec<Usable>, KeyError> {
+    let mut keys = Vec::new();
+    for (kid, material) in keyval::parse(json)? {
+        if secrets == Secrets::Refused && matches!(material, Material::Secret(_)) {
+            return Err(KeyError::GuessedSecret.in_key_named(&kid));
+        }
+        let usable = verifiers(&material, Some(&kid), None);
+        keys.extend(usable.map_err(|error| error.in_key_named(&kid))?);
     }
     Ok(keys)
 }
@@ -333,10 +366,19 @@ pub enum KeyError {
     },
     /// The secret of a JWK is a public key in PEM.
     PublicKeyAsSecret,
+    /// A text that would be a shared secret, in a file whose format is guessed.
+    GuessedSecret,
     /// A private key in PEM, where a public one is wanted.
     PrivateKey,
     /// A PEM block of another label.
     PemLabel,
+    /// One of several keys that have names.
+    InKeyNamed {
+        /// Its name in the file, made printable.
+        kid: String,
+        /// What is wrong with it.
+        error: Box<KeyError>,
+    },
     /// One of several keys.
     InKey {
         /// Its place in the file, from 0.
@@ -353,6 +395,16 @@ impl KeyError {
         match self {
             Self::InKey { .. } => self,
             error => Self::InKey { index, error: Box::new(error) },
+        }
+    }
+
+    /// Names the key of the file that has the error by its `kid`.
+    #[must_use]
+    pub fn in_key_named(self, kid: &str) -> Self {
+        let kid = kid.chars().take(MAX_SHOWN_KID).collect::<String>().escape_debug().to_string();
+        match self {
+            Self::InKey { error, .. } => Self::InKeyNamed { kid, error },
+            error => Self::InKeyNamed { kid, error: Box::new(error) },
         }
     }
 }
@@ -382,12 +434,16 @@ impl fmt::Display for KeyError {
             Self::PublicKeyAsSecret => {
                 f.write_str("the secret is a public key, which everyone knows")
             }
+            Self::GuessedSecret => {
+                f.write_str("a shared secret: for such a file the format \"keyval\" must be given")
+            }
             Self::PrivateKey => f.write_str(
                 "a private key: only its public key belongs here (otools make_pub_key extracts it)",
             ),
             Self::PemLabel => {
                 f.write_str("not a PEM block of PUBLIC KEY, RSA PUBLIC KEY or CERTIFICATE")
             }
+            Self::InKeyNamed { kid, error } => write!(f, "key \"{kid}\": {error}"),
             Self::InKey { index, error } => write!(f, "key {index}: {error}"),
         }
     }

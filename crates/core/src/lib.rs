@@ -32,6 +32,7 @@ pub mod jwe;
 pub mod jwk;
 mod key_wrap;
 pub mod keys;
+pub mod keyval;
 pub mod material;
 pub mod path;
 pub mod pem;

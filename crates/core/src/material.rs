@@ -16,6 +16,7 @@ use aws_lc_rs::{hmac, rsa};
 use crate::alg::Alg;
 use crate::base64url;
 use crate::keys::KeyError;
+use crate::pem;
 
 /// The smallest RSA modulus, in bits (RFC 7518 sections 3.3 and 3.5).
 pub const MIN_RSA_BITS: usize = 2048;
@@ -46,7 +47,7 @@ pub enum Material {
     },
     /// An Ed25519 public key (RFC 8032 section 5.1.5).
     Ed25519(Vec<u8>),
-    /// The secret of an HMAC. Only a JWK of the kind `oct` makes one: a public key never is.
+    /// A shared secret, of an HMAC or an encryption. Only [`Material::secret`] makes one of a file.
     Secret(Vec<u8>),
 }
 
@@ -126,6 +127,18 @@ impl Material {
             n: key.modulus().big_endian_without_leading_zero().to_vec(),
             e: key.exponent().big_endian_without_leading_zero().to_vec(),
         })
+    }
+
+    /// A shared secret.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::PublicKeyAsSecret`]: what everyone can read is no secret.
+    pub fn secret(secret: Vec<u8>) -> Result<Self, KeyError> {
+        if pem::is_public(&secret) {
+            return Err(KeyError::PublicKeyAsSecret);
+        }
+        Ok(Self::Secret(secret))
     }
 
     /// The algorithms that the key can verify; never empty.

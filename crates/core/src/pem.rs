@@ -1,5 +1,7 @@
 //! Public keys in PEM (RFC 7468): `SubjectPublicKeyInfo`, PKCS#1 and X.509 certificates.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use x509_cert::Certificate;
 use x509_cert::der::{Decode as _, Encode as _};
 use x509_cert::spki::SubjectPublicKeyInfoRef;
@@ -52,10 +54,22 @@ fn from_certificate_der(der: &[u8]) -> Result<Material, KeyError> {
     from_spki_der(&key.to_der().map_err(encoding)?)
 }
 
-/// Whether `bytes` are a public key or a certificate, in PEM or in DER: what everyone can read.
-pub(crate) fn is_public(bytes: &[u8]) -> bool {
+/// Whether `bytes` hold a block of PEM.
+pub(crate) fn is_pem(bytes: &[u8]) -> bool {
     bytes.windows(b"-----BEGIN ".len()).any(|bytes| bytes == b"-----BEGIN ")
-        || from_spki_der(bytes).is_ok()
+}
+
+/// Whether `bytes` are a public key or a certificate, in PEM, in DER or in what stands between the
+/// lines of PEM: what everyone can read.
+pub(crate) fn is_public(bytes: &[u8]) -> bool {
+    let text: Vec<u8> = bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    is_pem(bytes)
+        || is_public_der(bytes)
+        || STANDARD.decode(text).is_ok_and(|der| is_public_der(&der))
+}
+
+fn is_public_der(bytes: &[u8]) -> bool {
+    from_spki_der(bytes).is_ok()
         || from_certificate_der(bytes).is_ok()
         || Material::rsa_from_der(bytes).is_ok()
 }

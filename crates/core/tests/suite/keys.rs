@@ -7,7 +7,7 @@ use ojwt_core::denial::Defect;
 use ojwt_core::keys::{KeyError, MAX_CANDIDATES, MAX_KEY_FILE_SIZE};
 use ojwt_core::material::Material;
 use ojwt_core::sign::{self, SigningKey};
-use ojwt_core::{Alg, Denial, KeyFormat, KeySet, KeySetBuilder, base64url};
+use ojwt_core::{Alg, Denial, KeyAlg, KeyFormat, KeySet, KeySetBuilder, base64url};
 use serde_json::{Value, json};
 
 use crate::common::{
@@ -505,6 +505,141 @@ fn rejects_a_key_file_over_the_limit() {
     assert_eq!(load_error(file), KeyError::FileTooLarge);
 }
 
+// Keyval
+
+fn keyval_error(file: &Value) -> KeyError {
+    load(file.to_string(), Some(KeyFormat::Keyval)).expect_err("the file was accepted")
+}
+
+#[test]
+fn reads_keys_in_pem_and_secrets_by_their_kid() {
+    let certificate = String::from_utf8(data("ed25519.crt")).unwrap();
+    let text = "a secret of 64 characters, é one of them, which makes it longer";
+    let secret = SigningKey::read(oct(text.as_bytes()).to_string().as_bytes()).unwrap();
+    let file = json!({
+        "rsa": pem_of(Alg::RS256),
+        "ec": format!("\n {}", pem_of(Alg::ES256).replace('\n', "\r\n")),
+        "cert": certificate,
+        "s": text,
+        "": pem_of(Alg::ES384),
+    });
+    let (keys, warnings) = load(file.to_string(), Some(KeyFormat::Keyval)).unwrap();
+    assert_eq!(warnings, "");
+    let verifier = verifier(keys);
+    for (alg, kid) in [
+        (Alg::RS256, "rsa"),
+        (Alg::PS512, "rsa"),
+        (Alg::ES256, "ec"),
+        (Alg::EdDSA, "cert"),
+        (Alg::ES384, ""),
+    ] {
+        judge(&verifier, key(alg).sign(alg, Some(kid), PAYLOAD).unwrap()).unwrap();
+        judge(&verifier, key(alg).sign(alg, None, PAYLOAD).unwrap()).unwrap();
+        let misnamed = key(alg).sign(alg, Some("RSA"), PAYLOAD).unwrap();
+        assert_eq!(refusal(&verifier, misnamed), Denial::UnknownKey);
+        let of_another = key(alg).sign(alg, Some("s"), PAYLOAD).unwrap();
+        assert_eq!(refusal(&verifier, of_another), Denial::AlgorithmNotAllowed);
+    }
+    for alg in [Alg::HS256, Alg::HS384, Alg::HS512] {
+        judge(&verifier, secret.sign(alg, Some("s"), PAYLOAD).unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn guesses_keyval_where_json_is_neither_a_set_nor_a_jwk() {
+    let file = json!({"a": pem_of(Alg::ES256), "b": pem_of(Alg::RS256)}).to_string();
+    let verifier = verifier(key_set(format!(" \n{file}")));
+    judge(&verifier, key(Alg::ES256).sign(Alg::ES256, Some("a"), PAYLOAD).unwrap()).unwrap();
+    // As a set it is none; what says `keys` or `kty` is not taken for keyval unless that is said.
+    let error = load(&file, Some(KeyFormat::Jwks)).unwrap_err();
+    assert_eq!(error, KeyError::Member("kty"));
+    for name in ["keys", "kty"] {
+        let file = json!({ name: pem_of(Alg::ES256) }).to_string();
+        load(&file, None).unwrap_err();
+        load(&file, Some(KeyFormat::Keyval)).unwrap();
+    }
+    load(pem_of(Alg::ES256), Some(KeyFormat::Keyval)).unwrap_err();
+}
+
+/// An error that a server wrote where keys were expected is JSON of texts, too.
+#[test]
+fn rejects_a_secret_in_a_file_whose_format_is_guessed() {
+    let secret = "Sorry, the key server is down for maintenance.";
+    let file = json!({"a": pem_of(Alg::ES256), "message": secret}).to_string();
+    let error = load_error(&file);
+    assert_eq!(error, KeyError::GuessedSecret.in_key_named("message"));
+    let expected =
+        "key \"message\": a shared secret: for such a file the format \"keyval\" must be given";
+    assert_eq!(error.to_string(), expected);
+    load(&file, Some(KeyFormat::Keyval)).unwrap();
+}
+
+#[test]
+fn rejects_a_broken_key_of_keyval_by_its_name() {
+    let private = String::from_utf8(data("rsa.pem")).unwrap();
+    let short = String::from_utf8(data("rsa1024.pub.pem")).unwrap();
+    let truncated = &pem_of(Alg::RS256)[..100];
+    let two = format!("{}{}", pem_of(Alg::RS256), pem_of(Alg::ES256));
+    for (value, message) in [
+        (json!("31 characters are not enough..."), "secret of 31 bytes, at least 32 are needed"),
+        (json!(""), "secret of 0 bytes"),
+        (json!(private), "a private key"),
+        (json!(short), "RSA key of 1024 bits"),
+        (json!(truncated), "not PEM"),
+        (json!(two), "not a single key"),
+        (json!("-----BEGIN "), "not PEM"),
+        (json!(1), "not a string"),
+        (json!(null), "not a string"),
+        (json!([pem_of(Alg::RS256)]), "not a string"),
+        (bare_jwk(Alg::RS256), "not a string"),
+    ] {
+        let error = keyval_error(&json!({"good": pem_of(Alg::ES256), "b\u{1b}\"\n": value}));
+        let expected = format!("key \"b\\u{{1b}}\\\"\\n\": {message}");
+        assert!(error.to_string().starts_with(&expected), "{error}");
+    }
+    let error = keyval_error(&json!({"x".repeat(100_000): 1})).to_string();
+    assert!(error.len() < 100, "{error}");
+}
+
+#[test]
+fn rejects_keyval_without_any_key_or_with_a_name_twice() {
+    let load = |file: &str| load(file, Some(KeyFormat::Keyval)).unwrap_err();
+    assert_eq!(load("{}"), KeyError::NoKey);
+    assert_eq!(load("[]"), KeyError::Json(Defect::NotAnObject));
+    assert_eq!(load("x"), KeyError::Json(Defect::Json));
+    let pem = json!(pem_of(Alg::ES256));
+    for other in ["a", "\\u0061"] {
+        let error = load(&format!(r#"{{"a":{pem},"{other}":{pem}}}"#));
+        assert_eq!(error, KeyError::Json(Defect::DuplicateMember));
+    }
+}
+
+/// RFC 8725 section 2.1: else everyone could sign with HS256.
+#[test]
+fn rejects_a_public_key_as_a_secret_of_keyval_however_it_is_spelled() {
+    for pem in [pem_of(Alg::RS256), String::from_utf8(data("ed25519.crt")).unwrap()] {
+        let lines: Vec<&str> = pem.lines().filter(|line| !line.starts_with('-')).collect();
+        for text in [lines.join(""), lines.join("\n"), format!(" {}\r\n", lines.join("\r\n"))] {
+            let error = keyval_error(&json!({ "a": text }));
+            assert_eq!(error, KeyError::PublicKeyAsSecret.in_key_named("a"));
+            // The same as the secret of a JWK.
+            assert_eq!(load_error(oct(text.as_bytes()).to_string()), KeyError::PublicKeyAsSecret);
+        }
+    }
+}
+
+#[test]
+fn secrets_of_keyval_are_for_signatures_alone() {
+    let (keys, _) =
+        load(json!({"a": "x".repeat(32)}).to_string(), Some(KeyFormat::Keyval)).unwrap();
+    let keys = [Arc::new(keys)];
+    assert!(ojwt_core::keys::candidates(&keys, Alg::HS256, None).is_ok());
+    for alg in KeyAlg::ALL {
+        assert!(ojwt_core::keys::decrypters(&keys, alg, None).is_err(), "{alg}");
+    }
+    assert!(!format!("{keys:?}").contains("xxxx"));
+}
+
 // JWK and JWKS (RFC 7517)
 
 #[test]
@@ -516,11 +651,11 @@ fn reads_a_single_jwk_and_a_set() {
 #[test]
 fn rejects_a_jwks_that_is_not_one() {
     for (file, error) in [
-        ("{}", KeyError::Member("kty")),
+        ("{}", KeyError::NoKey),
         (r#"{"keys":null}"#, KeyError::Member("keys")),
         (r#"{"keys":{}}"#, KeyError::Member("keys")),
         (r#"{"keys":"x"}"#, KeyError::Member("keys")),
-        (r#"{"Keys":[]}"#, KeyError::Member("kty")),
+        (r#"{"Keys":[]}"#, KeyError::Encoding("a string").in_key_named("Keys")),
         (r#"{"keys":[1]}"#, KeyError::Member("the JWK").in_key(0)),
         (r#"{"keys":[[]]}"#, KeyError::Member("the JWK").in_key(0)),
         (r#"{"keys":[]"#, KeyError::Json(Defect::Json)),

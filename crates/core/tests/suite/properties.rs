@@ -355,7 +355,8 @@ proptest! {
         let _ = pem::from_spki_der(&bytes);
         let _ = SigningKey::read(&bytes);
         let _ = SigningKey::from_der(&bytes);
-        for format in [None, Some(KeyFormat::Jwks), Some(KeyFormat::Pem)] {
+        let formats = [KeyFormat::Jwks, KeyFormat::Pem, KeyFormat::Keyval].map(Some);
+        for format in formats.into_iter().chain([None]) {
             let _ = KeySetBuilder::new().add(&bytes, format);
         }
         let _ = host::same(&String::from_utf8_lossy(&bytes), &more);

@@ -1,14 +1,18 @@
 //! The vectors that all parts of the project share (`tests/vectors`), those of the RFCs among them.
 
 use ojwt_core::compact::Jws;
-use ojwt_core::{Circumstances, Policy, signature};
+use ojwt_core::{Alg, Circumstances, Enc, KeyAlg, Policy, TokenType, signature};
 use serde_json::Value;
 
 use crate::common::{NOW, key_set, verifier};
 
 fn vectors() -> Vec<Value> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/jws.json");
-    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    read("jws.json")
+}
+
+fn read(name: &str) -> Vec<Value> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors");
+    serde_json::from_slice(&std::fs::read(format!("{folder}/{name}")).unwrap()).unwrap()
 }
 
 fn key_file(vector: &Value) -> String {
@@ -18,12 +22,18 @@ fn key_file(vector: &Value) -> String {
 #[test]
 fn every_vector_gets_the_answer_that_it_expects() {
     let mut wrong = Vec::new();
-    for vector in vectors() {
+    for vector in vectors().into_iter().chain(read("jwe.json")) {
         let circumstances = Circumstances {
             now: vector["now"].as_i64().unwrap_or(NOW),
             host: Some(vector["host"].as_str().unwrap_or("example.com").as_bytes()),
         };
-        let verifier = verifier(key_set(key_file(&vector)));
+        let mut verifier = verifier(key_set(key_file(&vector)));
+        verifier.token_type = match vector["type"].as_str() {
+            None | Some("signed") => TokenType::Signed,
+            Some("encrypted") => TokenType::Encrypted,
+            Some("nested") => TokenType::Nested,
+            Some(other) => panic!("{other}"),
+        };
         let token = vector["token"].as_str().unwrap();
         let answer = verifier.verify(token.as_bytes(), &circumstances);
         let answer = answer.map_or_else(|denial| denial.to_string(), |_| "ok".to_owned());
@@ -32,6 +42,39 @@ fn every_vector_gets_the_answer_that_it_expects() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Each made by an implementation that is not ours, and one of which something was changed.
+#[test]
+fn every_algorithm_has_tokens_of_other_implementations_and_their_tampered_twins() {
+    let expectations = |vectors: &[Value], prefix: &str, libraries: &[&str]| {
+        let of_prefix = vectors.iter().filter(|vector| {
+            let (name, source) = (vector["name"].as_str(), vector["source"].as_str().unwrap());
+            name.unwrap().starts_with(prefix)
+                && libraries.iter().any(|library| source.starts_with(library))
+        });
+        of_prefix.map(|vector| vector["expect"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let signed = vectors();
+    for alg in Alg::ALL {
+        for library in ["PyJWT", "jwcrypto"] {
+            let found = expectations(&signed, &format!("{alg} by "), &[library]);
+            let expected = ["ok", "signature mismatch", "signature mismatch"];
+            assert_eq!(found, expected, "{alg} {library}");
+        }
+    }
+    let encrypted = read("jwe.json");
+    for alg in KeyAlg::ALL {
+        let encs: Vec<Enc> = match alg {
+            KeyAlg::Dir(enc) => vec![enc],
+            _ => Enc::ALL.to_vec(),
+        };
+        for enc in encs {
+            let libraries = ["jwcrypto", "cryptography"];
+            let found = expectations(&encrypted, &format!("{alg} with {enc}"), &libraries);
+            assert_eq!(found, ["ok", "decryption failed"], "{alg} {enc}");
+        }
+    }
 }
 
 #[test]
