@@ -333,7 +333,7 @@ fn auth_jwt_key_cache(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfE
     once(&mut conf.key_cache, seconds, name)
 }
 
-/// `auth_jwt_key_file FILE [jwks|pem];` adds the keys of a file to those of this level.
+/// `auth_jwt_key_file FILE [jwks|keyval|pem];` adds the keys of a file to those of this level.
 fn auth_jwt_key_file(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
     let (file, format) = key_source(cf)?;
     if file.contains(&b'$') {
@@ -355,7 +355,7 @@ fn auth_jwt_key_file(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfEr
     Ok(())
 }
 
-/// `auth_jwt_key_request URI [jwks|pem];` adds the keys that a subrequest brings.
+/// `auth_jwt_key_request URI [jwks|keyval|pem];` adds the keys that a subrequest brings.
 fn auth_jwt_key_request(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
     let (uri, format) = key_source(cf)?;
     if !uri.starts_with(b"/") && !uri.starts_with(b"$") {
@@ -373,6 +373,7 @@ fn key_source(cf: Conf<'_>) -> Result<(&[u8], Option<KeyFormat>), ConfError> {
     let format = match words.next() {
         None => None,
         Some(b"jwks") => Some(KeyFormat::Jwks),
+        Some(b"keyval") => Some(KeyFormat::Keyval),
         Some(b"pem") => Some(KeyFormat::Pem),
         Some(word) => return Err(invalid_parameter(word)),
     };

@@ -81,6 +81,23 @@ fn takes_shared_secrets_from_jwk_sets() {
 }
 
 #[test]
+fn takes_keys_by_name_from_a_json_object() {
+    let keys = json!({ "public": public_pem(&ISSUER), "secret": "s".repeat(32) });
+    let nginx = Nginx::builder()
+        .file("keys.json", keys.to_string())
+        .http("auth_jwt_key_file keys.json keyval;")
+        .server(ORACLE)
+        .start();
+    let jwk = json!({"kty": "oct", "k": ojwt_core::base64url::encode("s".repeat(32).as_bytes())});
+    let hmac = ojwt_core::sign::SigningKey::read(jwk.to_string().as_bytes()).unwrap();
+    let signed = |kid| ISSUER.sign(Alg::RS256, Some(kid), b"{}").unwrap();
+    assert_eq!(verdict(&nginx, &signed("public")), "{}");
+    assert_eq!(verdict(&nginx, &signed("secret")), "failed: algorithm not allowed");
+    assert_eq!(verdict(&nginx, &signed("other")), "failed: unknown key");
+    assert_eq!(verdict(&nginx, &hmac.sign(Alg::HS256, Some("secret"), b"{}").unwrap()), "{}");
+}
+
+#[test]
 fn files_of_a_level_add_up_and_those_of_an_inner_level_replace_them() {
     let nginx = Nginx::builder()
         .file("other.pem", public_pem(&FORGER))
@@ -158,7 +175,7 @@ fn broken_files_are_refused_with_file_key_index_and_reason() {
         ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n".to_owned(), "key 0: not"),
         (std::fs::read_to_string(data("rsa.pem")).unwrap(), "key 0: a private key"),
         (public_pem(&ISSUER) + &small, "key 1: RSA key of 1024 bits"),
-        ("{}".to_owned(), "\"kty\" is missing or broken"),
+        ("{}".to_owned(), "no usable key"),
         ("{\"keys\":[]}".to_owned(), "no usable key"),
         ("{\"keys\":[],\"keys\":[]}".to_owned(), "an object names a member twice"),
         ("{\"keys\":[".to_owned(), "not JSON"),
@@ -200,9 +217,16 @@ fn format_may_be_given_and_must_then_fit() {
         ("issuer.pem jwks", false),
         ("keys.jwks pem", false),
         ("issuer.pem der", false),
+        ("keys.json", true),
+        ("keys.json keyval", true),
+        ("keys.json jwks", false),
+        ("secret.json", false),
+        ("secret.json keyval", true),
     ] {
         let builder = Nginx::builder()
             .file("keys.jwks", jwks.as_str())
+            .file("keys.json", json!({ "a": public_pem(&ISSUER) }).to_string())
+            .file("secret.json", json!({ "a": "s".repeat(32) }).to_string())
             .http(&format!("auth_jwt_key_file {words};"));
         if is_accepted {
             builder.accepted();

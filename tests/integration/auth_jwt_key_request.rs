@@ -418,6 +418,7 @@ fn same_body_is_parsed_once() {
     let skipped = json!({"keys": [
         to_jwk(&ISSUER.material().unwrap(), None, None),
         {"kty": "AKP", "pub": "AA"},
+        {"kty": "RSA", "n": "AQAB", "e": "AQAB"},
     ]});
     let upstream = Upstream::with_answer(ok(&skipped.to_string()));
     let nginx = gate(&upstream, "");
@@ -427,6 +428,31 @@ fn same_body_is_parsed_once() {
     assert_eq!(upstream.requests().len(), 3);
     let line = "key request \"/keys\": key 1: skipped: unknown \"kty\"";
     assert_eq!(nginx.count_in_log(line), 1);
+    // One key that is broken breaks no other.
+    let line = "key request \"/keys\": key 2: skipped: RSA key of 17 bits";
+    assert_eq!(nginx.count_in_log(line), 1, "{}", nginx.error_log());
+}
+
+#[test]
+fn keys_may_come_by_name_in_an_object() {
+    let upstream = Upstream::with_answer(ok(&json!({"a": public_pem(&ISSUER)}).to_string()));
+    let good = ISSUER.sign(Alg::RS256, Some("a"), b"{}").unwrap();
+    for format in ["", "keyval"] {
+        let nginx = Nginx::builder()
+            .file("html/page.html", "content")
+            .server(&format!(
+                "auth_jwt realm; auth_jwt_key_request /keys {format};
+                 location / {{ try_files /page.html =404; }}
+                 location = /keys {{ internal; proxy_pass http://{}; }}",
+                upstream.address()
+            ))
+            .start();
+        assert_eq!(get(&nginx, "/", &good).status, 200);
+        assert_eq!(
+            get(&nginx, "/", &ISSUER.sign(Alg::RS256, Some("b"), b"{}").unwrap()).status,
+            401
+        );
+    }
 }
 
 #[test]

@@ -175,7 +175,9 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        kill(self.master.id(), "TERM");
+        if matches!(self.master.try_wait(), Ok(None)) {
+            kill(self.master.id(), "TERM");
+        }
         let deadline = Instant::now() + PATIENCE;
         while matches!(self.master.try_wait(), Ok(None)) {
             if Instant::now() > deadline {

@@ -161,6 +161,7 @@ fn choose<'k, A: Eq + Hash + 'k, K: 'k>(
 pub struct KeySetBuilder {
     keys: KeySet,
     warnings: Vec<KeyWarning>,
+    skips_broken_keys: bool,
 }
 
 impl KeySetBuilder {
@@ -211,6 +212,13 @@ impl KeySetBuilder {
         Ok(())
     }
 
+    /// Has a broken key of a JWK Set skipped, as RFC 7517 section 5 asks, with a [`KeyWarning`]: for
+    /// sets that others maintain. Without it, such a set is refused.
+    #[must_use]
+    pub fn skipping_broken_keys(self) -> Self {
+        Self { skips_broken_keys: true, ..self }
+    }
+
     /// What was noticed since this was last asked.
     pub fn take_warnings(&mut self) -> Vec<KeyWarning> {
         core::mem::take(&mut self.warnings)
@@ -227,17 +235,18 @@ impl KeySetBuilder {
         };
         let mut usable = Vec::new();
         for (index, value) in keys.as_array().ok_or(KeyError::Member("keys"))?.enumerate() {
-            match jwk::parse(value) {
-                Ok(jwk) => {
-                    usable.extend(self.read_jwk(index, jwk).map_err(|error| error.in_key(index))?);
-                }
-                Err(KeyError::Unusable(why)) => {
-                    self.warnings.push(KeyWarning { index, what: Warning::Skipped(why) });
-                }
+            match jwk::parse(value).and_then(|jwk| self.read_jwk(index, jwk)) {
+                Ok(keys) => usable.extend(keys),
+                Err(error @ KeyError::Unusable(_)) => self.skip(index, error),
+                Err(error) if self.skips_broken_keys => self.skip(index, error),
                 Err(error) => return Err(error.in_key(index)),
             }
         }
         Ok(usable)
+    }
+
+    fn skip(&mut self, index: usize, error: KeyError) {
+        self.warnings.push(KeyWarning { index, what: Warning::Skipped(error) });
     }
 
     fn read_jwk(&mut self, index: usize, jwk: Jwk) -> Result<Vec<Usable>, KeyError> {
@@ -310,22 +319,22 @@ fn verifiers(
 }
 
 /// Something that an operator should know of a key file that was accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyWarning {
     index: usize,
     what: Warning,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Warning {
-    Skipped(&'static str),
+    Skipped(KeyError),
     PrivatePart,
 }
 
 impl fmt::Display for KeyWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "key {}: ", self.index)?;
-        match self.what {
+        match &self.what {
             Warning::Skipped(why) => write!(f, "skipped: {why}"),
             Warning::PrivatePart => {
                 f.write_str("holds a private key, of which only the public part is used")
