@@ -1,7 +1,9 @@
 //! The whole pipeline on one screen: bytes in, claims or a denial out.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
+use crate::cache::TokenCache;
 use crate::claims::Claims;
 use crate::compact::{Jwe, Jws};
 use crate::denial::{Defect, Denial};
@@ -54,20 +56,54 @@ impl Verifier {
         keys: &[Arc<KeySet>],
         at: &Circumstances<'_>,
     ) -> Result<Claims, Denial> {
+        let claims = self.authenticate(token, keys)?;
+        self.policy.check(&claims, at)?;
+        Ok(claims)
+    }
+
+    /// The same, but a token that is in `cache` is not verified again, and one that is good is kept
+    /// there.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Verifier::verify`], whether the cache knows the token or not.
+    pub fn verify_with(
+        &self,
+        cache: &RefCell<TokenCache>,
+        token: &[u8],
+        keys: &[Arc<KeySet>],
+        at: &Circumstances<'_>,
+    ) -> Result<Arc<Claims>, Denial> {
+        let known = cache.borrow().find(token, self.token_type, keys).map(Arc::clone);
+        if let Some(claims) = known.filter(|claims| self.would_read(token, claims)) {
+            self.policy.check(&claims, at)?;
+            return Ok(claims);
+        }
+        let claims = Arc::new(self.verify(token, keys, at)?);
+        cache.borrow_mut().keep(token, self.token_type, keys, Arc::clone(&claims));
+        Ok(claims)
+    }
+
+    /// Whether this verifier would get as far as the claims of a token that another one verified by
+    /// the same keys.
+    fn would_read(&self, token: &[u8], claims: &Claims) -> bool {
+        token.len() <= self.max_token_size && claims.alg().is_none_or(|alg| self.policy.admits(alg))
+    }
+
+    /// What the token says, if it is of the right type and a key made it.
+    fn authenticate(&self, token: &[u8], keys: &[Arc<KeySet>]) -> Result<Claims, Denial> {
         if keys.iter().all(|keys| keys.is_empty()) {
             return Err(Denial::NoKey);
         }
-        let claims = match self.token_type {
-            TokenType::Signed => self.claims_of_jws(token, keys)?,
-            TokenType::Encrypted => Claims::of(self.decrypt(token, keys)?.into())?,
+        match self.token_type {
+            TokenType::Signed => self.claims_of_jws(token, keys),
+            TokenType::Encrypted => Claims::of(self.decrypt(token, keys)?.into()),
             TokenType::Nested => {
                 let jws = self.decrypt(token, keys)?.into_enclosed()?;
                 let claims = self.claims_of_jws(&jws, keys)?;
-                claims.enclosed_in(String::from_utf8(jws).map_err(|_| Defect::Base64)?)
+                Ok(claims.enclosed_in(String::from_utf8(jws).map_err(|_| Defect::Base64)?))
             }
-        };
-        self.policy.check(&claims, at)?;
-        Ok(claims)
+        }
     }
 
     fn claims_of_jws(&self, token: &[u8], keys: &[Arc<KeySet>]) -> Result<Claims, Denial> {
