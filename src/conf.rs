@@ -1,10 +1,12 @@
 //! The module's configuration: what directives set, how levels inherit, and the gate that a
 //! complete level is sealed into.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use ojwt_core::Alg;
+use ojwt_core::cache::{self, TokenCache};
 use ojwt_core::keys::{KeySet, KeySetBuilder};
 use ojwt_core::policy::Policy;
 use ojwt_core::requirement::{self, Comparison, Part};
@@ -23,10 +25,29 @@ pub(crate) struct MainConf {
     pub(crate) named_values: Vec<NamedValue>,
     /// What the configuration refers to.
     pub(crate) used: Used,
+    /// The verified tokens of gates for which `auth_jwt_cache` is not set.
+    pub(crate) cache: Cache,
     /// Key files that requests name.
     pub(crate) key_files: KeyFiles,
     /// Key requests.
     pub(crate) key_requests: Rc<KeyRequests>,
+}
+
+/// Verified tokens; each worker has its own.
+pub(crate) type Cache = Rc<RefCell<TokenCache>>;
+
+/// `auth_jwt_cache`.
+#[derive(Clone, Debug)]
+pub(crate) enum CacheSetting {
+    /// Every token is verified anew.
+    Off,
+    /// Verified tokens are kept here.
+    On(Cache),
+}
+
+/// A cache of this size, in bytes.
+pub(crate) fn new_cache(size: usize) -> Cache {
+    Rc::new(RefCell::new(TokenCache::new(size)))
 }
 
 /// Which of the module's variables the configuration refers to.
@@ -45,6 +66,7 @@ impl MainConf {
             embedded_keys: embedded_keys.into(),
             named_values: Vec::new(),
             used: Used::default(),
+            cache: new_cache(cache::DEFAULT_SIZE),
             key_files: KeyFiles::new(),
             key_requests: KeyRequests::new(),
         }
@@ -82,6 +104,8 @@ pub(crate) struct LocationConf {
     pub(crate) auth: Option<AuthSetting>,
     /// `auth_jwt_algorithms`.
     pub(crate) algorithms: Option<Vec<Alg>>,
+    /// `auth_jwt_cache`.
+    pub(crate) cache: Option<CacheSetting>,
     /// `auth_jwt_type`.
     pub(crate) token_type: Option<TokenType>,
     /// `auth_jwt_phase`.
@@ -219,6 +243,7 @@ pub(crate) enum SameSite {
 pub(crate) struct Gate {
     pub(crate) keys: KeySources,
     pub(crate) verifier: Verifier,
+    pub(crate) cache: Option<Cache>,
     pub(crate) sources: Vec<Source>,
     /// What is asked besides, of claims that the verifier accepts.
     pub(crate) requirements: Vec<VariableRequirement>,
@@ -266,6 +291,7 @@ impl LocationConf {
         self.algorithms = self.algorithms.take().or_else(|| outer.algorithms.clone());
         self.requirements = self.requirements.take().or_else(|| outer.requirements.clone());
         self.token_type = self.token_type.or(outer.token_type);
+        self.cache = self.cache.take().or_else(|| outer.cache.clone());
         self.claims_required =
             self.claims_required.take().or_else(|| outer.claims_required.clone());
         self.headers_required =
@@ -313,6 +339,11 @@ impl LocationConf {
         }
         Gate {
             keys: self.key_sources(main),
+            cache: match &self.cache {
+                None => Some(Rc::clone(&main.cache)),
+                Some(CacheSetting::On(cache)) => Some(Rc::clone(cache)),
+                Some(CacheSetting::Off) => None,
+            },
             verifier: Verifier {
                 policy: Policy {
                     leeway: self.leeway.unwrap_or(0),
@@ -351,6 +382,7 @@ impl LocationConf {
 impl Gate {
     fn decides_like(&self, other: &Self) -> bool {
         self.keys == other.keys
+            && self.cache.as_ref().map(Rc::as_ptr) == other.cache.as_ref().map(Rc::as_ptr)
             && self.verifier == other.verifier
             && self.sources == other.sources
             && self.requirements == other.requirements

@@ -18,6 +18,7 @@ use ojwt_core::policy::Circumstances;
 use ojwt_core::requirement::Operand;
 use ojwt_core::transport;
 use ojwt_core::unverified::Unverified;
+use ojwt_core::verify::Refusal;
 
 use crate::conf::{Gate, MainConf, VariableRequirement};
 use crate::fence;
@@ -30,7 +31,7 @@ use crate::source::Source;
 /// What a gate made of a request.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    pub(crate) verdict: Result<Claims, Denial>,
+    pub(crate) verdict: Result<Arc<Claims>, Denial>,
     /// The token, where it came in the URL and is valid: the response may set it as a cookie.
     pub(crate) token_from_url: Option<Vec<u8>>,
 }
@@ -100,7 +101,7 @@ pub(crate) fn outcome<'r>(request: Request<'r>, gate: &Rc<Gate>) -> Result<&'r O
 pub(crate) fn shown(request: Request<'_>) -> Option<&Claims> {
     let remembered = remembered(request)?;
     let asked = remembered.asked.borrow();
-    remembered.entry_at(asked.last()?)?.outcome.verdict.as_ref().ok()
+    remembered.entry_at(asked.last()?)?.outcome.verdict.as_deref().ok()
 }
 
 /// Whether the outcome at a gate can be found out now.
@@ -320,12 +321,14 @@ fn judge(
             assert!(**token != *b"panic", "as the test wants it: {token:?}");
             let at = Circumstances { now: fence::now(), host: Some(request.host()) };
             let mut judge = |keys: &[Arc<KeySet>]| {
-                let claims = gate.verifier.authenticate(token, keys)?;
-                let checked = policy.check(&claims, &at);
-                if checked == Err(Denial::ClaimRejected) {
-                    unmet = policy.unmet(&claims).map(|unmet| unmet.comparison.to_string());
-                }
-                checked.map(|()| claims)
+                let verdict = gate.verifier.verify_with(gate.cache.as_deref(), token, keys, &at);
+                verdict.map_err(|Refusal { denial, claims }| {
+                    let requirement = claims.as_deref().and_then(|claims| policy.unmet(claims));
+                    if denial == Denial::ClaimRejected {
+                        unmet = requirement.map(|unmet| unmet.comparison.to_string());
+                    }
+                    denial
+                })
             };
             match remembered.keys(request, gate, token) {
                 Ok(Keys::AtHand(keys)) => judge(&keys),

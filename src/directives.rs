@@ -9,8 +9,9 @@ use ojwt_core::requirement::{self, Comparison, Operand, Operator, Part, Pattern}
 use ojwt_core::{Alg, TokenType};
 
 use crate::conf::{
-    Auth, AuthSetting, Cookie, CookieSetting, LocationConf, NamedValue, Phase, Requirement,
-    SameSite, Secure, TokenRequirement, VariableRequirement, WwwAuthenticate,
+    Auth, AuthSetting, CacheSetting, Cookie, CookieSetting, LocationConf, NamedValue, Phase,
+    Requirement, SameSite, Secure, TokenRequirement, VariableRequirement, WwwAuthenticate,
+    new_cache,
 };
 use crate::fence::complex::ComplexValue;
 use crate::fence::conf::{
@@ -41,10 +42,13 @@ pub(crate) enum Set {
 /// What is wrong with a directive; nginx adds the file and the line.
 pub(crate) struct ConfError(pub(crate) String);
 
+/// The smallest cache that is worth its while, in bytes.
+const MIN_CACHE_SIZE: usize = 64 * 1024;
+
 const LEVELS: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
 
 /// The directives, by name.
-pub(crate) const DIRECTIVES: [Directive; 17] = [
+pub(crate) const DIRECTIVES: [Directive; 18] = [
     Directive {
         name: c"auth_jwt",
         usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE12,
@@ -54,6 +58,11 @@ pub(crate) const DIRECTIVES: [Directive; 17] = [
         name: c"auth_jwt_algorithms",
         usage: LEVELS | NGX_CONF_1MORE,
         set: Set::Level(auth_jwt_algorithms),
+    },
+    Directive {
+        name: c"auth_jwt_cache",
+        usage: LEVELS | NGX_CONF_TAKE1,
+        set: Set::Level(auth_jwt_cache),
     },
     Directive {
         name: c"auth_jwt_claim_set",
@@ -167,6 +176,18 @@ fn auth_jwt_algorithms(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), Conf
         })
         .collect::<Result<Vec<_>, _>>()?;
     once(&mut conf.algorithms, algorithms, directive_name(cf))
+}
+
+/// `auth_jwt_cache SIZE|off;`
+fn auth_jwt_cache(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
+    let (name, [word]) = words(cf)?;
+    let cache = if word == b"off" {
+        CacheSetting::Off
+    } else {
+        let size = conf::size(word).filter(|size| *size >= MIN_CACHE_SIZE);
+        CacheSetting::On(new_cache(size.ok_or_else(|| invalid_value(name, word))?))
+    };
+    once(&mut conf.cache, cache, name)
 }
 
 /// `auth_jwt_claim_set $variable NAME ...;` and `auth_jwt_header_set $variable NAME ...;`

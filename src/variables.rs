@@ -179,7 +179,7 @@ fn verified<'r>(request: Request<'r>, conf: &'r LocationConf) -> Option<&'r Clai
     if let Some(claims) = shown(request) {
         return Some(claims);
     }
-    outcome(request, conf.claims_gate()?).ok()?.verdict.as_ref().ok()
+    outcome(request, conf.claims_gate()?).ok()?.verdict.as_deref().ok()
 }
 
 fn sources(conf: &LocationConf) -> impl Iterator<Item = &Source> {

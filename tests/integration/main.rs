@@ -15,6 +15,7 @@ mod harness;
 
 mod auth_jwt;
 mod auth_jwt_algorithms;
+mod auth_jwt_cache;
 mod auth_jwt_key_file;
 mod auth_jwt_key_request;
 mod auth_jwt_leeway;

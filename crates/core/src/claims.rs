@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::alg::Alg;
 use crate::denial::Denial;
 use crate::header::Parameters;
 use crate::json::{Json, Object, Value};
@@ -11,6 +12,7 @@ use crate::signature::Verified;
 #[derive(Clone, Debug)]
 pub struct Claims {
     header: Parameters,
+    alg: Option<Alg>,
     json: Json,
     /// The compact JWS that they came in, where that was encrypted as a whole.
     enclosed: Option<String>,
@@ -28,7 +30,7 @@ impl Claims {
     /// `NumericDate`), `iss`, `sub` or `jti` not a string (sections 4.1.1, 4.1.2 and 4.1.7), or
     /// `aud` neither a string nor an array of strings (section 4.1.3).
     pub fn of(token: Verified) -> Result<Self, Denial> {
-        let (header, payload) = token.into_parts();
+        let (header, payload, alg) = token.into_parts();
         let json = Json::parse_object(&payload)?;
         for name in ["iss", "sub", "jti"] {
             if json.member(name).is_some_and(|value| value.as_str().is_none()) {
@@ -40,7 +42,7 @@ impl Claims {
         }
         let date = |name| json.member(name).map(NumericDate::read).transpose();
         let (expires, not_before, _issued_at) = (date("exp")?, date("nbf")?, date("iat")?);
-        Ok(Self { header, json, enclosed: None, expires, not_before })
+        Ok(Self { header, alg, json, enclosed: None, expires, not_before })
     }
 
     /// These claims, as those of a signed token that was enclosed in an encrypted one.
@@ -53,6 +55,11 @@ impl Claims {
     /// enclosed in an encrypted one, its own.
     pub fn header(&self) -> &Parameters {
         &self.header
+    }
+
+    /// The algorithm of the signature; `None` where the token was encrypted alone.
+    pub fn alg(&self) -> Option<Alg> {
+        self.alg
     }
 
     /// All claims.
@@ -78,6 +85,12 @@ impl Claims {
     /// Every claim, in the issuer's order.
     pub fn members(&self) -> impl Iterator<Item = (Cow<'_, str>, Value<'_>)> {
         self.json.root().as_object().into_iter().flat_map(Object::members)
+    }
+
+    /// The bytes that they take, all told.
+    pub(crate) fn size(&self) -> usize {
+        let enclosed = self.enclosed.as_ref().map_or(0, String::capacity);
+        size_of::<Self>() + self.header.heap_size() + self.json.heap_size() + enclosed
     }
 
     /// `exp`: from then on the token is not accepted.

@@ -162,6 +162,11 @@ impl Parameters {
     pub fn json(&self) -> &Json {
         &self.json
     }
+
+    /// The bytes that it takes on the heap.
+    pub(crate) fn heap_size(&self) -> usize {
+        self.kid.as_ref().map_or(0, String::capacity) + self.json.heap_size()
+    }
 }
 
 #[cfg(test)]

@@ -88,6 +88,11 @@ impl Json {
         &self.text
     }
 
+    /// The bytes that it takes on the heap.
+    pub(crate) fn heap_size(&self) -> usize {
+        self.text.capacity() + self.nodes.capacity() * size_of::<Node>()
+    }
+
     /// The outermost value.
     pub fn root(&self) -> Value<'_> {
         Value { json: self, index: 0 }

@@ -10,12 +10,13 @@
 //! encrypted.
 //!
 //! Time, host, keys and limits are arguments: the crate does no I/O, reads no clock and keeps no
-//! state between calls. Nothing of a token is believed before its signature is checked, and the
+//! state between calls, but for a [`cache`] that the caller hands it. Nothing of a token is believed before its signature is checked, and the
 //! key decides the algorithm; the token's header may only agree.
 #![forbid(unsafe_code)]
 
 pub mod alg;
 pub mod base64url;
+pub mod cache;
 pub mod claims;
 pub mod compact;
 mod content;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::alg::Alg;
 use crate::compact::Jws;
 use crate::denial::Denial;
 use crate::header::{Header, Parameters};
@@ -15,6 +16,7 @@ use crate::policy::Policy;
 pub struct Verified {
     header: Parameters,
     payload: Vec<u8>,
+    alg: Option<Alg>,
 }
 
 impl Verified {
@@ -23,8 +25,8 @@ impl Verified {
         &self.header
     }
 
-    pub(crate) fn into_parts(self) -> (Parameters, Vec<u8>) {
-        (self.header, self.payload)
+    pub(crate) fn into_parts(self) -> (Parameters, Vec<u8>, Option<Alg>) {
+        (self.header, self.payload, self.alg)
     }
 }
 
@@ -32,7 +34,7 @@ impl Verified {
 impl From<Decrypted> for Verified {
     fn from(token: Decrypted) -> Self {
         let (header, payload) = token.into_parts();
-        Self { header, payload }
+        Self { header, payload, alg: None }
     }
 }
 
@@ -50,9 +52,9 @@ pub fn verify(jws: Jws<'_>, keys: &[Arc<KeySet>], policy: &Policy) -> Result<Ver
     }
     let is_signed = keys::candidates(keys, header.alg(), header.kid())?
         .any(|key| key.verifies(jws.signing_input, &jws.signature));
-    if is_signed {
-        Ok(Verified { header: header.into_parameters(), payload: jws.payload })
-    } else {
-        Err(Denial::SignatureMismatch)
+    if !is_signed {
+        return Err(Denial::SignatureMismatch);
     }
+    let alg = Some(header.alg());
+    Ok(Verified { header: header.into_parameters(), payload: jws.payload, alg })
 }

@@ -1,7 +1,9 @@
 //! The whole pipeline on one screen: bytes in, claims or a denial out.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
+use crate::cache::TokenCache;
 use crate::claims::Claims;
 use crate::compact::{Jwe, Jws};
 use crate::denial::{Defect, Denial};
@@ -42,6 +44,21 @@ pub enum TokenType {
     Nested,
 }
 
+/// Why a token was refused, and what it says if it is authentic: for the operator's log alone.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The reason.
+    pub denial: Denial,
+    /// The claims that are not good enough.
+    pub claims: Option<Arc<Claims>>,
+}
+
+impl From<Denial> for Refusal {
+    fn from(denial: Denial) -> Self {
+        Self { denial, claims: None }
+    }
+}
+
 impl Verifier {
     /// Judges a compact token by keys that come from one source or several.
     ///
@@ -59,13 +76,48 @@ impl Verifier {
         Ok(claims)
     }
 
-    /// All of [`Verifier::verify`] but the last step, [`Policy::check`]: for a caller that takes it
-    /// himself, to say more of what fails in it.
+    /// The same, but a token that is in `cache`, where there is one, is not authenticated again, and one
+    /// that is good is kept there.
     ///
     /// # Errors
     ///
-    /// As for [`Verifier::verify`].
-    pub fn authenticate(&self, token: &[u8], keys: &[Arc<KeySet>]) -> Result<Claims, Denial> {
+    /// Those of [`Verifier::verify`], whether the cache knows the token or not, and with them the
+    /// claims that were refused.
+    pub fn verify_with(
+        &self,
+        cache: Option<&RefCell<TokenCache>>,
+        token: &[u8],
+        keys: &[Arc<KeySet>],
+        at: &Circumstances<'_>,
+    ) -> Result<Arc<Claims>, Refusal> {
+        let recall = |cache: &RefCell<TokenCache>| {
+            let cache = cache.borrow();
+            let claims = cache.find(token, self.token_type, keys)?;
+            self.would_read(token, claims).then(|| Arc::clone(claims))
+        };
+        let known = cache.and_then(recall);
+        let is_known = known.is_some();
+        let claims = match known {
+            Some(claims) => claims,
+            None => Arc::new(self.authenticate(token, keys)?),
+        };
+        if let Err(denial) = self.policy.check(&claims, at) {
+            return Err(Refusal { denial, claims: Some(claims) });
+        }
+        if let Some(cache) = cache.filter(|_| !is_known) {
+            cache.borrow_mut().keep(token, self.token_type, keys, Arc::clone(&claims));
+        }
+        Ok(claims)
+    }
+
+    /// Whether this verifier would get as far as the claims of a token that another one verified by
+    /// the same keys.
+    fn would_read(&self, token: &[u8], claims: &Claims) -> bool {
+        token.len() <= self.max_token_size && claims.alg().is_none_or(|alg| self.policy.admits(alg))
+    }
+
+    /// What the token says, if it is of the right type and a key made it.
+    fn authenticate(&self, token: &[u8], keys: &[Arc<KeySet>]) -> Result<Claims, Denial> {
         if keys.iter().all(|keys| keys.is_empty()) {
             return Err(Denial::NoKey);
         }

@@ -4,6 +4,7 @@
 
 mod algorithms;
 mod attacks;
+mod cache;
 mod claims;
 mod common;
 mod interop;
