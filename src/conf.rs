@@ -1,6 +1,7 @@
 //! The module's configuration: what directives set, how levels inherit, and the gate that a
 //! complete level is sealed into.
 
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use ojwt_core::requirement::{self, Comparison, Part};
 use ojwt_core::verify::{DEFAULT_MAX_TOKEN_SIZE, Verifier};
 
 use crate::fence::complex::ComplexValue;
+use crate::revocation::{LoadError, RevocationFile, RevocationFiles};
 use crate::source::{DEFAULT_COOKIE, Source};
 
 /// What the whole `http` block shares.
@@ -20,6 +22,27 @@ pub(crate) struct MainConf {
     pub(crate) embedded_keys: Arc<KeySet>,
     /// `auth_jwt_claim_set` and `auth_jwt_header_set`.
     pub(crate) named_values: Vec<NamedValue>,
+    /// The revocation lists, of whichever directives: each file is read once.
+    pub(crate) revocation_files: Vec<Rc<RevocationFile>>,
+}
+
+impl MainConf {
+    /// The list in a file.
+    ///
+    /// # Errors
+    ///
+    /// Why it is no list.
+    pub(crate) fn revocation_file(
+        &mut self,
+        path: PathBuf,
+    ) -> Result<Rc<RevocationFile>, LoadError> {
+        if let Some(file) = self.revocation_files.iter().find(|file| file.path() == path) {
+            return Ok(Rc::clone(file));
+        }
+        let file = Rc::new(RevocationFile::load(path)?);
+        self.revocation_files.push(Rc::clone(&file));
+        Ok(file)
+    }
 }
 
 /// A variable that a directive names, and where its value is found.
@@ -57,6 +80,8 @@ pub(crate) struct LocationConf {
     pub(crate) claims_required: Option<Vec<TokenRequirement>>,
     /// `auth_jwt_require_header`.
     pub(crate) headers_required: Option<Vec<TokenRequirement>>,
+    /// `auth_jwt_revocation_list_sub`, `..._kid` and `..._jti`.
+    pub(crate) revocations: RevocationFiles,
     /// `auth_jwt_www_authenticate`.
     pub(crate) www_authenticate: Option<WwwAuthenticate>,
     keys: Option<Arc<KeySet>>,
@@ -171,6 +196,8 @@ pub(crate) struct Gate {
     pub(crate) sources: Vec<Source>,
     /// What is asked besides, of claims that the verifier accepts.
     pub(crate) requirements: Vec<VariableRequirement>,
+    /// What is revoked.
+    pub(crate) revocations: RevocationFiles,
 }
 
 impl LocationConf {
@@ -218,6 +245,7 @@ impl LocationConf {
             self.claims_required.take().or_else(|| outer.claims_required.clone());
         self.headers_required =
             self.headers_required.take().or_else(|| outer.headers_required.clone());
+        self.revocations.inherit(&outer.revocations);
         self.phase = self.phase.or(outer.phase);
         self.www_authenticate = self.www_authenticate.or(outer.www_authenticate);
         if self.key_files.is_none() {
@@ -268,6 +296,7 @@ impl LocationConf {
             },
             sources,
             requirements: variable,
+            revocations: self.revocations.clone(),
         }
     }
 
@@ -285,6 +314,7 @@ impl Gate {
             && self.verifier == other.verifier
             && self.sources == other.sources
             && self.requirements == other.requirements
+            && self.revocations == other.revocations
     }
 }
 

@@ -186,7 +186,11 @@ fn judge(request: Request<'_>, gate: &Gate) -> Outcome {
         Some((_, token)) => {
             #[cfg(feature = "inject-panic")]
             assert!(**token != *b"panic", "as the test wants it: {token:?}");
-            let at = Circumstances { now: fence::now(), host: Some(request.host()) };
+            let lists = gate.revocations.lists();
+            let at = Circumstances {
+                revocations: lists.as_revocations(),
+                ..Circumstances::new(fence::now(), Some(request.host()))
+            };
             gate.verifier.authenticate(token, &gate.keys).and_then(|claims| {
                 let checked = policy.check(&claims, &at);
                 if checked == Err(Denial::ClaimRejected) {

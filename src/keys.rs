@@ -1,14 +1,11 @@
 //! Key files, read when the configuration is: never in a request.
 
-use std::fs::OpenOptions;
-use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::Path;
 
 use ojwt_core::keys::{KeyError, KeySet, KeySetBuilder, MAX_KEY_FILE_SIZE};
 
-/// `O_NONBLOCK`: opening a named pipe must not wait for a writer.
-const NON_BLOCKING: i32 = 0o4000;
+use crate::file;
 
 /// The key file that `build.rs` embedded, if any.
 const EMBEDDED: Option<&[u8]> = include!(concat!(env!("OUT_DIR"), "/embedded_key.rs"));
@@ -30,14 +27,7 @@ pub(crate) fn embedded() -> Result<KeySet, KeyError> {
 ///
 /// # Errors
 ///
-/// What the system says, or that it is no regular file, or too large.
+/// What the system says, or that it is no regular file.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let file = OpenOptions::new().read(true).custom_flags(NON_BLOCKING).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-    let mut contents = Vec::new();
-    // One byte more than the limit tells a file that exceeds it.
-    file.take(MAX_KEY_FILE_SIZE as u64 + 1).read_to_end(&mut contents)?;
-    Ok(contents)
+    file::read(path, MAX_KEY_FILE_SIZE).map(|(contents, _)| contents)
 }

@@ -139,7 +139,11 @@ unsafe extern "C" fn create_main_conf(cf: *mut ngx_conf_t) -> *mut c_void {
         let Some(cf) = (unsafe { Conf::from_raw(cf) }) else { return ptr::null_mut() };
         match keys::embedded() {
             Ok(keys) => {
-                let main = MainConf { embedded_keys: keys.into(), named_values: Vec::new() };
+                let main = MainConf {
+                    embedded_keys: keys.into(),
+                    named_values: Vec::new(),
+                    revocation_files: Vec::new(),
+                };
                 cf.own(main).cast()
             }
             Err(error) => {
@@ -194,6 +198,13 @@ unsafe extern "C" fn set_directive(
         let Some(Directive { set, .. }) = DIRECTIVES.get(command.offset) else { return FAILED };
         let result = match set {
             Set::Level(set) => set(cf, conf),
+            Set::Shared(set) => {
+                // SAFETY: as above; it is another object than the level.
+                let Some(main) = (unsafe { cf.main_conf::<MainConf>(context_index()) }) else {
+                    return FAILED;
+                };
+                set(cf, conf, main)
+            }
             Set::Variable(read) => read(cf).and_then(|named| add_named_value(cf, named)),
         };
         match result {

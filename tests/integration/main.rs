@@ -22,6 +22,7 @@ mod auth_jwt_phase;
 mod auth_jwt_require;
 mod auth_jwt_require_claim;
 mod auth_jwt_require_header;
+mod auth_jwt_revocation_list;
 mod auth_jwt_www_authenticate;
 mod claim_variables;
 mod decoded_ojwt;

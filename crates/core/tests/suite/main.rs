@@ -9,4 +9,5 @@ mod common;
 mod interop;
 mod keys;
 mod properties;
+mod revocation;
 mod vectors;
