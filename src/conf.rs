@@ -2,6 +2,7 @@
 //! complete level is sealed into.
 
 use std::cell::RefCell;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use ojwt_core::verify::{DEFAULT_MAX_TOKEN_SIZE, TokenType, Verifier};
 use crate::fence::complex::ComplexValue;
 use crate::key_request::KeyRequests;
 use crate::keys::{KeyFiles, KeySources, Locator};
+use crate::revocation::{LoadError, RevocationFile, RevocationFiles};
 use crate::source::{DEFAULT_COOKIE, Source};
 
 /// What the whole `http` block shares.
@@ -31,6 +33,8 @@ pub(crate) struct MainConf {
     pub(crate) key_files: KeyFiles,
     /// Key requests.
     pub(crate) key_requests: Rc<KeyRequests>,
+    /// The revocation lists, of whichever directives: each file is read once.
+    pub(crate) revocation_files: Vec<Rc<RevocationFile>>,
 }
 
 /// Verified tokens; each worker has its own.
@@ -69,7 +73,25 @@ impl MainConf {
             cache: new_cache(cache::DEFAULT_SIZE),
             key_files: KeyFiles::new(),
             key_requests: KeyRequests::new(),
+            revocation_files: Vec::new(),
         }
+    }
+
+    /// The list in a file.
+    ///
+    /// # Errors
+    ///
+    /// Why it is no list.
+    pub(crate) fn revocation_file(
+        &mut self,
+        path: PathBuf,
+    ) -> Result<Rc<RevocationFile>, LoadError> {
+        if let Some(file) = self.revocation_files.iter().find(|file| file.path() == path) {
+            return Ok(Rc::clone(file));
+        }
+        let file = Rc::new(RevocationFile::load(path)?);
+        self.revocation_files.push(Rc::clone(&file));
+        Ok(file)
     }
 }
 
@@ -116,6 +138,8 @@ pub(crate) struct LocationConf {
     pub(crate) claims_required: Option<Vec<TokenRequirement>>,
     /// `auth_jwt_require_header`.
     pub(crate) headers_required: Option<Vec<TokenRequirement>>,
+    /// `auth_jwt_revocation_list_sub`, `..._kid` and `..._jti`.
+    pub(crate) revocations: RevocationFiles,
     /// `auth_jwt_www_authenticate`.
     pub(crate) www_authenticate: Option<WwwAuthenticate>,
     sealed_key_files: Option<SealedKeyFiles>,
@@ -247,6 +271,8 @@ pub(crate) struct Gate {
     pub(crate) sources: Vec<Source>,
     /// What is asked besides, of claims that the verifier accepts.
     pub(crate) requirements: Vec<VariableRequirement>,
+    /// What is revoked.
+    pub(crate) revocations: RevocationFiles,
 }
 
 impl LocationConf {
@@ -296,6 +322,7 @@ impl LocationConf {
             self.claims_required.take().or_else(|| outer.claims_required.clone());
         self.headers_required =
             self.headers_required.take().or_else(|| outer.headers_required.clone());
+        self.revocations.inherit(&outer.revocations);
         self.phase = self.phase.or(outer.phase);
         self.www_authenticate = self.www_authenticate.or(outer.www_authenticate);
         self.key_requests = self.key_requests.take().or_else(|| outer.key_requests.clone());
@@ -355,6 +382,7 @@ impl LocationConf {
             },
             sources,
             requirements: variable,
+            revocations: self.revocations.clone(),
         }
     }
 
@@ -386,6 +414,7 @@ impl Gate {
             && self.verifier == other.verifier
             && self.sources == other.sources
             && self.requirements == other.requirements
+            && self.revocations == other.revocations
     }
 }
 

@@ -319,7 +319,11 @@ fn judge(
         Some((_, token)) => {
             #[cfg(feature = "inject-panic")]
             assert!(**token != *b"panic", "as the test wants it: {token:?}");
-            let at = Circumstances { now: fence::now(), host: Some(request.host()) };
+            let lists = gate.revocations.lists();
+            let at = Circumstances {
+                revocations: lists.as_revocations(),
+                ..Circumstances::new(fence::now(), Some(request.host()))
+            };
             let mut judge = |keys: &[Arc<KeySet>]| {
                 let verdict = gate.verifier.verify_with(gate.cache.as_deref(), token, keys, &at);
                 verdict.map_err(|Refusal { denial, claims }| {

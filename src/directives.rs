@@ -1,6 +1,7 @@
 //! The directives: each a function from words to a setting, or an error for `nginx -t`.
 
 use core::ffi::CStr;
+use std::rc::Rc;
 
 use ojwt_core::json::Json;
 use ojwt_core::keys::KeyFormat;
@@ -9,8 +10,8 @@ use ojwt_core::requirement::{self, Comparison, Operand, Operator, Part, Pattern}
 use ojwt_core::{Alg, TokenType};
 
 use crate::conf::{
-    Auth, AuthSetting, CacheSetting, Cookie, CookieSetting, LocationConf, NamedValue, Phase,
-    Requirement, SameSite, Secure, TokenRequirement, VariableRequirement, WwwAuthenticate,
+    Auth, AuthSetting, CacheSetting, Cookie, CookieSetting, LocationConf, MainConf, NamedValue,
+    Phase, Requirement, SameSite, Secure, TokenRequirement, VariableRequirement, WwwAuthenticate,
     new_cache,
 };
 use crate::fence::complex::ComplexValue;
@@ -21,6 +22,7 @@ use crate::fence::conf::{
 use crate::fence::log::Level;
 use crate::fence::printable;
 use crate::keys::{self, Locator};
+use crate::revocation::RevocationFile;
 use crate::source::Source;
 
 /// A directive of the module.
@@ -35,6 +37,8 @@ pub(crate) struct Directive {
 pub(crate) enum Set {
     /// The level that it stands in.
     Level(fn(Conf<'_>, &mut LocationConf) -> Result<(), ConfError>),
+    /// The level that it stands in, by what the whole `http` block shares.
+    Shared(fn(Conf<'_>, &mut LocationConf, &mut MainConf) -> Result<(), ConfError>),
     /// The whole `http` block, to which it adds a variable.
     Variable(fn(Conf<'_>) -> Result<NamedValue, ConfError>),
 }
@@ -48,7 +52,7 @@ const MIN_CACHE_SIZE: usize = 64 * 1024;
 const LEVELS: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
 
 /// The directives, by name.
-pub(crate) const DIRECTIVES: [Directive; 18] = [
+pub(crate) const DIRECTIVES: [Directive; 21] = [
     Directive {
         name: c"auth_jwt",
         usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE12,
@@ -118,6 +122,21 @@ pub(crate) const DIRECTIVES: [Directive; 18] = [
         name: c"auth_jwt_require_header",
         usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE3,
         set: Set::Level(auth_jwt_require_header),
+    },
+    Directive {
+        name: c"auth_jwt_revocation_list_jti",
+        usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE1,
+        set: Set::Shared(|cf, conf, main| revocation_list(cf, &mut conf.revocations.jti, main)),
+    },
+    Directive {
+        name: c"auth_jwt_revocation_list_kid",
+        usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE1,
+        set: Set::Shared(|cf, conf, main| revocation_list(cf, &mut conf.revocations.kid, main)),
+    },
+    Directive {
+        name: c"auth_jwt_revocation_list_sub",
+        usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE1,
+        set: Set::Shared(|cf, conf, main| revocation_list(cf, &mut conf.revocations.sub, main)),
     },
     Directive {
         name: c"auth_jwt_type",
@@ -333,6 +352,28 @@ fn pattern(text: &str) -> Result<Pattern, ConfError> {
 fn names_variable(word: &[u8]) -> bool {
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'{');
     word.windows(2).any(|pair| matches!(pair, [b'$', next] if is_name(next)))
+}
+
+/// `auth_jwt_revocation_list_sub FILE;` and its kin.
+fn revocation_list(
+    cf: Conf<'_>,
+    slot: &mut Option<Rc<RevocationFile>>,
+    main: &mut MainConf,
+) -> Result<(), ConfError> {
+    let (directive, [file]) = words(cf)?;
+    if file.contains(&b'$') {
+        return Err(ConfError(format!(
+            "variables in \"{}\" are not supported: \"{}\"",
+            printable(directive),
+            printable(file)
+        )));
+    }
+    let path = cf.full_path(file).ok_or_else(|| ConfError("out of memory".to_owned()))?;
+    let name = printable(path.as_os_str().as_encoded_bytes());
+    let list = main
+        .revocation_file(path)
+        .map_err(|error| ConfError(format!("revocation list \"{name}\": {error}")))?;
+    once(slot, list, directive)
 }
 
 /// `auth_jwt_www_authenticate on|off|STRING;`

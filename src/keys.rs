@@ -3,11 +3,9 @@
 
 use std::cell::RefCell;
 use std::ffi::OsStr;
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read as _};
+use std::io;
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,9 +17,7 @@ use crate::fence::complex::ComplexValue;
 use crate::fence::log::Level;
 use crate::fence::printable;
 use crate::fence::request::Request;
-
-/// `O_NONBLOCK`: opening a named pipe must not wait for a writer.
-const NON_BLOCKING: i32 = 0o4000;
+use crate::file::{Opened, State};
 
 /// How many key files that requests name are kept by a worker.
 const MAX_FILES: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
@@ -92,25 +88,9 @@ pub(crate) fn embedded() -> Result<KeySet, KeyError> {
 ///
 /// # Errors
 ///
-/// What the system says, or that it is no regular file, or too large.
+/// What the system says, or that it is no regular file.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    read_open(&open(path)?.0)
-}
-
-fn open(path: &Path) -> io::Result<(File, Metadata)> {
-    let file = OpenOptions::new().read(true).custom_flags(NON_BLOCKING).open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-    Ok((file, metadata))
-}
-
-fn read_open(file: &File) -> io::Result<Vec<u8>> {
-    let mut contents = Vec::new();
-    // One byte more than the limit tells a file that exceeds it.
-    file.take(MAX_KEY_FILE_SIZE as u64 + 1).read_to_end(&mut contents)?;
-    Ok(contents)
+    Opened::open(path)?.read(MAX_KEY_FILE_SIZE)
 }
 
 /// How often a path climbs to the folder above.
@@ -125,30 +105,8 @@ pub(crate) struct KeyFiles(RefCell<LruCache<(PathBuf, Option<KeyFormat>), ReadFi
 /// A file as it was read.
 #[derive(Debug)]
 struct ReadFile {
-    stamp: Stamp,
+    state: State,
     keys: Arc<KeySet>,
-}
-
-/// What tells a version of a file from the next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    fn of(file: &Metadata) -> Self {
-        Self {
-            device: file.dev(),
-            inode: file.ino(),
-            size: file.size(),
-            modified: (file.mtime(), file.mtime_nsec()),
-            changed: (file.ctime(), file.ctime_nsec()),
-        }
-    }
 }
 
 impl KeyFiles {
@@ -178,23 +136,23 @@ impl KeyFiles {
         }
         let name = (PathBuf::from(OsStr::from_bytes(path)), locator.format);
         let unreadable = |error| refused(format!("cannot be read: {error}"));
-        let (file, metadata) = open(&name.0).map_err(unreadable)?;
-        let stamp = Stamp::of(&metadata);
+        let file = Opened::open(&name.0).map_err(unreadable)?;
+        let state = file.state;
         if let Some(read) = self.0.borrow_mut().get(&name)
-            && read.stamp == stamp
+            && read.state == state
         {
             return Ok(Arc::clone(&read.keys));
         }
         let mut builder = KeySetBuilder::new();
         builder
-            .add(&read_open(&file).map_err(unreadable)?, locator.format)
+            .add(&file.read(MAX_KEY_FILE_SIZE).map_err(unreadable)?, locator.format)
             .map_err(|error| refused(error.to_string()))?;
         let (keys, warnings) = builder.build();
         for warning in warnings {
             request.log(Level::Warn, &format!("key file \"{}\": {warning}", printable(path)));
         }
         let keys = Arc::new(keys);
-        self.0.borrow_mut().put(name, ReadFile { stamp, keys: Arc::clone(&keys) });
+        self.0.borrow_mut().put(name, ReadFile { state, keys: Arc::clone(&keys) });
         Ok(keys)
     }
 }

@@ -3,12 +3,11 @@
 //! The story of a request, in the order of the modules below. nginx loads the tables of
 //! [`module`], and hands each directive it reads to [`directives`], which fills a [`conf`]; when
 //! a level of the configuration is complete it is sealed into a gate, with the keys that [`keys`]
-//! read. A request asks a gate in nginx's access phase, [`access`], or
-//! through a variable of [`variables`]: [`context`] looks a token up
-//! where [`source`] says it may be, has [`key_request`] fetch the keys that a URI has, lets
-//! `ojwt-core` judge it, and remembers the outcome for as
-//! long as the client's request lives. [`respond`] tells the client that a token is wanted, and gives it a
-//! cookie for the one that it brought in its URL.
+//! read and the lists that [`revocation`] watches. A request asks a gate in nginx's access phase,
+//! [`access`], or through a variable of [`variables`]: [`context`] looks a token up where [`source`]
+//! says it may be, has [`key_request`] fetch the keys that a URI has, lets `ojwt-core` judge it, and
+//! remembers the outcome for as long as the client's request lives. [`respond`] tells the client that
+//! a token is wanted, and gives it a cookie for the one that it brought in its URL.
 //!
 //! [`fence`] holds what touches nginx's memory. A module uses only those that stand below it.
 
@@ -29,6 +28,10 @@ mod conf;
 mod key_request;
 
 mod keys;
+
+mod revocation;
+
+mod file;
 
 mod source;
 

@@ -213,6 +213,13 @@ unsafe extern "C" fn set_directive(
         let Some(Directive { set, .. }) = DIRECTIVES.get(command.offset) else { return FAILED };
         let result = match set {
             Set::Level(set) => set(cf, conf),
+            Set::Shared(set) => {
+                // SAFETY: as above; it is another object than the level.
+                let Some(main) = (unsafe { cf.main_conf::<MainConf>(context_index()) }) else {
+                    return FAILED;
+                };
+                set(cf, conf, main)
+            }
             Set::Variable(read) => read(cf).and_then(|named| add_named_value(cf, named)),
         };
         match result {

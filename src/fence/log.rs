@@ -3,8 +3,8 @@
 use core::ffi::c_char;
 
 use ngx::ffi::{
-    NGX_LOG_ALERT, NGX_LOG_EMERG, NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_WARN, ngx_cycle,
-    ngx_log_error_core, ngx_log_t, ngx_uint_t,
+    NGX_LOG_ALERT, NGX_LOG_EMERG, NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_NOTICE, NGX_LOG_WARN,
+    ngx_cycle, ngx_log_error_core, ngx_log_t, ngx_uint_t,
 };
 
 /// The levels in use (nginx.org, `error_log`).
@@ -18,6 +18,8 @@ pub(crate) enum Level {
     Error,
     /// Something to mend, in a configuration that is served.
     Warn,
+    /// Something that changed, as it should.
+    Notice,
     /// What requests were refused for.
     Info,
 }
@@ -29,6 +31,7 @@ impl Level {
             Self::Alert => NGX_LOG_ALERT,
             Self::Error => NGX_LOG_ERR,
             Self::Warn => NGX_LOG_WARN,
+            Self::Notice => NGX_LOG_NOTICE,
             Self::Info => NGX_LOG_INFO,
         };
         number as ngx_uint_t

@@ -24,6 +24,7 @@ mod auth_jwt_phase;
 mod auth_jwt_require;
 mod auth_jwt_require_claim;
 mod auth_jwt_require_header;
+mod auth_jwt_revocation_list;
 mod auth_jwt_type;
 mod auth_jwt_www_authenticate;
 mod claim_variables;

@@ -138,10 +138,13 @@ impl NumericDate {
         Self(self.0 + seconds as f64)
     }
 
+    /// Reads a number in JSON's grammar, which is part of what Rust reads.
+    pub(crate) fn parse(number: &str) -> Option<Self> {
+        // What is too large for a double is infinite.
+        number.parse().ok().filter(|seconds: &f64| seconds.is_finite()).map(Self)
+    }
+
     fn read(value: Value<'_>) -> Result<Self, Denial> {
-        let number = value.as_number().ok_or(Denial::ClaimRejected)?;
-        // JSON's grammar is part of what Rust reads; what is too large for a double is infinite.
-        let seconds: f64 = number.parse().map_err(|_| Denial::ClaimRejected)?;
-        if seconds.is_finite() { Ok(Self(seconds)) } else { Err(Denial::ClaimRejected) }
+        value.as_number().and_then(Self::parse).ok_or(Denial::ClaimRejected)
     }
 }

@@ -7,11 +7,15 @@
 //! itself, and U+007F to U+009F are escaped here, so that it can stand in a header or a log.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use crate::denial::Defect;
 
 /// How deep arrays and objects may nest.
 pub const MAX_DEPTH: usize = 32;
+
+/// The most names of an object that are sorted to find duplicates; hashing is faster for more.
+const MAX_SORTED: usize = 64;
 
 /// A JSON text and its structure.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -396,13 +400,15 @@ impl Parser<'_> {
             Some(string(slice(text, *node), node.kind))
         };
         let Some(names) = self.names.get_mut(first_name..) else { return Ok(()) };
-        // Sorting bounds the work: a hostile object of n members costs n log n comparisons.
-        names.sort_unstable_by_key(name_of);
-        if names.is_sorted_by(|a, b| name_of(a) != name_of(b)) {
-            Ok(())
+        // Sorting and randomly keyed hashing bound the work, whatever a hostile object holds.
+        let are_distinct = if names.len() > MAX_SORTED {
+            let mut seen = HashSet::with_capacity(names.len());
+            names.iter().all(|name| seen.insert(name_of(name)))
         } else {
-            Err(Defect::DuplicateMember)
-        }
+            names.sort_unstable_by_key(name_of);
+            names.is_sorted_by(|a, b| name_of(a) != name_of(b))
+        };
+        if are_distinct { Ok(()) } else { Err(Defect::DuplicateMember) }
     }
 
     fn open(&mut self, kind: Kind) -> usize {
@@ -608,6 +614,16 @@ mod tests {
             assert_eq!(Json::parse(json.as_bytes()), Err(Defect::DuplicateMember), "{json}");
         }
         assert!(Json::parse(br#"{"a":{"a":{"a":1}},"b":{"a":1},"A":2}"#).is_ok());
+    }
+
+    #[test]
+    fn rejects_a_duplicate_among_many_members() {
+        for count in [MAX_SORTED - 1, MAX_SORTED, MAX_SORTED + 1, 10_000] {
+            let members = (0..count).map(|i| format!("\"{i}\":0,")).collect::<Vec<_>>().concat();
+            assert!(Json::parse(format!("{{{members}\"x\":0}}").as_bytes()).is_ok());
+            let json = format!("{{{members}\"\\u0030\":0}}");
+            assert_eq!(Json::parse(json.as_bytes()), Err(Defect::DuplicateMember), "{count}");
+        }
     }
 
     #[test]

@@ -5,13 +5,14 @@
 //!
 //! [`compact`] splits it, [`header`] reads what it says of itself, [`keys`] names the keys that may
 //! have signed it, [`signature`] checks that one did, [`claims`] reads what it claims, and
-//! [`policy`] decides whether that is good here and now: by time and host, and by each
-//! [`requirement`] that is made of a value at the end of a [`path`]. [`jwe`] decrypts a token that is
-//! encrypted.
+//! [`policy`] decides whether that is good here and now: by time and host, by each [`revocation`] list,
+//! and by each [`requirement`] that is made of a value at the end of a [`path`]. [`jwe`] decrypts a
+//! token that is encrypted.
 //!
 //! Time, host, keys and limits are arguments: the crate does no I/O, reads no clock and keeps no
-//! state between calls, but for a [`cache`] that the caller hands it. Nothing of a token is believed before its signature is checked, and the
-//! key decides the algorithm; the token's header may only agree.
+//! state between calls, but for a [`cache`] that the caller hands it. Nothing of a token is believed
+//! before its signature is checked, and the key decides the algorithm; the token's header may only
+//! agree.
 #![forbid(unsafe_code)]
 
 pub mod alg;
@@ -39,6 +40,7 @@ pub mod path;
 pub mod pem;
 pub mod policy;
 pub mod requirement;
+pub mod revocation;
 #[cfg(feature = "sign")]
 pub mod sign;
 pub mod signature;

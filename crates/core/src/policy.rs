@@ -6,6 +6,7 @@ use crate::denial::Denial;
 use crate::host;
 use crate::json::Value;
 use crate::requirement::Requirement;
+use crate::revocation::Revocations;
 
 /// What a gate asks of a token besides its signature. Nothing in it switches a check off.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,6 +27,15 @@ pub struct Circumstances<'a> {
     /// The host that the request is for, empty if it names none; `None` where there is no request,
     /// so that there is nothing to compare a `host` claim with.
     pub host: Option<&'a [u8]>,
+    /// What was revoked by then.
+    pub revocations: Revocations<'a>,
+}
+
+impl<'a> Circumstances<'a> {
+    /// Those of a gate that knows of no revocations.
+    pub fn new(now: i64, host: Option<&'a [u8]>) -> Self {
+        Self { now, host, revocations: Revocations::default() }
+    }
 }
 
 impl Policy {
@@ -34,11 +44,11 @@ impl Policy {
         self.algorithms.as_ref().is_none_or(|list| list.contains(&alg))
     }
 
-    /// Checks times, host and requirements.
+    /// Checks times, host, revocations and requirements.
     ///
     /// # Errors
     ///
-    /// [`Denial::Expired`], [`Denial::NotYetValid`], [`Denial::WrongHost`],
+    /// [`Denial::Expired`], [`Denial::NotYetValid`], [`Denial::WrongHost`], [`Denial::Revoked`],
     /// [`Denial::ClaimRejected`].
     pub fn check(&self, claims: &Claims, at: &Circumstances<'_>) -> Result<(), Denial> {
         let now = NumericDate::from_seconds(at.now);
@@ -57,6 +67,9 @@ impl Policy {
                 }
             }
         }
+        // A token that expires with its entry in a list is accepted for the leeway longer, so that
+        // the entry counts as much longer.
+        at.revocations.check(claims, at.now.saturating_sub_unsigned(self.leeway))?;
         match self.unmet(claims) {
             None => Ok(()),
             Some(_) => Err(Denial::ClaimRejected),

@@ -48,7 +48,7 @@ fn verify(keys: ojwt_core::KeySet, token: &[u8], host: Option<&str>) -> Result<C
         max_token_size: DEFAULT_MAX_TOKEN_SIZE,
     };
     let now = time::now().as_second();
-    let at = Circumstances { now, host: host.map(str::as_bytes) };
+    let at = Circumstances::new(now, host.map(str::as_bytes));
     verifier.verify(token, &[keys.into()], &at)
 }
 

@@ -16,12 +16,12 @@ fn claims_of(payload: &str, at: &Circumstances<'_>, leeway: u64) -> Result<Claim
 
 /// Whether `payload` is accepted at `now`, with `leeway`.
 fn at(now: i64, leeway: u64, payload: &str) -> Result<(), Denial> {
-    claims_of(payload, &Circumstances { now, host: None }, leeway).map(drop)
+    claims_of(payload, &Circumstances::new(now, None), leeway).map(drop)
 }
 
 /// Whether `payload` is accepted for `host`.
 fn for_host(host: Option<&str>, payload: &Value) -> Result<(), Denial> {
-    let at = Circumstances { now: NOW, host: host.map(str::as_bytes) };
+    let at = Circumstances::new(NOW, host.map(str::as_bytes));
     claims_of(&payload.to_string(), &at, 0).map(drop)
 }
 
@@ -153,7 +153,7 @@ fn no_leeway_time_or_claim_overflows() {
             for number in numbers {
                 for claim in ["exp", "nbf", "iat"] {
                     let payload = format!(r#"{{"{claim}":{number}}}"#);
-                    let circumstances = Circumstances { now, host: None };
+                    let circumstances = Circumstances::new(now, None);
                     match claims_of(&payload, &circumstances, leeway) {
                         Ok(claims) => {
                             let now = ojwt_core::claims::NumericDate::from_seconds(now);
@@ -179,7 +179,7 @@ fn the_largest_leeway_accepts_what_the_claims_allow_and_no_other_kind_of_fault()
 
 #[test]
 fn the_time_until_exp_is_what_a_cookie_lives() {
-    let at = Circumstances { now: 1000, host: None };
+    let at = Circumstances::new(1000, None);
     let lifetime = |payload: &str| {
         let now = ojwt_core::claims::NumericDate::from_seconds(1000);
         claims_of(payload, &at, 100).unwrap().expires().map(|exp| exp.seconds_after(now))
@@ -234,14 +234,14 @@ fn an_escaped_name_is_the_same_claim() {
     assert_eq!(at(NOW, 0, r#"{"\u0065xp":1}"#), Err(Denial::Expired));
     assert_eq!(at(NOW, 0, r#"{"e\u0078p":"x"}"#), Err(Denial::ClaimRejected));
     let hidden = json!({}).to_string().replace("{}", r#"{"h\u006fst":"other.example"}"#);
-    let at = Circumstances { now: NOW, host: Some(b"example.com") };
+    let at = Circumstances::new(NOW, Some(b"example.com"));
     assert_eq!(claims_of(&hidden, &at, 0).unwrap_err(), Denial::WrongHost);
 }
 
 #[test]
 fn claims_of_other_names_and_places_are_no_registered_ones() {
     let payload = r#"{"EXP":1,"Exp":1,"exp ":1,"data":{"exp":1,"nbf":"x","host":"x","iss":1}}"#;
-    let at = Circumstances { now: NOW, host: Some(b"example.com") };
+    let at = Circumstances::new(NOW, Some(b"example.com"));
     assert_eq!(claims_of(payload, &at, 0).unwrap().as_json(), payload);
 }
 
@@ -360,7 +360,7 @@ fn claims_are_compact_in_the_issuers_order_with_numbers_as_written() {
         "{ \"z\" : 1.50 ,\n\t\"a\" : [ 1e2 , -0 , 12345678901234567890.0 ] ,\r\n",
         "\"s\" : \"a  b\\u0041\\/\", \"o\" : { } }"
     );
-    let claims = claims_of(payload, &Circumstances { now: NOW, host: None }, 0).unwrap();
+    let claims = claims_of(payload, &Circumstances::new(NOW, None), 0).unwrap();
     assert_eq!(
         claims.as_json(),
         r#"{"z":1.50,"a":[1e2,-0,12345678901234567890.0],"s":"a  b\u0041\/","o":{}}"#
@@ -370,7 +370,7 @@ fn claims_are_compact_in_the_issuers_order_with_numbers_as_written() {
 #[test]
 fn claims_hold_no_character_that_could_end_a_header_line() {
     let payload = "{\"a\":\"\\r\\nSet-Cookie: x=y\\u0000\\u007f\u{7f}\u{85}\u{9b}\"}";
-    let claims = claims_of(payload, &Circumstances { now: NOW, host: None }, 0).unwrap();
+    let claims = claims_of(payload, &Circumstances::new(NOW, None), 0).unwrap();
     assert!(!claims.as_json().chars().any(char::is_control), "{}", claims.as_json());
 }
 

@@ -184,7 +184,7 @@ pub(crate) fn refusal(verifier: &Verifier, token: impl AsRef<[u8]>) -> Denial {
 }
 
 pub(crate) fn here_and_now() -> Circumstances<'static> {
-    Circumstances { now: NOW, host: Some(b"example.com") }
+    Circumstances::new(NOW, Some(b"example.com"))
 }
 
 /// A token of three parts as given, none of them encoded yet.

@@ -11,4 +11,5 @@ mod interop;
 mod jwe;
 mod keys;
 mod properties;
+mod revocation;
 mod vectors;

@@ -1,0 +1,176 @@
+//! Revocation lists: files that are read with the configuration, and again when they change.
+//!
+//! What the configuration read is shared by all workers; each reads a changed file for itself, and
+//! keeps what it has if that fails.
+
+use core::cell::{Cell, RefCell};
+use core::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use ojwt_core::revocation::{
+    MAX_REVOCATION_FILE_SIZE, RevocationError, RevocationList, Revocations,
+};
+
+use crate::fence::log::{self, Level};
+use crate::fence::{now, printable};
+use crate::file::{Opened, State};
+
+/// The lists of a gate, or of a level of the configuration.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RevocationFiles {
+    /// `auth_jwt_revocation_list_sub`.
+    pub(crate) sub: Option<Rc<RevocationFile>>,
+    /// `auth_jwt_revocation_list_kid`.
+    pub(crate) kid: Option<Rc<RevocationFile>>,
+    /// `auth_jwt_revocation_list_jti`.
+    pub(crate) jti: Option<Rc<RevocationFile>>,
+}
+
+impl RevocationFiles {
+    /// Takes the lists that are missing here from the level around.
+    pub(crate) fn inherit(&mut self, outer: &Self) {
+        self.sub = self.sub.take().or_else(|| outer.sub.clone());
+        self.kid = self.kid.take().or_else(|| outer.kid.clone());
+        self.jti = self.jti.take().or_else(|| outer.jti.clone());
+    }
+
+    /// The lists as they are now.
+    pub(crate) fn lists(&self) -> CurrentLists {
+        let current = |file: &Option<Rc<RevocationFile>>| file.as_ref().map(|file| file.list());
+        CurrentLists { sub: current(&self.sub), kid: current(&self.kid), jti: current(&self.jti) }
+    }
+}
+
+/// Equal if the files are the same ones.
+impl PartialEq for RevocationFiles {
+    fn eq(&self, other: &Self) -> bool {
+        let pairs = [(&self.sub, &other.sub), (&self.kid, &other.kid), (&self.jti, &other.jti)];
+        pairs.into_iter().all(|pair| match pair {
+            (None, None) => true,
+            (Some(ours), Some(theirs)) => Rc::ptr_eq(ours, theirs),
+            (Some(_), None) | (None, Some(_)) => false,
+        })
+    }
+}
+
+/// Lists that stay as they are while a token is judged.
+pub(crate) struct CurrentLists {
+    sub: Option<Rc<RevocationList>>,
+    kid: Option<Rc<RevocationList>>,
+    jti: Option<Rc<RevocationList>>,
+}
+
+impl CurrentLists {
+    pub(crate) fn as_revocations(&self) -> Revocations<'_> {
+        Revocations { sub: self.sub.as_deref(), kid: self.kid.as_deref(), jti: self.jti.as_deref() }
+    }
+}
+
+/// A file with a list, and the latest list that was read from it.
+pub(crate) struct RevocationFile {
+    path: PathBuf,
+    list: RefCell<Rc<RevocationList>>,
+    /// The state in which the file was seen last; `None` where there was none.
+    seen: Cell<Option<State>>,
+    /// Whether it could be read then, whatever it held; else the next look tries again.
+    is_settled: Cell<bool>,
+    /// The second in which the file was looked at last.
+    looked: Cell<i64>,
+}
+
+impl RevocationFile {
+    /// Reads a file for the configuration.
+    ///
+    /// # Errors
+    ///
+    /// Why it is no list.
+    pub(crate) fn load(path: PathBuf) -> Result<Self, LoadError> {
+        let (list, state) = read(&path)?;
+        Ok(Self {
+            path,
+            list: RefCell::new(Rc::new(list)),
+            seen: Cell::new(Some(state)),
+            is_settled: Cell::new(true),
+            looked: Cell::new(now()),
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The list, once a second as the file has it now.
+    fn list(&self) -> Rc<RevocationList> {
+        let now = now();
+        if self.looked.replace(now) != now {
+            self.look();
+        }
+        Rc::clone(&self.list.borrow())
+    }
+
+    /// Reads the file if it changed. The old list stays if the new one is broken, which is said
+    /// once for each change.
+    fn look(&self) {
+        let state = State::at(&self.path);
+        let is_new = self.seen.replace(state) != state;
+        if !is_new && self.is_settled.get() {
+            return;
+        }
+        let name = printable(self.path.as_os_str().as_encoded_bytes());
+        match read(&self.path) {
+            Ok((list, state)) => {
+                // What changes after this is seen by the next look.
+                self.seen.set(Some(state));
+                self.is_settled.set(true);
+                let entries = list.len();
+                self.list.replace(Rc::new(list));
+                let message =
+                    format!("ojwt: revocation list \"{name}\" changed: {entries} entries");
+                log::cycle(Level::Notice, &message);
+            }
+            Err(error) => {
+                self.is_settled.set(matches!(error, LoadError::Broken(_)));
+                if is_new {
+                    let message =
+                        format!("ojwt: revocation list \"{name}\" stays as it was: {error}");
+                    log::cycle(Level::Error, &message);
+                }
+            }
+        }
+    }
+}
+
+/// The path alone: a list may be long.
+impl fmt::Debug for RevocationFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RevocationFile").field(&self.path).finish()
+    }
+}
+
+fn read(path: &Path) -> Result<(RevocationList, State), LoadError> {
+    let file = Opened::open(path).map_err(LoadError::System)?;
+    let state = file.state;
+    let contents = file.read(MAX_REVOCATION_FILE_SIZE).map_err(LoadError::System)?;
+    let list = RevocationList::parse(&contents).map_err(LoadError::Broken)?;
+    Ok((list, state))
+}
+
+/// Why a file gave no list.
+#[derive(Debug)]
+pub(crate) enum LoadError {
+    /// It cannot be read.
+    System(io::Error),
+    /// It can, but is no list.
+    Broken(RevocationError),
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::System(error) => write!(f, "it cannot be read: {error}"),
+            Self::Broken(error) => error.fmt(f),
+        }
+    }
+}
