@@ -29,6 +29,8 @@ const FIELDS: &[(&str, &[&str])] = &[
             "request_body",
             "srv_conf",
             "variables",
+            "read_event_handler",
+            "request_line",
             "headers_in.headers",
             "headers_in.host",
             "headers_in.server",
@@ -40,7 +42,7 @@ const FIELDS: &[(&str, &[&str])] = &[
             "headers_out.www_authenticate",
         ],
     ),
-    ("ngx_connection_t", &["log", "addr_text"]),
+    ("ngx_connection_t", &["log", "addr_text", "read"]),
     ("ngx_list_part_t", &["elts", "nelts", "next"]),
     ("ngx_table_elt_t", &["hash", "key", "value"]),
     ("ngx_str_t", &["len", "data"]),
@@ -54,7 +56,7 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("ngx_http_conf_ctx_t", &["main_conf"]),
     ("ngx_http_core_main_conf_t", &["phases", "variables"]),
     ("ngx_http_compile_complex_value_t", &["cf", "value", "complex_value"]),
-    ("ngx_http_variable_t", &["name", "get_handler", "data"]),
+    ("ngx_http_variable_t", &["name", "get_handler", "data", "flags"]),
     ("ngx_http_post_subrequest_t", &["handler", "data"]),
     ("ngx_event_t", &["data", "handler", "log", "queue"]),
     ("ngx_chain_t", &["buf", "next"]),
@@ -72,6 +74,12 @@ const FIELDS: &[(&str, &[&str])] = &[
             "merge_loc_conf",
         ],
     ),
+];
+
+/// Fields that only an nginx with regular expressions has.
+const PCRE_FIELDS: &[(&str, &[&str])] = &[
+    ("ngx_http_request_t", &["captures", "ncaptures", "captures_data"]),
+    ("ngx_http_core_main_conf_t", &["ncaptures"]),
 ];
 
 /// Fields that only an nginx with TLS has.
@@ -119,10 +127,15 @@ fn embed_key(out_dir: &Path) -> Result<(), Box<dyn Error>> {
 
 /// Writes `layout.rs`: for each field an assertion that Rust and C place it alike.
 fn prove_layout(out_dir: &Path) -> Result<(), Box<dyn Error>> {
-    println!("cargo::rustc-check-cfg=cfg(nginx_ssl)");
+    println!("cargo::rustc-check-cfg=cfg(nginx_ssl, nginx_pcre)");
     let features = env::var("DEP_NGINX_FEATURES")?;
-    let has_ssl = features.split(',').any(|feature| matches!(feature, "ssl" | "compat"));
+    let has = |names: &[&str]| features.split(',').any(|feature| names.contains(&feature));
+    let has_ssl = has(&["ssl", "compat"]);
     let mut fields = FIELDS.to_vec();
+    if has(&["pcre", "pcre2"]) {
+        println!("cargo::rustc-cfg=nginx_pcre");
+        fields.extend(PCRE_FIELDS);
+    }
     if has_ssl {
         println!("cargo::rustc-cfg=nginx_ssl");
         fields.extend(SSL_FIELDS);

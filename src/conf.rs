@@ -408,6 +408,14 @@ impl LocationConf {
 }
 
 impl Gate {
+    /// Whether it decides by the request's token alone, and by no variable.
+    pub(crate) fn is_plain(&self) -> bool {
+        let has_variable = |source: &Source| matches!(source, Source::Variable(_));
+        self.requirements.is_empty()
+            && !self.keys.are_chosen()
+            && !self.sources.iter().any(has_variable)
+    }
+
     fn decides_like(&self, other: &Self) -> bool {
         self.keys == other.keys
             && self.cache.as_ref().map(Rc::as_ptr) == other.cache.as_ref().map(Rc::as_ptr)

@@ -24,8 +24,8 @@ use crate::conf::{Gate, MainConf, VariableRequirement};
 use crate::fence;
 use crate::fence::log::Level;
 use crate::fence::request::{LogHandler, Redact, Request};
-use crate::key_request::{Flight, Flights, Progress};
-use crate::keys::KeySources;
+use crate::key_request::{Flight, Flights, Progress, Target};
+use crate::keys::{KeySources, Locator};
 use crate::source::Source;
 
 /// What a gate made of a request.
@@ -47,6 +47,10 @@ struct Remembered {
     overruled: Cell<Option<Denial>>,
     /// The fetches of keys that it has a part in.
     flights: Flights,
+    /// The gates that keys were fetched for.
+    prepared: RefCell<Vec<Rc<Gate>>>,
+    /// Whether nginx was asked to notice if the client goes away.
+    is_watched: Cell<bool>,
     /// The token that keys are being chosen for: until they are, nobody has checked it.
     choosing: RefCell<Option<Rc<Unverified>>>,
     /// The gates that are being asked, the one that was asked last at the end.
@@ -57,6 +61,8 @@ struct Remembered {
 
 struct Entry {
     gate: Rc<Gate>,
+    /// Where its keys were.
+    places: Places,
     outcome: Outcome,
     /// Why a good token was refused when the gate was last asked.
     refusal: Cell<Option<Denial>>,
@@ -73,9 +79,8 @@ struct Entry {
 /// is not met.
 pub(crate) fn outcome<'r>(request: Request<'r>, gate: &Rc<Gate>) -> Result<&'r Outcome, Denial> {
     let remembered = remember(request)?;
-    let known = remembered.entry_at(gate);
-    if let Some(Entry { outcome, .. }) = known
-        && gate.requirements.is_empty()
+    if gate.is_plain()
+        && let Some(Entry { outcome, .. }) = remembered.latest_at(gate)
     {
         return Ok(outcome);
     }
@@ -84,14 +89,23 @@ pub(crate) fn outcome<'r>(request: Request<'r>, gate: &Rc<Gate>) -> Result<&'r O
         return Err(Denial::InternalError);
     }
     let _asking = Asking::begin(remembered, gate)?;
-    let entry = if let Some(entry) = known {
+    let found = find(request, gate);
+    let places = match &found {
+        Some((_, token)) if !gate.keys.are_fixed() => remembered.places(request, gate, token),
+        _ => Ok(Places::default()),
+    };
+    let (places, fault) = match places {
+        Ok(places) => (places, None),
+        Err(denial) => (Places::default(), Some(denial)),
+    };
+    let entry = if let Some(entry) = remembered.entry_at(gate, &places) {
         entry
     } else {
         // SAFETY: `Remembered` is the one type that this module has nginx remember.
         unsafe { request.redact_log(remembered) };
-        let outcome = judge(request, remembered, gate)?;
+        let outcome = judge(request, remembered, gate, found, &places, fault)?;
         let (gate, refusal, next) = (Rc::clone(gate), Cell::new(None), OnceCell::new());
-        remembered.push(Entry { gate, outcome, refusal, next })
+        remembered.push(Entry { gate, places, outcome, refusal, next })
     };
     compare(request, remembered, entry)?;
     Ok(&entry.outcome)
@@ -101,7 +115,7 @@ pub(crate) fn outcome<'r>(request: Request<'r>, gate: &Rc<Gate>) -> Result<&'r O
 pub(crate) fn shown(request: Request<'_>) -> Option<&Claims> {
     let remembered = remembered(request)?;
     let asked = remembered.asked.borrow();
-    remembered.entry_at(asked.last()?)?.outcome.verdict.as_deref().ok()
+    remembered.latest_at(asked.last()?)?.outcome.verdict.as_deref().ok()
 }
 
 /// Whether the outcome at a gate can be found out now.
@@ -118,22 +132,36 @@ pub(crate) fn prepare(request: Request<'_>, gate: &Rc<Gate>) -> Readiness {
         return Readiness::Ready;
     }
     let Ok(remembered) = remember(request) else { return Readiness::Ready };
-    if remembered.entry_at(gate).is_some() {
-        return Readiness::Ready;
+    if remembered.is_watched.take() {
+        request.main().stop_watching_client();
+    }
+    let Some((_, token)) = find(request, gate) else { return Readiness::Ready };
+    let known = remembered.prepared.borrow().iter().any(|prepared| Rc::ptr_eq(prepared, gate));
+    if !known {
+        remembered.prepared.borrow_mut().push(Rc::clone(gate));
     }
     // SAFETY: `Remembered` is the one type that this module has nginx remember.
     unsafe { request.redact_log(remembered) };
-    let Some((_, token)) = find(request, gate) else { return Readiness::Ready };
     // What fails here fails again when the outcome is asked for, and is told then.
-    let waits = remembered.choose(request, gate, &token, || {
-        let Some(main) = main_conf(request) else { return false };
-        gate.keys.requests.iter().any(|locator| {
-            let flights = &remembered.flights;
-            let progress = main.key_requests.fetch(request, flights, *locator, gate.keys.cache);
-            matches!(progress, Ok(Progress::Waiting))
-        })
-    });
-    if waits == Ok(true) { Readiness::Waiting } else { Readiness::Ready }
+    let (Ok(places), Some(main)) = (remembered.places(request, gate, &token), main_conf(request))
+    else {
+        return Readiness::Ready;
+    };
+    let (flights, cache) = (&remembered.flights, gate.keys.cache);
+    for target in &places.targets {
+        match main.key_requests.fetch(request, flights, target, cache) {
+            Ok(Progress::Waiting) => {
+                if request.is_main() {
+                    remembered.is_watched.set(true);
+                    request.watch_client();
+                }
+                return Readiness::Waiting;
+            }
+            Ok(Progress::Ready(_) | Progress::Missing) => {}
+            Err(_) => return Readiness::Ready,
+        }
+    }
+    Readiness::Ready
 }
 
 /// The fetch of keys that this subrequest is, if it is one.
@@ -172,8 +200,12 @@ pub(crate) fn outcomes(
 }
 
 impl Remembered {
-    fn entry_at(&self, gate: &Rc<Gate>) -> Option<&Entry> {
-        self.entries().find(|entry| Rc::ptr_eq(&entry.gate, gate))
+    fn entry_at(&self, gate: &Rc<Gate>, places: &Places) -> Option<&Entry> {
+        self.entries().find(|entry| Rc::ptr_eq(&entry.gate, gate) && entry.places == *places)
+    }
+
+    fn latest_at(&self, gate: &Rc<Gate>) -> Option<&Entry> {
+        self.entries().filter(|entry| Rc::ptr_eq(&entry.gate, gate)).last()
     }
 
     /// Appends; to judge may have meant to ask other gates, so that the end is looked for now.
@@ -185,55 +217,73 @@ impl Remembered {
         slot.get_or_init(|| Box::new(entry))
     }
 
-    /// Evaluates what keys are chosen by: meanwhile variables show the token, and what nginx
-    /// remembers of them is forgotten afterwards.
-    fn choose<T>(
-        &self,
-        request: Request<'_>,
-        gate: &Gate,
-        token: &[u8],
-        evaluate: impl FnOnce() -> T,
-    ) -> Result<T, Denial> {
+    /// Where the keys of a gate are for this token. While that is evaluated variables show the token,
+    /// and what nginx remembers of them is forgotten afterwards.
+    fn places(&self, request: Request<'_>, gate: &Gate, token: &[u8]) -> Result<Places, Denial> {
+        let evaluate = || {
+            let path = |file: &Locator| {
+                let path = request.evaluate(file.value).ok_or(Denial::InternalError)?;
+                Ok(path.to_vec())
+            };
+            let paths = gate.keys.files.iter().map(path).collect::<Result<_, Denial>>()?;
+            let targets = gate.keys.requests.iter().map(|locator| Target::of(request, *locator));
+            Ok(Places { paths, targets: targets.collect::<Result<_, Denial>>()? })
+        };
         if !gate.keys.are_chosen() {
-            return Ok(evaluate());
+            return evaluate();
         }
         let token = Unverified::read(token, gate.verifier.max_token_size)?;
-        let outer = self.choosing.replace(Some(Rc::new(token)));
-        let value = request.without_trace(evaluate);
-        self.choosing.replace(outer);
-        Ok(value)
+        let _choosing = Choosing::begin(self, token);
+        request.without_trace(evaluate)
     }
 
-    /// The keys of a gate for this token.
+    /// The keys of a gate, which are in these places.
     fn keys<'g>(
         &self,
         request: Request<'_>,
         gate: &'g Gate,
-        token: &[u8],
+        places: &Places,
     ) -> Result<Keys<'g>, Denial> {
-        let KeySources { fixed, files, requests, cache } = &gate.keys;
+        let KeySources { fixed, files, cache, .. } = &gate.keys;
         if gate.keys.are_fixed() {
             return Ok(Keys::AtHand(Cow::Borrowed(fixed)));
         }
         let main = main_conf(request).ok_or(Denial::InternalError)?;
-        self.choose(request, gate, token, || {
-            let mut keys = fixed.clone();
-            for file in files {
-                keys.push(main.key_files.find(request, *file)?);
+        let mut keys = fixed.clone();
+        for (file, path) in files.iter().zip(&places.paths) {
+            keys.push(main.key_files.find(request, *file, path)?);
+        }
+        for target in &places.targets {
+            match main.key_requests.find(&self.flights, target, *cache)? {
+                Progress::Ready(fetched) => keys.push(fetched),
+                Progress::Waiting | Progress::Missing => return Ok(Keys::Pending),
             }
-            for locator in requests {
-                match main.key_requests.find(request, &self.flights, *locator, *cache)? {
-                    Progress::Ready(fetched) => keys.push(fetched),
-                    Progress::Waiting | Progress::Missing => return Ok(Keys::Pending),
-                }
-            }
-            Ok(Keys::AtHand(keys.into()))
-        })?
+        }
+        Ok(Keys::AtHand(keys.into()))
     }
 
     fn entries(&self) -> impl Iterator<Item = &Entry> + Clone {
         let first = self.first.get().map(AsRef::as_ref);
         core::iter::successors(first, |entry| entry.next.get().map(AsRef::as_ref))
+    }
+}
+
+/// A token that keys are chosen for, until this is dropped.
+struct Choosing<'r> {
+    remembered: &'r Remembered,
+    outer: Option<Rc<Unverified>>,
+}
+
+impl<'r> Choosing<'r> {
+    fn begin(remembered: &'r Remembered, token: Unverified) -> Self {
+        let outer = remembered.choosing.replace(Some(Rc::new(token)));
+        Self { remembered, outer }
+    }
+}
+
+impl Drop for Choosing<'_> {
+    fn drop(&mut self) {
+        self.remembered.choosing.replace(self.outer.take());
     }
 }
 
@@ -270,7 +320,10 @@ impl Redact for Remembered {
     }
 
     fn redact(&self, line: &[u8]) -> Vec<u8> {
-        let sources = self.entries().flat_map(|entry| &entry.gate.sources);
+        let (asked, prepared) = (self.asked.borrow(), self.prepared.borrow());
+        let gates =
+            self.entries().map(|entry| &entry.gate).chain(asked.iter()).chain(prepared.iter());
+        let sources = gates.flat_map(|gate| &gate.sources);
         transport::redacted(line, &sources.filter_map(Source::argument))
     }
 }
@@ -278,6 +331,15 @@ impl Redact for Remembered {
 fn remembered(request: Request<'_>) -> Option<&Remembered> {
     // SAFETY: `Remembered` is the one type that this module has nginx remember.
     unsafe { request.remembered() }
+}
+
+/// Where the keys of a gate are: as many places as it has locators.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Places {
+    /// `auth_jwt_key_file` with variables.
+    paths: Vec<Vec<u8>>,
+    /// `auth_jwt_key_request`.
+    targets: Vec<Target>,
 }
 
 /// The keys of a gate.
@@ -310,8 +372,10 @@ fn judge(
     request: Request<'_>,
     remembered: &Remembered,
     gate: &Rc<Gate>,
+    found: Option<(&Source, Cow<'_, [u8]>)>,
+    places: &Places,
+    fault: Option<Denial>,
 ) -> Result<Outcome, Denial> {
-    let found = find(request, gate);
     let policy = &gate.verifier.policy;
     let mut unmet = None;
     let verdict = match &found {
@@ -334,13 +398,18 @@ fn judge(
                     denial
                 })
             };
-            match remembered.keys(request, gate, token) {
+            match fault.map_or_else(|| remembered.keys(request, gate, places), Err) {
                 Ok(Keys::AtHand(keys)) => judge(&keys),
                 Ok(Keys::Pending) => return Err(Denial::KeyUnavailable),
                 Err(denial) => Err(denial),
             }
         }
     };
+    if verdict.is_ok()
+        && let Some(main) = main_conf(request)
+    {
+        places.targets.iter().for_each(|target| main.key_requests.prove(target));
+    }
     if let Err(denial) = &verdict {
         log(request, *denial, unmet.as_deref().or(denial.detail()));
     }

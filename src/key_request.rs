@@ -2,7 +2,7 @@
 //! and kept for as long as `auth_jwt_key_cache` says.
 //!
 //! What is kept belongs to the worker. An answer is for one URI of one server and one host: a
-//! subrequest brings nothing else that the client chose.
+//! subrequest brings nothing else that the client sent.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -25,8 +25,11 @@ use crate::keys::Locator;
 /// The largest answer, in bytes: some hundreds of keys.
 pub(crate) const MAX_ANSWER_SIZE: usize = 1024 * 1024;
 
-/// How many answers a worker keeps, and how many parsed bodies.
-const MAX_ANSWERS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+/// How many answers, failures and parsed bodies a worker keeps, of each.
+const MAX_KEPT: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+
+/// How many fetches a client's request may have a part in.
+const MAX_FETCHES: usize = 32;
 
 /// The last good keys are used for at most this many times `auth_jwt_key_cache` after that.
 const STALE_FACTOR: u64 = 10;
@@ -34,12 +37,17 @@ const STALE_FACTOR: u64 = 10;
 /// And never longer than this, in seconds.
 const MAX_STALE: u64 = 3600;
 
-/// How long after a failure the last good keys are used without another try, in seconds.
+/// How long after a failure there is no other try, where answers are kept, in seconds.
 const RETRY: i64 = 5;
 
 /// The key requests of a worker.
 pub(crate) struct KeyRequests {
-    answers: RefCell<LruCache<Target, Answer>>,
+    /// Answers by which a token was verified.
+    proven: RefCell<LruCache<Target, Answer>>,
+    /// Others. Whoever makes up hosts or URIs fills these alone.
+    unproven: RefCell<LruCache<Target, Answer>>,
+    /// When a fetch failed last.
+    failures: RefCell<LruCache<Target, i64>>,
     parsed: RefCell<ParsedBodies>,
     under_way: RefCell<HashMap<Target, Weak<Flight>>>,
 }
@@ -49,7 +57,7 @@ type ParsedBodies = LruCache<(Digest, Option<KeyFormat>), Arc<KeySet>>;
 
 /// What an answer is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Target {
+pub(crate) struct Target {
     server: usize,
     host: Vec<u8>,
     uri: Vec<u8>,
@@ -57,11 +65,10 @@ struct Target {
 }
 
 /// Keys that were fetched.
+#[derive(Clone)]
 struct Answer {
     keys: Arc<KeySet>,
     fetched: i64,
-    /// When a later fetch failed.
-    failed: Option<i64>,
 }
 
 /// A fetch.
@@ -85,14 +92,24 @@ enum End {
 
 /// What a client's request has to do with fetches.
 #[derive(Default)]
-pub(crate) struct Flights(RefCell<Vec<Part>>);
+pub(crate) struct Flights {
+    parts: RefCell<Vec<Part>>,
+    /// The kept keys that it uses: they stay the same for as long as it lives.
+    used: RefCell<Vec<(Target, Arc<KeySet>)>>,
+}
 
-/// The part of a request in a fetch.
-enum Part {
+/// The part of a client's request in a fetch.
+struct Part {
+    hold: Hold,
+    /// What waits for it: the request itself or subrequests, each with what wakes it.
+    waiting: RefCell<Vec<(usize, Rc<Waker>)>>,
+}
+
+enum Hold {
     /// It makes it.
     Own(Own),
-    /// It waits for another request that does, or has waited.
-    Joined { flight: Rc<Flight>, waker: RefCell<Option<Rc<Waker>>> },
+    /// Another request makes it.
+    Joined(Rc<Flight>),
 }
 
 /// Says so if the request ends before the fetch.
@@ -112,8 +129,10 @@ impl KeyRequests {
     /// None yet.
     pub(crate) fn new() -> Rc<Self> {
         Rc::new(Self {
-            answers: RefCell::new(LruCache::new(MAX_ANSWERS)),
-            parsed: RefCell::new(LruCache::new(MAX_ANSWERS)),
+            proven: RefCell::new(LruCache::new(MAX_KEPT)),
+            unproven: RefCell::new(LruCache::new(MAX_KEPT)),
+            failures: RefCell::new(LruCache::new(MAX_KEPT)),
+            parsed: RefCell::new(LruCache::new(MAX_KEPT)),
             under_way: RefCell::default(),
         })
     }
@@ -125,12 +144,27 @@ impl KeyRequests {
     /// [`Denial::KeyUnavailable`] where they cannot be had.
     pub(crate) fn find(
         &self,
-        request: Request<'_>,
         flights: &Flights,
-        locator: Locator,
+        target: &Target,
         cache: u64,
     ) -> Result<Progress, Denial> {
-        self.progress(&Target::of(request, locator)?, flights, cache)
+        if let Some(keys) = flights.used(target) {
+            return Ok(Progress::Ready(keys));
+        }
+        let has_failed = match flights.find(target).as_ref().map(|flight| flight.end.get()) {
+            Some(None) => return Ok(Progress::Waiting),
+            Some(Some(End::Arrived(keys))) => return Ok(Progress::Ready(Arc::clone(keys))),
+            Some(Some(End::Failed)) => true,
+            Some(Some(End::Abandoned)) | None => false,
+        };
+        match self.kept(target, cache, has_failed)? {
+            Some(keys) => {
+                flights.used.borrow_mut().push((target.clone(), Arc::clone(&keys)));
+                Ok(Progress::Ready(keys))
+            }
+            None if has_failed => Err(Denial::KeyUnavailable),
+            None => Ok(Progress::Missing),
+        }
     }
 
     /// The same, but fetches what is missing: then the request is to wait, and to ask again when it
@@ -143,69 +177,93 @@ impl KeyRequests {
         self: &Rc<Self>,
         request: Request<'_>,
         flights: &Flights,
-        locator: Locator,
+        target: &Target,
         cache: u64,
     ) -> Result<Progress, Denial> {
-        let target = Target::of(request, locator)?;
-        match self.progress(&target, flights, cache)? {
+        flights.stop_waiting(request);
+        match self.find(flights, target, cache)? {
+            Progress::Ready(keys) => return Ok(Progress::Ready(keys)),
+            Progress::Waiting => {
+                flights.wait(request, target);
+                return Ok(Progress::Waiting);
+            }
             Progress::Missing => {}
-            progress => return Ok(progress),
         }
-        let under_way = self.under_way.borrow().get(&target).and_then(Weak::upgrade);
+        if flights.parts.borrow().len() >= MAX_FETCHES {
+            request.log(Level::Error, "key unavailable: too many key requests for one request");
+            return Err(Denial::KeyUnavailable);
+        }
+        let under_way = self.under_way.borrow().get(target).and_then(Weak::upgrade);
         if let Some(flight) = under_way {
-            let waker = Rc::new(Waker::new(request));
-            flight.waiters.borrow_mut().push(Rc::downgrade(&waker));
-            let waker = RefCell::new(Some(waker));
-            flights.0.borrow_mut().push(Part::Joined { flight, waker });
+            flights.add(Hold::Joined(flight));
+            flights.wait(request, target);
             return Ok(Progress::Waiting);
         }
-        let flight = Flight::new(target, Rc::clone(self));
-        flights.0.borrow_mut().push(Part::Own(Own(Rc::clone(&flight))));
-        self.under_way.borrow_mut().insert(flight.target.clone(), Rc::downgrade(&flight));
+        let flight = Flight::new(target.clone(), Rc::clone(self));
+        flights.add(Hold::Own(Own(Rc::clone(&flight))));
+        self.under_way.borrow_mut().insert(target.clone(), Rc::downgrade(&flight));
         // SAFETY: the flight is on the heap, and the client's request owns it from here on.
-        if let Err(error) = unsafe { request.start(&flight.target.uri, &flight.capture) } {
+        if let Err(error) = unsafe { request.start(&target.uri, &flight.capture) } {
             let why = match error {
                 SubrequestError::UnsafeUri => "the URI is unsafe",
                 SubrequestError::Failed => "no subrequest could be made",
             };
             flight.fail(request, why);
-            return self.progress(&flight.target, flights, cache);
+            return self.find(flights, target, cache);
         }
+        flights.wait(request, target);
         Ok(Progress::Waiting)
     }
 
-    fn progress(&self, target: &Target, flights: &Flights, cache: u64) -> Result<Progress, Denial> {
-        let has_failed = match flights.find(target).as_ref().map(|flight| flight.end.get()) {
-            Some(None) => return Ok(Progress::Waiting),
-            Some(Some(End::Arrived(keys))) => return Ok(Progress::Ready(Arc::clone(keys))),
-            Some(Some(End::Failed)) => true,
-            Some(Some(End::Abandoned)) | None => false,
-        };
-        match self.kept(target, cache, has_failed) {
-            Some(keys) => Ok(Progress::Ready(keys)),
-            None if has_failed => Err(Denial::KeyUnavailable),
-            None => Ok(Progress::Missing),
+    /// Notes that a token was verified by the keys for this target.
+    pub(crate) fn prove(&self, target: &Target) {
+        if let Some(answer) = self.unproven.borrow_mut().pop(target) {
+            self.proven.borrow_mut().put(target.clone(), answer);
         }
     }
 
     /// Keys that were fetched before: fresh ones, or the last good ones where fetching them again
     /// failed just now or is under way.
-    fn kept(&self, target: &Target, cache: u64, has_failed: bool) -> Option<Arc<KeySet>> {
+    fn kept(
+        &self,
+        target: &Target,
+        cache: u64,
+        has_failed: bool,
+    ) -> Result<Option<Arc<KeySet>>, Denial> {
         if cache == 0 {
-            return None;
+            return Ok(None);
         }
-        let mut answers = self.answers.borrow_mut();
-        let Answer { keys, fetched, failed } = answers.get(target)?;
         let now = fence::now();
-        let age = u64::try_from(now.checked_sub(*fetched)?).ok()?;
-        let stale = cache.saturating_mul(STALE_FACTOR).min(MAX_STALE);
-        let spares = || {
-            let has_failed =
-                has_failed || failed.is_some_and(|failed| (0..RETRY).contains(&(now - failed)));
-            has_failed || self.under_way.borrow().contains_key(target)
+        let failed_lately = || {
+            let failed = self.failures.borrow_mut().get(target).copied();
+            failed.is_some_and(|failed| (0..RETRY).contains(&now.saturating_sub(failed)))
         };
-        let serves = age < cache || (age < cache.saturating_add(stale) && spares());
-        serves.then(|| Arc::clone(keys))
+        let has_failed = has_failed || failed_lately();
+        let proven = self.proven.borrow_mut().get(target).cloned();
+        let answer = proven.or_else(|| self.unproven.borrow_mut().get(target).cloned());
+        let keys = answer.and_then(|Answer { keys, fetched }| {
+            // None for a clock that was set back: the age is not known.
+            let age = u64::try_from(now.checked_sub(fetched)?).ok()?;
+            let stale = cache.saturating_mul(STALE_FACTOR).min(MAX_STALE);
+            let spares = || has_failed || self.under_way.borrow().contains_key(target);
+            let serves = age < cache || (age < cache.saturating_add(stale) && spares());
+            serves.then_some(keys)
+        });
+        match keys {
+            None if has_failed => Err(Denial::KeyUnavailable),
+            keys => Ok(keys),
+        }
+    }
+
+    fn keep(&self, target: &Target, keys: &Arc<KeySet>) {
+        let answer = Answer { keys: Arc::clone(keys), fetched: fence::now() };
+        self.failures.borrow_mut().pop(target);
+        let mut proven = self.proven.borrow_mut();
+        if let Some(kept) = proven.get_mut(target) {
+            *kept = answer;
+        } else {
+            self.unproven.borrow_mut().put(target.clone(), answer);
+        }
     }
 
     /// Parses an answer, or finds it again.
@@ -233,7 +291,12 @@ impl KeyRequests {
 }
 
 impl Target {
-    fn of(request: Request<'_>, locator: Locator) -> Result<Self, Denial> {
+    /// What a locator leads to for this request.
+    ///
+    /// # Errors
+    ///
+    /// [`Denial::InternalError`] where it cannot be evaluated.
+    pub(crate) fn of(request: Request<'_>, locator: Locator) -> Result<Self, Denial> {
         let uri = request.evaluate(locator.value).ok_or(Denial::InternalError)?;
         Ok(Self {
             server: request.server(),
@@ -276,9 +339,7 @@ impl Flight {
         };
         match keys {
             Ok(keys) => {
-                let answer =
-                    Answer { keys: Arc::clone(&keys), fetched: fence::now(), failed: None };
-                self.store.answers.borrow_mut().put(self.target.clone(), answer);
+                self.store.keep(&self.target, &keys);
                 self.end(End::Arrived(keys));
             }
             Err(why) => self.fail(request, &why),
@@ -287,9 +348,7 @@ impl Flight {
 
     fn fail(&self, request: Request<'_>, why: &str) {
         self.end(End::Failed);
-        if let Some(answer) = self.store.answers.borrow_mut().get_mut(&self.target) {
-            answer.failed = Some(fence::now());
-        }
+        self.store.failures.borrow_mut().put(self.target.clone(), fence::now());
         request.log(Level::Error, &format!("{self}: {why}"));
     }
 
@@ -351,30 +410,52 @@ impl Flights {
     }
 
     fn own(&self, is_it: impl Fn(&Capture) -> bool) -> Option<Rc<Flight>> {
-        self.0.borrow().iter().find_map(|part| match part {
-            Part::Own(Own(flight)) if is_it(&flight.capture) => Some(Rc::clone(flight)),
-            Part::Own(_) | Part::Joined { .. } => None,
+        self.parts.borrow().iter().find_map(|part| match &part.hold {
+            Hold::Own(Own(flight)) if is_it(&flight.capture) => Some(Rc::clone(flight)),
+            Hold::Own(_) | Hold::Joined(_) => None,
         })
+    }
+
+    fn used(&self, target: &Target) -> Option<Arc<KeySet>> {
+        let used = self.used.borrow();
+        used.iter().find_map(|(used, keys)| (used == target).then(|| Arc::clone(keys)))
     }
 
     /// The latest fetch of a target that this request has a part in.
     fn find(&self, target: &Target) -> Option<Rc<Flight>> {
-        let parts = self.0.borrow();
+        let parts = self.parts.borrow();
         let part = parts.iter().rev().find(|part| part.flight().target == *target)?;
-        if let Part::Joined { flight, waker } = part
-            && flight.end.get().is_some()
-        {
-            // It runs on by itself: to wake it now would disturb whatever comes next.
-            waker.take();
-        }
         Some(Rc::clone(part.flight()))
+    }
+
+    fn add(&self, hold: Hold) {
+        self.parts.borrow_mut().push(Part { hold, waiting: RefCell::default() });
+    }
+
+    /// Has the request woken when the latest fetch of the target ends.
+    fn wait(&self, request: Request<'_>, target: &Target) {
+        let parts = self.parts.borrow();
+        if let Some(part) = parts.iter().rev().find(|part| part.flight().target == *target) {
+            let waker = Rc::new(Waker::new(request));
+            let mut waiters = part.flight().waiters.borrow_mut();
+            waiters.retain(|waiter| waiter.strong_count() > 0);
+            waiters.push(Rc::downgrade(&waker));
+            part.waiting.borrow_mut().push((request.id(), waker));
+        }
+    }
+
+    /// The request runs by itself: to wake it now would disturb whatever it does next.
+    fn stop_waiting(&self, request: Request<'_>) {
+        for part in self.parts.borrow().iter() {
+            part.waiting.borrow_mut().retain(|(id, _)| *id != request.id());
+        }
     }
 }
 
 impl Part {
     fn flight(&self) -> &Rc<Flight> {
-        match self {
-            Self::Own(Own(flight)) | Self::Joined { flight, .. } => flight,
+        match &self.hold {
+            Hold::Own(Own(flight)) | Hold::Joined(flight) => flight,
         }
     }
 }

@@ -115,7 +115,7 @@ impl KeyFiles {
         Self(RefCell::new(LruCache::new(MAX_FILES)))
     }
 
-    /// The keys of the file that `locator` names for this request, as the file is now.
+    /// The keys of the file at `path`, which `locator` led to for this request, as the file is now.
     ///
     /// # Errors
     ///
@@ -125,8 +125,8 @@ impl KeyFiles {
         &self,
         request: Request<'_>,
         locator: Locator,
+        path: &[u8],
     ) -> Result<Arc<KeySet>, Denial> {
-        let path = request.evaluate(locator.value).ok_or(Denial::InternalError)?;
         let refused = |why: String| {
             request.log(Level::Error, &format!("key file \"{}\": {why}", printable(path)));
             Denial::KeyUnavailable

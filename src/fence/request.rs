@@ -1,14 +1,19 @@
 //! An HTTP request, as a module sees it.
 
 use core::cell::OnceCell;
+#[cfg(nginx_pcre)]
+use core::ffi::c_int;
 use core::ffi::c_void;
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::{ptr, slice};
 
 use ngx::ffi::{
-    ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_log_handler_pt, ngx_http_request_t,
-    ngx_list_push, ngx_list_t, ngx_pnalloc, ngx_pool_cleanup_add, ngx_pool_t, ngx_table_elt_t,
+    NGX_HTTP_VAR_CHANGEABLE, NGX_HTTP_VAR_NOCACHEABLE, ngx_handle_read_event,
+    ngx_http_block_reading, ngx_http_core_main_conf_t, ngx_http_core_module,
+    ngx_http_log_handler_pt, ngx_http_request_t, ngx_http_test_reading, ngx_http_variable_t,
+    ngx_http_variable_value_t, ngx_list_push, ngx_list_t, ngx_pnalloc, ngx_pool_cleanup_add,
+    ngx_pool_t, ngx_table_elt_t,
 };
 
 use super::log::{self, Level};
@@ -85,25 +90,55 @@ impl<'r> Request<'r> {
         unsafe { (*self.raw.as_ptr()).srv_conf.addr() }
     }
 
-    /// Evaluates something that is to leave no trace: what nginx remembers of variables is as it
-    /// was afterwards.
-    pub(crate) fn without_trace<T>(self, evaluate: impl FnOnce() -> T) -> T {
-        // SAFETY: nginx gives a request, and its subrequests with it, one value for each indexed
-        // variable of the configuration; what values point to lives as long as the request.
+    /// What tells this request from all others that live.
+    pub(crate) fn id(self) -> usize {
+        self.raw.addr().get()
+    }
+
+    /// Has nginx notice if the client goes away while the request waits in a phase.
+    pub(crate) fn watch_client(self) {
+        // SAFETY: the request is in a phase, in which nginx itself looks for nothing to read, as it
+        // does while `limit_req` delays a request; `stop_watching_client` undoes this.
         unsafe {
-            let (values, count) = {
-                let request = self.raw.as_ptr();
-                let core = (*(*request).main_conf.add(ngx_http_core_module.ctx_index))
-                    .cast::<ngx_http_core_main_conf_t>();
-                ((*request).variables, (*core).variables.nelts)
-            };
+            let request = self.raw.as_ptr();
+            (*request).read_event_handler = Some(ngx_http_test_reading);
+            // Should that fail, the client is noticed when it is answered.
+            ngx_handle_read_event((*(*request).connection).read, 0);
+        }
+    }
+
+    /// Undoes [`Request::watch_client`].
+    pub(crate) fn stop_watching_client(self) {
+        // SAFETY: this is what nginx sets when it begins to process a request.
+        unsafe { (*self.raw.as_ptr()).read_event_handler = Some(ngx_http_block_reading) };
+    }
+
+    /// Evaluates something by variables as they are when nothing is remembered of them, and leaves no
+    /// trace: what nginx remembers of variables and of captures is as it was afterwards.
+    ///
+    /// What a directive or a regular expression set stays visible meanwhile.
+    pub(crate) fn without_trace<T>(self, evaluate: impl FnOnce() -> T) -> T {
+        let _restoring = Trace::begin(self);
+        evaluate()
+    }
+
+    /// The values of the variables that the configuration refers to, as far as they were evaluated.
+    pub(super) fn variable_values(self) -> &'r [ngx_http_variable_value_t] {
+        // SAFETY: nginx gives a request one value for each indexed variable of the configuration.
+        unsafe {
+            let values = (*self.raw.as_ptr()).variables;
             if values.is_null() {
-                return evaluate();
+                return &[];
             }
-            let before = slice::from_raw_parts(values, count).to_vec();
-            let value = evaluate();
-            ptr::copy_nonoverlapping(before.as_ptr(), values, count);
-            value
+            slice::from_raw_parts(values, (*self.core_conf()).variables.nelts)
+        }
+    }
+
+    fn core_conf(self) -> *const ngx_http_core_main_conf_t {
+        // SAFETY: every request has the main configuration of the core module.
+        unsafe {
+            (*(*self.raw.as_ptr()).main_conf.add(ngx_http_core_module.ctx_index))
+                .cast::<ngx_http_core_main_conf_t>()
         }
     }
 
@@ -323,6 +358,114 @@ impl<'r> Request<'r> {
                 let client = super::printable(bytes(connection.addr_text));
                 let line = format!("ojwt: {message}, client: {client}");
                 log::without_request(level, connection.log, &line);
+            }
+        }
+    }
+}
+
+/// What nginx remembered of variables and captures; it is put back when this is dropped.
+struct Trace<'r> {
+    request: Request<'r>,
+    values: Vec<ngx_http_variable_value_t>,
+    #[cfg(nginx_pcre)]
+    captures: Captures,
+}
+
+/// The captures of the regular expression that matched last.
+#[cfg(nginx_pcre)]
+struct Captures {
+    positions: Vec<c_int>,
+    place: *mut c_int,
+    count: usize,
+    text: *mut u8,
+}
+
+impl<'r> Trace<'r> {
+    fn begin(request: Request<'r>) -> Self {
+        let trace = Self {
+            request,
+            values: request.variable_values().to_vec(),
+            #[cfg(nginx_pcre)]
+            captures: Captures::of(request),
+        };
+        for (index, variable) in trace.variables().iter().enumerate() {
+            // A variable that directives or regular expressions set has no value but the one set:
+            // nginx's handler for it is handed its index, or nothing.
+            let is_set_elsewhere = variable.data == 0 || variable.data == index;
+            if is_changeable(variable) && !is_set_elsewhere {
+                // SAFETY: there is one value for each variable; nobody else looks at it now.
+                unsafe {
+                    let value = &mut *(*request.raw.as_ptr()).variables.add(index);
+                    value.set_valid(0);
+                    value.set_not_found(0);
+                }
+            }
+        }
+        trace
+    }
+
+    fn variables(&self) -> &'r [ngx_http_variable_t] {
+        // SAFETY: the array of the variables that the configuration refers to is complete, and has
+        // an element for each value.
+        unsafe {
+            match &(*self.request.core_conf()).variables {
+                used if used.nelts > 0 && !self.values.is_empty() => {
+                    slice::from_raw_parts(used.elts.cast(), used.nelts)
+                }
+                _ => &[],
+            }
+        }
+    }
+}
+
+impl Drop for Trace<'_> {
+    fn drop(&mut self) {
+        for ((index, variable), value) in self.variables().iter().enumerate().zip(&self.values) {
+            // What nginx itself knows depends on no claim, and is not to change: such as
+            // `$request_id`, which is drawn when it is first asked for.
+            let is_constant =
+                !is_changeable(variable) && variable.flags & NGX_HTTP_VAR_NOCACHEABLE as usize == 0;
+            if !is_constant {
+                // SAFETY: as in `begin`.
+                unsafe { *(*self.request.raw.as_ptr()).variables.add(index) = *value };
+            }
+        }
+        #[cfg(nginx_pcre)]
+        self.captures.restore(self.request);
+    }
+}
+
+fn is_changeable(variable: &ngx_http_variable_t) -> bool {
+    variable.flags & NGX_HTTP_VAR_CHANGEABLE as usize != 0
+}
+
+#[cfg(nginx_pcre)]
+impl Captures {
+    fn of(request: Request<'_>) -> Self {
+        // SAFETY: nginx gives a request room for as many positions as the expressions of the
+        // configuration need; it is reused, and so copied.
+        unsafe {
+            let raw = request.raw.as_ptr();
+            let place = (*raw).captures;
+            let positions = if place.is_null() {
+                Vec::new()
+            } else {
+                slice::from_raw_parts(place, (*request.core_conf()).ncaptures).to_vec()
+            };
+            Self { positions, place, count: (*raw).ncaptures, text: (*raw).captures_data }
+        }
+    }
+
+    fn restore(&self, request: Request<'_>) {
+        // SAFETY: as in `of`; the place lies in the request's pool, and is as large as it was.
+        unsafe {
+            let raw = request.raw.as_ptr();
+            (*raw).captures = self.place;
+            (*raw).ncaptures = self.count;
+            (*raw).captures_data = self.text;
+            if !self.place.is_null() {
+                let positions = self.positions.as_ptr();
+                ptr::copy_nonoverlapping(positions, self.place, self.positions.len());
             }
         }
     }

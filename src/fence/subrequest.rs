@@ -5,7 +5,7 @@ use core::ffi::c_void;
 use core::{ptr, slice};
 
 use ngx::ffi::{
-    NGX_HTTP_SUBREQUEST_WAITED, ngx_buf_t, ngx_chain_t, ngx_http_headers_in_t,
+    NGX_HTTP_SUBREQUEST_BACKGROUND, ngx_buf_t, ngx_chain_t, ngx_http_headers_in_t,
     ngx_http_parse_unsafe_uri, ngx_http_post_subrequest_t, ngx_http_request_body_t,
     ngx_http_request_t, ngx_http_subrequest, ngx_int_t, ngx_list_init, ngx_palloc, ngx_pcalloc,
     ngx_read_file, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
@@ -13,10 +13,12 @@ use ngx::ffi::{
 
 use super::guard::guard;
 use super::request::Request;
-use super::{ERROR, OK, string};
+use super::{AGAIN, ERROR, OK, string};
 
-/// The statuses with which nginx ends a request without a response.
-const CLOSE: ngx_int_t = 444;
+/// The codes for which nginx ends the client's request at once, without a response: an error, the
+/// timeout of a client, one that is to be closed, and one that went away. As those of a subrequest
+/// they are none of these.
+const FATAL: [ngx_int_t; 4] = [ERROR, 408, 444, 499];
 
 /// The lowest status for which nginx makes another response, and ends the request once more.
 const SPECIAL_RESPONSE: ngx_int_t = 300;
@@ -146,7 +148,9 @@ impl Capture {
 
     fn end(&self, request: Request<'_>, code: ngx_int_t) {
         let result = match request.response_status() {
-            _ if code == CLOSE => Err(CaptureError::Status(444)),
+            _ if FATAL.contains(&code) && code != ERROR => {
+                Err(CaptureError::Status(u16::try_from(code).unwrap_or(0)))
+            }
             200 if request.is_response_encoded() => Err(CaptureError::Compressed),
             200 if self.is_too_large.get() => Err(CaptureError::TooLarge),
             200 if code == OK && self.is_complete.get() => Ok(()),
@@ -160,10 +164,12 @@ impl Capture {
 }
 
 impl Request<'_> {
-    /// Starts a subrequest for a URI, arguments included, and has `capture` take the response.
+    /// Starts a subrequest for a URI, arguments included, and has `capture` take the response. Whoever
+    /// waits for it is not woken by nginx.
     ///
-    /// It is a `GET` that carries none of the client's header fields: these may be conditions,
-    /// ranges and encodings that are meant for another response, and secrets. Its host is the same.
+    /// It is a `GET` that brings nothing of what the client sent but the host. Header fields may be
+    /// conditions, ranges and encodings that are meant for another response, and secrets; and what
+    /// nginx remembers of variables is neither shown to it, nor changed by it.
     ///
     /// # Errors
     ///
@@ -174,12 +180,14 @@ impl Request<'_> {
     /// `capture` must not move, and live until the client's request ends.
     pub(crate) unsafe fn start(self, uri: &[u8], capture: &Capture) -> Result<(), SubrequestError> {
         let failed = SubrequestError::Failed;
+        let whole = self.copy(uri).ok_or(failed)?;
         let mut uri = string(self.copy(uri).ok_or(failed)?);
         let mut args = ngx_str_t { len: 0, data: ptr::null_mut() };
         let mut flags: ngx_uint_t = 0;
         let mut subrequest = ptr::null_mut();
         // SAFETY: nginx is handling the request; everything that it is given lies in the request's
-        // pool, or lives as long by the caller's promise.
+        // pool, or lives as long by the caller's promise. It runs the subrequest later, when all of it
+        // is set.
         unsafe {
             let raw = self.as_raw();
             if ngx_http_parse_unsafe_uri(raw, &raw mut uri, &raw mut args, &raw mut flags) != OK {
@@ -189,35 +197,40 @@ impl Request<'_> {
             let on_end = ngx_palloc(pool, size_of::<ngx_http_post_subrequest_t>())
                 .cast::<ngx_http_post_subrequest_t>();
             let body = ngx_pcalloc(pool, size_of::<ngx_http_request_body_t>());
-            if on_end.is_null() || body.is_null() {
+            let variables = ngx_pcalloc(pool, size_of_val(self.variable_values()).max(1));
+            if on_end.is_null() || body.is_null() || variables.is_null() {
                 return Err(failed);
             }
             on_end.write(ngx_http_post_subrequest_t {
                 handler: Some(ended),
                 data: ptr::from_ref(capture).cast_mut().cast(),
             });
-            // For `headers_in` every field is a pointer, a number, a flag or an array, of which zero
-            // means none.
-            let mut headers: ngx_http_headers_in_t = core::mem::zeroed();
-            let size = size_of::<ngx_table_elt_t>();
-            if ngx_list_init(&raw mut headers.headers, pool, 1, size) != OK {
-                return Err(failed);
-            }
-            headers.host = (*raw).headers_in.host;
-            headers.server = (*raw).headers_in.server;
-            headers.content_length_n = -1;
-            headers.keep_alive_n = -1;
-
-            let flags = NGX_HTTP_SUBREQUEST_WAITED as ngx_uint_t;
+            // In the background: another one would hold up the output of the request that makes it,
+            // which may itself be in the background, and then for ever.
+            let background = NGX_HTTP_SUBREQUEST_BACKGROUND as ngx_uint_t;
             let (uri, args) = (&raw mut uri, &raw mut args);
-            let started = ngx_http_subrequest(raw, uri, args, &raw mut subrequest, on_end, flags);
-            if started != OK || subrequest.is_null() {
+            let started =
+                ngx_http_subrequest(raw, uri, args, &raw mut subrequest, on_end, background);
+            let Some(subrequest) = subrequest.as_mut().filter(|_| started == OK) else {
                 return Err(failed);
-            }
+            };
             capture.subrequest.set(subrequest);
-            (*subrequest).headers_in = headers;
+            // For `headers_in` every field is a pointer, a number, a flag or an array, of which zero
+            // means none. The list points into itself, and so is made where it stays.
+            subrequest.headers_in = core::mem::zeroed::<ngx_http_headers_in_t>();
+            let size = size_of::<ngx_table_elt_t>();
+            if ngx_list_init(&raw mut subrequest.headers_in.headers, pool, 1, size) != OK {
+                subrequest.headers_in.headers = core::mem::zeroed();
+            }
+            subrequest.headers_in.host = (*raw).headers_in.host;
+            subrequest.headers_in.server = (*raw).headers_in.server;
+            subrequest.headers_in.content_length_n = -1;
+            subrequest.headers_in.keep_alive_n = -1;
+            subrequest.unparsed_uri = string(whole);
+            subrequest.request_line = ngx_str_t { len: 0, data: ptr::null_mut() };
+            subrequest.variables = variables.cast();
             // As nginx's own auth_request does: there is no body to read, nor one to close.
-            (*subrequest).request_body = body.cast();
+            subrequest.request_body = body.cast();
         }
         Ok(())
     }
@@ -232,15 +245,15 @@ pub(crate) enum SubrequestError {
     Failed,
 }
 
-/// nginx calls it whenever it ends a subrequest: after an error once for the error, and again for
-/// the response that it makes of it.
+/// nginx calls it whenever it ends a subrequest: before that whenever it has to wait with the output,
+/// and after an error once for the error, and again for the response that it makes of it.
 unsafe extern "C" fn ended(
     subrequest: *mut ngx_http_request_t,
     data: *mut c_void,
     code: ngx_int_t,
 ) -> ngx_int_t {
-    let is_provisional = code >= SPECIAL_RESPONSE && code != CLOSE;
-    if !is_provisional {
+    let is_fatal = FATAL.contains(&code);
+    if is_fatal || (code < SPECIAL_RESPONSE && code != AGAIN) {
         guard((), || {
             // SAFETY: nginx hands the subrequest that it ends, and the data that `start` gave.
             let parts = unsafe { (Request::from_raw(subrequest), data.cast::<Capture>().as_ref()) };
@@ -249,6 +262,6 @@ unsafe extern "C" fn ended(
             }
         });
     }
-    // An error of the subrequest is none of the client's request, which is to get an answer.
-    if matches!(code, ERROR | CLOSE) { OK } else { code }
+    // The client's request is to get an answer all the same.
+    if is_fatal { OK } else { code }
 }

@@ -1,0 +1,456 @@
+//! The subrequest of `auth_jwt_key_request` and the request that makes it do not get in each other's
+//! way, whatever else nginx does with either.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use ojwt_core::sign::{SigningKey, to_jwk};
+use serde_json::{Value, json};
+
+use crate::harness::{FORGER, HOST, ISSUER, Nginx, Response, Upstream, ok, signed_by, token};
+
+/// Parses, and is signed by nobody.
+const GARBAGE: &str = "e30.e30.AA";
+
+fn jwks(keys: &[&SigningKey]) -> String {
+    let keys: Vec<Value> =
+        keys.iter().map(|key| to_jwk(&key.material().unwrap(), None, None)).collect();
+    json!({ "keys": keys }).to_string()
+}
+
+fn issuer() -> Upstream {
+    Upstream::with_answer(ok(&jwks(&[&ISSUER])))
+}
+
+fn bearer(token: &str) -> String {
+    format!("Authorization: Bearer {token}")
+}
+
+fn get(nginx: &Nginx, target: &str, token: &str) -> Response {
+    nginx.get_with(target, &[&bearer(token)])
+}
+
+/// The path of each request of an upstream.
+fn paths(upstream: &Upstream) -> Vec<String> {
+    let path = |head: &String| head.split(' ').nth(1).unwrap().to_owned();
+    upstream.requests().iter().map(path).collect()
+}
+
+#[test]
+fn rules_of_the_server_see_the_clients_headers_before_and_after_a_fetch() {
+    let keys = issuer();
+    let nginx = Nginx::builder()
+        .file("html/page.html", "content")
+        .http("map $http_x_role $role { default none; bad bad; } log_format s $jwt_claim_sub; access_log access.log s;")
+        .server(&format!(
+            "auth_jwt_key_request /keys;
+             if ($http_x_role = bad) {{ return 403; }}
+             if ($role = bad) {{ return 403; }}
+             location / {{ try_files /page.html =404; }}
+             location = /keys {{ internal; proxy_pass http://{}; }}",
+            keys.address()
+        ))
+        .start();
+    for jwt in [GARBAGE.to_owned(), token(json!({})), signed_by(&FORGER, &json!({}))] {
+        let bad = nginx.get_with("/", &["X-Role: bad", &bearer(&jwt)]);
+        assert_eq!(bad.status, 403, "{jwt}");
+        assert_eq!(nginx.get_with("/", &["X-Role: good", &bearer(&jwt)]).status, 200, "{jwt}");
+    }
+    assert_eq!(keys.requests().len(), 6);
+}
+
+#[test]
+fn application_gets_the_clients_headers_and_the_key_server_does_not() {
+    let (keys, application) = (issuer(), Upstream::with_answer(ok("application")));
+    let nginx = Nginx::with_server(&format!(
+        "auth_jwt_key_request /keys;
+         proxy_set_header X-Token $http_x_token; proxy_set_header X-Cookie $cookie_a;
+         if ($jwt_claim_sub = nobody) {{ return 403; }}
+         location / {{
+             auth_jwt realm token=$http_x_token; proxy_pass http://{};
+         }}
+         location = /keys {{ internal; proxy_pass http://{}; }}",
+        application.address(),
+        keys.address()
+    ));
+    let jwt = token(json!({}));
+    let response = nginx.get_with("/", &[&format!("X-Token: {jwt}"), "Cookie: a=secret"]);
+    assert_eq!(response.body, "application", "{}", nginx.error_log());
+    let head = &application.requests()[0];
+    assert!(head.contains(&format!("X-Token: {jwt}\r\n")), "{head}");
+    assert!(head.contains("X-Cookie: secret\r\n"), "{head}");
+    for head in keys.requests() {
+        assert!(!head.contains(&jwt) && !head.contains("secret"), "{head}");
+    }
+}
+
+#[test]
+fn variables_that_directives_set_choose_keys_in_the_uri_alone() {
+    let keys = Upstream::start(|head, stream| {
+        thread::sleep(Duration::from_millis(300));
+        let key = if head.starts_with("GET /keys/a") { &ISSUER } else { &FORGER };
+        let _ = stream.write_all(ok(&jwks(&[key])).as_bytes());
+    });
+    let nginx = Nginx::builder()
+        .file("html/page.html", "content")
+        .server(&format!(
+            "auth_jwt realm; auth_jwt_key_request /keys/$t;
+             location /a {{ set $t a; try_files /page.html =404; }}
+             location /b {{ set $t b; try_files /page.html =404; }}
+             location /keys {{ internal; proxy_pass http://{}; proxy_set_header X-T $t; }}",
+            keys.address()
+        ))
+        .start();
+    let a = token(json!({}));
+    thread::scope(|scope| {
+        let on_a = scope.spawn(|| get(&nginx, "/a", &a).status);
+        let on_b = scope.spawn(|| get(&nginx, "/b", &a).status);
+        assert_eq!((on_a.join().unwrap(), on_b.join().unwrap()), (200, 401));
+    });
+    assert!(keys.requests().iter().all(|head| !head.contains("X-T:")), "{:?}", keys.requests());
+}
+
+#[test]
+fn token_stands_in_no_log_line_of_a_fetch_that_fails() {
+    let nginx = Nginx::builder()
+        .server(
+            "auth_jwt realm; ojwt_token_from arg=jwt;
+             location /refused { auth_jwt_key_request /down; }
+             location /missing { auth_jwt_key_request /none.json; }
+             location /file { auth_jwt_key_file none/$arg_k; }
+             location = /down { internal; proxy_pass http://127.0.0.1:1; }
+             location = /none.json { internal; }",
+        )
+        .start();
+    let jwt = token(json!({}));
+    for path in ["/refused", "/missing", "/file"] {
+        assert_eq!(nginx.get(&format!("{path}?jwt={jwt}")).status, 500, "{path}");
+    }
+    let log = nginx.error_log();
+    assert!(log.contains("connect() failed") && log.contains("open() "), "{log}");
+    assert!(!log.contains(&jwt) && !log.contains(jwt.split('.').nth(2).unwrap()), "{log}");
+}
+
+#[test]
+fn mirrored_requests_fetch_and_end_as_others_do() {
+    let keys = Upstream::start(|_, stream| {
+        thread::sleep(Duration::from_millis(100));
+        let _ = stream.write_all(ok(&jwks(&[&ISSUER])).as_bytes());
+    });
+    let mirrored = Upstream::with_answer(ok("mirrored"));
+    let nginx = Nginx::builder()
+        .file("html/page.html", "content")
+        .server(&format!(
+            "auth_jwt_key_request /keys;
+             location / {{ mirror /m1; mirror /m2; try_files /page.html =404; }}
+             location ~ ^/m(1|2) {{
+                 internal; if ($decoded_ojwt ~ ^fail) {{ return 401; }} proxy_pass http://{};
+             }}
+             location /guarded {{
+                 mirror /m1; auth_jwt realm; try_files /page.html =404;
+             }}
+             location /gone {{ mirror /m1; error_page 404 = /guarded; }}
+             location = /keys {{ internal; proxy_pass http://{}; }}",
+            mirrored.address(),
+            keys.address()
+        ))
+        .start();
+    let good = token(json!({}));
+    // On one connection, so that a request that never ends would hold up the next.
+    let mut stream = TcpStream::connect(nginx.address()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut all = String::new();
+    for path in ["/", "/guarded", "/gone", "/"] {
+        let line = bearer(&good);
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {HOST}\r\n{line}\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        while !answer.ends_with("content") {
+            let mut bytes = [0; 1024];
+            let read = stream.read(&mut bytes).expect("an answer in time");
+            assert_ne!(read, 0, "{path}: {answer}");
+            answer += core::str::from_utf8(&bytes[..read]).unwrap();
+        }
+        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+        all += &answer;
+    }
+    assert_eq!(all.matches("content").count(), 4);
+    nginx.wait("all mirrors", || mirrored.requests().len() >= 6);
+    // Nothing is left behind, with a bad token either.
+    for _ in 0..5 {
+        assert_eq!(get(&nginx, "/", GARBAGE).status, 200);
+    }
+    drop(stream);
+    nginx.signal("QUIT");
+    nginx.wait("the end of the worker", || nginx.workers().is_empty());
+}
+
+#[test]
+fn branches_of_one_request_that_want_the_same_keys_all_go_on() {
+    let keys = Upstream::start(|_, stream| {
+        thread::sleep(Duration::from_millis(200));
+        let _ = stream.write_all(ok(&jwks(&[&ISSUER])).as_bytes());
+    });
+    let includes = (1..=4).map(|index| format!("<!--# include virtual=\"/part/{index}\" -->"));
+    let nginx = Nginx::builder()
+        .file("html/page.shtml", includes.collect::<String>())
+        .file("html/index.html", "")
+        .server(&format!(
+            "location / {{ ssi on; ssi_types *; }}
+             location /part {{ auth_jwt_key_request /keys; return 200 [$jwt_claim_sub]; }}
+             location = /keys {{ internal; proxy_pass http://{}; }}",
+            keys.address()
+        ))
+        .start();
+    let response = get(&nginx, "/page.shtml", &token(json!({"sub": "me"})));
+    assert_eq!(response.body, "[me][me][me][me]");
+    assert_eq!(paths(&keys), ["/keys"]);
+}
+
+#[test]
+fn keys_are_not_chosen_by_what_a_map_said_before() {
+    let keys = Upstream::start(|head, stream| {
+        let key = if head.starts_with("GET /keys/a") { &ISSUER } else { &FORGER };
+        let _ = stream.write_all(ok(&jwks(&[key])).as_bytes());
+    });
+    let nginx = Nginx::builder()
+        .file("html/page.html", "content")
+        .http("map $jwt_claim_iss $tenant { default a; a a; b b; }")
+        .server(&format!(
+            "auth_jwt_key_request /keys/$tenant; set $seen $tenant;
+             location / {{ auth_jwt realm; try_files /page.html =404; }}
+             location /keys {{ internal; proxy_pass http://{}; }}",
+            keys.address()
+        ))
+        .start();
+    let of_b = json!({"iss": "b"});
+    assert_eq!(get(&nginx, "/", &token(json!({"iss": "a"}))).status, 200);
+    assert_eq!(get(&nginx, "/", &token(of_b.clone())).status, 401);
+    assert_eq!(get(&nginx, "/", &signed_by(&FORGER, &of_b)).status, 200);
+}
+
+#[test]
+fn keys_may_be_chosen_by_what_a_regular_expression_or_a_directive_set() {
+    let nginx = Nginx::builder()
+        .file("html/page.html", "content")
+        .file("keys/a.json", jwks(&[&ISSUER]))
+        .file("keys/b.json", jwks(&[&FORGER]))
+        .server(
+            "server_name ~^(?<tenant>[a-z])\\.example$;
+             auth_jwt realm;
+             location /named { auth_jwt_key_file keys/$tenant.json; try_files /page.html =404; }
+             location ~ ^/numbered/(.) { auth_jwt_key_file keys/$1.json; try_files /page.html =404; }
+             location /set { set $t $arg_t; auth_jwt_key_file keys/$t.json; try_files /page.html =404; }",
+        )
+        .start();
+    let (a, b) = (token(json!({})), signed_by(&FORGER, &json!({})));
+    for (host, target) in
+        [("X.example", "/named"), ("q.example", "/numbered/X"), ("q.example", "/set?t=X")]
+    {
+        for (tenant, with_a, with_b) in [("a", 200, 401), ("b", 401, 200)] {
+            let host = format!("Host: {}", host.replace('X', tenant));
+            let target = target.replace('X', tenant);
+            let status = |jwt| nginx.get_with(&target, &[&host, &bearer(jwt)]).status;
+            assert_eq!((status(&a), status(&b)), (with_a, with_b), "{host} {target}");
+        }
+    }
+}
+
+#[test]
+fn locator_that_is_never_the_same_ends_in_an_answer() {
+    let keys = issuer();
+    let nginx = Nginx::builder()
+        .file("html/page.html", "content")
+        .server(&format!(
+            "auth_jwt realm;
+             location /id {{ auth_jwt_key_request /keys?$request_id; try_files /page.html =404; }}
+             location /msec {{ auth_jwt_key_request /keys?$msec; try_files /page.html =404; }}
+             location = /keys {{ internal; proxy_pass http://{}; }}",
+            keys.address()
+        ))
+        .start();
+    assert_eq!(get(&nginx, "/id", &token(json!({}))).status, 200);
+    assert_eq!(keys.requests().len(), 1);
+    let status = get(&nginx, "/msec", &token(json!({}))).status;
+    assert!([200, 500].contains(&status), "{status}");
+    assert!(keys.requests().len() <= 33, "{}", keys.requests().len());
+}
+
+#[test]
+fn captures_of_the_location_outlive_the_choice_of_keys() {
+    let (keys, application) = (issuer(), Upstream::with_answer(ok("application")));
+    let nginx = Nginx::builder()
+        .http("map $jwt_claim_iss $tenant { default x; ~^(t)(e)n $1; }")
+        .server(&format!(
+            "location ~ ^/app/(.*)$ {{
+                 auth_jwt realm; auth_jwt_key_request /keys/$tenant;
+                 proxy_pass http://{}/app/$1;
+             }}
+             location /keys {{ internal; proxy_pass http://{}; }}",
+            application.address(),
+            keys.address()
+        ))
+        .start();
+    assert_eq!(get(&nginx, "/app/wanted", &token(json!({"iss": "tenant"}))).body, "application");
+    assert_eq!(paths(&application), ["/app/wanted"]);
+    assert_eq!(paths(&keys), ["/keys/t"]);
+}
+
+#[test]
+fn keys_of_files_may_be_read_by_threads_and_from_a_cache() {
+    let keys = issuer();
+    for (lines, location) in [
+        ("sendfile off; aio threads;", String::new()),
+        ("aio threads; directio 1;", String::new()),
+        (
+            "sendfile off; aio threads;",
+            format!("proxy_cache keys; proxy_pass http://{};", keys.address()),
+        ),
+    ] {
+        let nginx = Nginx::builder()
+            .file("html/page.html", "content")
+            .file("html/keys.json", jwks(&[&ISSUER]))
+            .http("proxy_cache_path cache keys_zone=keys:1m; proxy_cache_valid 200 1h;")
+            .server(&format!(
+                "auth_jwt realm; auth_jwt_key_request /keys.json; {lines}
+                 location / {{ try_files /page.html =404; }}
+                 location = /keys.json {{ internal; {location} }}"
+            ))
+            .start();
+        for _ in 0..3 {
+            let status = get(&nginx, "/", &token(json!({}))).status;
+            assert_eq!(status, 200, "{lines} {location} {}", nginx.error_log());
+        }
+    }
+}
+
+#[test]
+fn claims_do_not_vanish_when_kept_keys_grow_old_in_the_middle_of_a_request() {
+    let (keys, application) = (issuer(), Upstream::with_answer(ok("application")));
+    let nginx = Nginx::builder()
+        .server(&format!(
+            "auth_jwt_key_request /keys; auth_jwt_key_cache 1s;
+             location / {{ proxy_pass http://{}; proxy_set_header X-Sub $jwt_claim_sub; }}
+             location = /keys {{ internal; proxy_pass http://{}; }}",
+            application.address(),
+            keys.address()
+        ))
+        .start();
+    let line = bearer(&token(json!({"sub": "me"})));
+    nginx.get_with("/", &[&line]);
+    let mut stream = TcpStream::connect(nginx.address()).unwrap();
+    let head = "POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: 4\r\n";
+    write!(stream, "{head}Host: {HOST}\r\n{line}\r\n\r\nab").unwrap();
+    thread::sleep(Duration::from_millis(2500));
+    write!(stream, "cd").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("application"));
+    assert!(application.requests()[1].contains("X-Sub: me\r\n"), "{:?}", application.requests());
+}
+
+#[test]
+fn made_up_hosts_displace_no_keys_that_are_in_use() {
+    let keys = issuer();
+    let nginx = Nginx::builder()
+        .file("html/page.html", "content")
+        .server(&format!(
+            "auth_jwt realm; auth_jwt_key_request /keys; auth_jwt_key_cache 1h;
+             location / {{ try_files /page.html =404; }}
+             location = /keys {{ internal; proxy_pass http://{}; }}",
+            keys.address()
+        ))
+        .start();
+    let good = token(json!({}));
+    assert_eq!(get(&nginx, "/", &good).status, 200);
+    for index in 0..300 {
+        let host = format!("Host: h{index}.example");
+        assert_eq!(nginx.get_with("/", &[&host, &bearer(GARBAGE)]).status, 401);
+    }
+    let before = keys.requests().len();
+    assert_eq!(get(&nginx, "/", &good).status, 200);
+    assert_eq!(keys.requests().len(), before);
+}
+
+#[test]
+fn failure_is_not_repeated_for_every_request_where_answers_are_kept() {
+    let keys = Upstream::with_answer("HTTP/1.1 503 Down\r\nContent-Length: 0\r\n\r\n");
+    let nginx = Nginx::builder()
+        .file("html/page.html", "content")
+        .server(&format!(
+            "auth_jwt realm; auth_jwt_key_request /keys; auth_jwt_key_cache 1h;
+             location / {{ try_files /page.html =404; }}
+             location = /keys {{ internal; proxy_pass http://{}; }}",
+            keys.address()
+        ))
+        .start();
+    for _ in 0..20 {
+        assert_eq!(get(&nginx, "/", &token(json!({}))).status, 500);
+    }
+    assert!(keys.requests().len() <= 2, "{}", keys.requests().len());
+}
+
+#[test]
+fn redirect_that_chooses_other_keys_is_judged_by_them() {
+    let keys = Upstream::start(|head, stream| {
+        let key = if head.starts_with("GET /keys/a") { &ISSUER } else { &FORGER };
+        let _ = stream.write_all(ok(&jwks(&[key])).as_bytes());
+    });
+    let nginx = Nginx::builder()
+        .file("html/page.html", "content")
+        .server(&format!(
+            "auth_jwt realm; auth_jwt_key_request /keys/$t;
+             location /a/ {{ set $t a; error_page 404 = /b/x; }}
+             location /b/ {{ set $t b; try_files /page.html =404; }}
+             location /keys {{ internal; proxy_pass http://{}; }}",
+            keys.address()
+        ))
+        .start();
+    let (a, b) = (token(json!({})), signed_by(&FORGER, &json!({})));
+    assert_eq!(get(&nginx, "/b/x", &a).status, 401);
+    assert_eq!(get(&nginx, "/b/x", &b).status, 200);
+    assert_eq!(get(&nginx, "/a/none", &a).status, 401);
+}
+
+#[test]
+fn statuses_that_close_connections_are_failures_of_the_fetch_alone() {
+    for status in ["408", "444", "499"] {
+        let nginx = Nginx::builder()
+            .file("html/page.html", "content")
+            .server(&format!(
+                "auth_jwt realm; auth_jwt_key_request /keys;
+                 location / {{ try_files /page.html =404; }}
+                 location = /keys {{ internal; return {status}; }}"
+            ))
+            .start();
+        assert_eq!(get(&nginx, "/", &token(json!({}))).status, 500, "{status}");
+        assert!(nginx.error_log().contains(&format!("the status is {status}, not 200")));
+    }
+}
+
+#[test]
+fn other_modules_may_change_the_subrequests_headers() {
+    // `more_set_input_headers`, where Debian's module is installed, pushes onto its list of headers; so
+    // does nginx itself for a location that sets `$http_...` by `proxy_set_header` alone.
+    let heads = Mutex::new(Vec::new());
+    let keys = issuer();
+    let nginx = Nginx::builder()
+        .file("html/page.html", "content")
+        .server(&format!(
+            "auth_jwt realm; auth_jwt_key_request /keys;
+             location / {{ try_files /page.html =404; }}
+             location = /keys {{
+                 internal; proxy_pass http://{}; proxy_set_header X-Key secret;
+                 proxy_set_header X-Uri $request_uri; proxy_set_header X-Line $request;
+             }}",
+            keys.address()
+        ))
+        .start();
+    assert_eq!(get(&nginx, "/?page=1", &token(json!({}))).status, 200);
+    heads.lock().unwrap().extend(keys.requests());
+    let head = &heads.lock().unwrap()[0];
+    assert!(head.contains("X-Key: secret\r\n") && head.contains("X-Uri: /keys\r\n"), "{head}");
+    assert!(!head.contains("page=1") && !head.contains("X-Line"), "{head}");
+}
