@@ -9,6 +9,7 @@ use aws_lc_rs::rsa::{KeyPair, KeyPairComponents, PrivateDecryptingKey, PublicKey
 use crate::alg::Alg;
 use crate::base64url;
 use crate::decrypter::KeyDecrypter;
+use crate::ed448::POINT_LEN;
 use crate::enc::{Enc, KeyAlg};
 use crate::json::{Object, Value};
 use crate::keys::KeyError;
@@ -169,7 +170,9 @@ fn decrypters(
                 _ => fitting.into_iter().map(|alg| KeyDecrypter::of_rsa(alg, &key)).collect(),
             }
         }
-        Material::Rsa { .. } | Material::Ec { .. } | Material::Ed25519(_) => Ok(Vec::new()),
+        Material::Rsa { .. } | Material::Ec { .. } | Material::Ed25519(_) | Material::Ed448(_) => {
+            Ok(Vec::new())
+        }
     }
 }
 
@@ -212,11 +215,13 @@ fn elliptic(jwk: Object<'_>) -> Result<Material, KeyError> {
 }
 
 fn octet_key_pair(jwk: Object<'_>) -> Result<Material, KeyError> {
+    let x = |length| match bytes(jwk, "x") {
+        Ok(x) if x.len() != length => Err(KeyError::Member("x")),
+        other => other,
+    };
     match text(jwk, "crv")?.as_deref() {
-        Some("Ed25519") => {
-            let x = bytes(jwk, "x")?;
-            if x.len() == 32 { Ok(Material::Ed25519(x)) } else { Err(KeyError::Member("x")) }
-        }
+        Some("Ed25519") => Ok(Material::Ed25519(x(32)?)),
+        Some("Ed448") => Ok(Material::Ed448(x(POINT_LEN)?)),
         Some(_) => Err(KeyError::Unusable("unknown \"crv\"")),
         None => Err(KeyError::Member("crv")),
     }

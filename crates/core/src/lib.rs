@@ -19,6 +19,7 @@ pub mod compact;
 mod content;
 pub mod decrypter;
 pub mod denial;
+mod ed448;
 pub mod enc;
 #[cfg(feature = "sign")]
 pub mod encrypt;

@@ -6,6 +6,7 @@ mod algorithms;
 mod attacks;
 mod claims;
 mod common;
+mod ed448;
 mod interop;
 mod jwe;
 mod keys;
