@@ -51,6 +51,11 @@ pub fn parse(value: Value<'_>) -> Result<Jwk, KeyError> {
     let jwk = value.as_object().ok_or(KeyError::Member("the JWK"))?;
     let kty = text(jwk, "kty")?.ok_or(KeyError::Member("kty"))?;
     let purpose = Purpose::of(jwk)?;
+    // What is for others to encrypt with is not looked at any further.
+    let may_decrypt = kty == "oct" || kty == "RSA" && jwk.member("d").is_some();
+    if !purpose.verifies && !may_decrypt {
+        return Err(DECRYPTS_NOTHING);
+    }
     let material = match &*kty {
         "RSA" => Material::Rsa { n: number(jwk, "n")?, e: number(jwk, "e")? },
         "EC" => elliptic(jwk)?,
@@ -65,7 +70,7 @@ pub fn parse(value: Value<'_>) -> Result<Jwk, KeyError> {
     }
     let decrypters = if purpose.decrypts { decrypters(jwk, &material, &purpose)? } else { vec![] };
     if !purpose.verifies && decrypters.is_empty() {
-        return Err(KeyError::Unusable("for decryption, but of a kind that decrypts nothing"));
+        return Err(DECRYPTS_NOTHING);
     }
     Ok(Jwk {
         has_private_part: !matches!(material, Material::Secret(_)) && jwk.member("d").is_some(),
@@ -76,6 +81,9 @@ pub fn parse(value: Value<'_>) -> Result<Jwk, KeyError> {
         decrypters,
     })
 }
+
+const DECRYPTS_NOTHING: KeyError =
+    KeyError::Unusable("for encryption, but not a key that decrypts here");
 
 /// What a key is meant for; at least one of the two.
 struct Purpose {
