@@ -155,7 +155,7 @@ fn key_of_an_unknown_kind_in_a_jwk_set_is_skipped_with_a_warning() {
         "key file \"keys.jwks\": key 0: skipped: unknown \"kty\" in nginx.conf:",
         "key 1: skipped: unknown \"crv\"",
         "key 2: skipped: \"use\" is neither \"sig\" nor \"enc\"",
-        "key 3: skipped: for decryption",
+        "key 3: skipped: for encryption, but not a key that decrypts here",
     ] {
         assert!(text.contains(message), "{text}");
     }

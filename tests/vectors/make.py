@@ -21,7 +21,7 @@ import jwt
 import jwcrypto.jwk
 import jwcrypto.jws
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa, utils
 
 HERE = pathlib.Path(__file__).parent
 DATA = HERE.parent.parent / "crates/core/tests/data"
@@ -59,6 +59,7 @@ KEYS = {
     "ES512": load("ec_secp521r1.pem"),
     "ES256K": load("ec_secp256k1.pem"),
     "EdDSA": load("ed25519.pem"),
+    "Ed448": load("ed448.pem"),
 }
 
 
@@ -80,7 +81,7 @@ def signature(alg: str, message: bytes, key: Any = None) -> bytes:
     digest = HASHES.get(alg[2:5])
     if alg.startswith("HS"):
         return hmac.new(key or SECRET, message, f"sha{alg[2:]}").digest()
-    if isinstance(key, ed25519.Ed25519PrivateKey):
+    if isinstance(key, (ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)):
         return key.sign(message)
     if isinstance(key, ec.EllipticCurvePrivateKey):
         return raw_ecdsa(key.sign(message, ec.ECDSA(digest)), CURVES[alg])
@@ -120,7 +121,8 @@ def jwk(alg: str, /, **more: Any) -> dict[str, Any]:
         members = {"kty": "EC", "crv": crv, "x": number(point.x, size), "y": number(point.y, size)}
     else:
         raw = key.public_key().public_bytes_raw()
-        members = {"kty": "OKP", "crv": "Ed25519", "x": b64(raw)}
+        crv = "Ed448" if isinstance(key, ed448.Ed448PrivateKey) else "Ed25519"
+        members = {"kty": "OKP", "crv": crv, "x": b64(raw)}
     return members | more
 
 
@@ -283,17 +285,17 @@ for alg in ALGS:
 # The same by libraries that make tokens, each with two twins that someone tampered with.
 
 
-def by_pyjwt(alg: str) -> str:
-    key = SECRET if alg.startswith("HS") else key_of(alg)
+def by_pyjwt(alg: str, of: str) -> str:
+    key = SECRET if alg.startswith("HS") else key_of(of)
     return jwt.encode(CLAIMS, key, algorithm=alg)
 
 
-def by_jwcrypto(alg: str) -> str:
+def by_jwcrypto(alg: str, of: str) -> str:
     if alg.startswith("HS"):
         key = jwcrypto.jwk.JWK(**jwk(alg))
     else:
         key = jwcrypto.jwk.JWK()
-        key.import_from_pyca(key_of(alg))
+        key.import_from_pyca(key_of(of))
     jws = jwcrypto.jws.JWS(compact(CLAIMS))
     jws.allowed_algs = [alg]
     jws.add_signature(key, protected=compact({"alg": alg, "typ": "JWT"}))
@@ -310,18 +312,23 @@ def damaged(text: str) -> str:
 for library, make in [("PyJWT", by_pyjwt), ("jwcrypto", by_jwcrypto)]:
     version = importlib.metadata.version(library)
     source = f"{library} {version}"
-    for alg in ALGS:
-        good = make(alg)
-        vector(f"{alg} by {library}", source, "ok", good, jwks(jwk(alg)))
+    for title, alg, of in [(alg, alg, alg) for alg in ALGS] + [("EdDSA with Ed448", "EdDSA", "Ed448")]:
+        good = make(alg, of)
+        vector(f"{title} by {library}", source, "ok", good, jwks(jwk(of)))
         # What is in the file, if that was kept.
         good = VECTORS[-1]["token"]
         twin = damaged(good)
-        name = f"{alg} by {library}, signature damaged"
+        name = f"{title} by {library}, signature damaged"
         VECTORS.append({**VECTORS[-1], "name": name, "token": twin, "expect": "signature mismatch"})
         header, _, tag = good.split(".")
         twin = f"{header}.{b64(compact(CLAIMS | {'sub': 'root'}))}.{tag}"
-        name = f"{alg} by {library}, claims changed"
+        name = f"{title} by {library}, claims changed"
         VECTORS.append({**VECTORS[-1], "name": name, "token": twin})
+text = token("EdDSA", key=KEYS["Ed448"])
+vector("EdDSA with Ed448 and a key in PEM", OURS, "ok", text, pem(KEYS["Ed448"]))
+both = jwks(jwk("EdDSA"), jwk("Ed448"))
+vector("EdDSA with Ed448, of both curves", OURS, "ok", text, both)
+vector("EdDSA with Ed448 and a key of Ed25519", OURS, "signature mismatch", text, jwks(jwk("EdDSA")))
 chain = (DATA / "chain.crt").read_text()
 vector("RS256 with a certificate", OURS, "ok", token("RS256"), chain)
 

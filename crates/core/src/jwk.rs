@@ -9,6 +9,7 @@ use aws_lc_rs::rsa::{KeyPair, KeyPairComponents, PrivateDecryptingKey, PublicKey
 use crate::alg::Alg;
 use crate::base64url;
 use crate::decrypter::KeyDecrypter;
+use crate::ed448::POINT_LEN;
 use crate::enc::{Enc, KeyAlg};
 use crate::json::{Object, Value};
 use crate::keys::KeyError;
@@ -50,6 +51,11 @@ pub fn parse(value: Value<'_>) -> Result<Jwk, KeyError> {
     let jwk = value.as_object().ok_or(KeyError::Member("the JWK"))?;
     let kty = text(jwk, "kty")?.ok_or(KeyError::Member("kty"))?;
     let purpose = Purpose::of(jwk)?;
+    // What is for others to encrypt with is not looked at any further.
+    let may_decrypt = kty == "oct" || kty == "RSA" && jwk.member("d").is_some();
+    if !purpose.verifies && !may_decrypt {
+        return Err(DECRYPTS_NOTHING);
+    }
     let material = match &*kty {
         "RSA" => Material::Rsa { n: number(jwk, "n")?, e: number(jwk, "e")? },
         "EC" => elliptic(jwk)?,
@@ -64,7 +70,7 @@ pub fn parse(value: Value<'_>) -> Result<Jwk, KeyError> {
     }
     let decrypters = if purpose.decrypts { decrypters(jwk, &material, &purpose)? } else { vec![] };
     if !purpose.verifies && decrypters.is_empty() {
-        return Err(KeyError::Unusable("for decryption, but of a kind that decrypts nothing"));
+        return Err(DECRYPTS_NOTHING);
     }
     Ok(Jwk {
         has_private_part: !matches!(material, Material::Secret(_)) && jwk.member("d").is_some(),
@@ -75,6 +81,9 @@ pub fn parse(value: Value<'_>) -> Result<Jwk, KeyError> {
         decrypters,
     })
 }
+
+const DECRYPTS_NOTHING: KeyError =
+    KeyError::Unusable("for encryption, but not a key that decrypts here");
 
 /// What a key is meant for; at least one of the two.
 struct Purpose {
@@ -169,7 +178,9 @@ fn decrypters(
                 _ => fitting.into_iter().map(|alg| KeyDecrypter::of_rsa(alg, &key)).collect(),
             }
         }
-        Material::Rsa { .. } | Material::Ec { .. } | Material::Ed25519(_) => Ok(Vec::new()),
+        Material::Rsa { .. } | Material::Ec { .. } | Material::Ed25519(_) | Material::Ed448(_) => {
+            Ok(Vec::new())
+        }
     }
 }
 
@@ -212,11 +223,13 @@ fn elliptic(jwk: Object<'_>) -> Result<Material, KeyError> {
 }
 
 fn octet_key_pair(jwk: Object<'_>) -> Result<Material, KeyError> {
+    let x = |length| match bytes(jwk, "x") {
+        Ok(x) if x.len() != length => Err(KeyError::Member("x")),
+        other => other,
+    };
     match text(jwk, "crv")?.as_deref() {
-        Some("Ed25519") => {
-            let x = bytes(jwk, "x")?;
-            if x.len() == 32 { Ok(Material::Ed25519(x)) } else { Err(KeyError::Member("x")) }
-        }
+        Some("Ed25519") => Ok(Material::Ed25519(x(32)?)),
+        Some("Ed448") => Ok(Material::Ed448(x(POINT_LEN)?)),
         Some(_) => Err(KeyError::Unusable("unknown \"crv\"")),
         None => Err(KeyError::Member("crv")),
     }

@@ -24,6 +24,7 @@ mod content;
 pub mod decrypter;
 pub mod denial;
 pub mod digest;
+mod ed448;
 pub mod enc;
 #[cfg(feature = "sign")]
 pub mod encrypt;

@@ -15,6 +15,7 @@ use aws_lc_rs::{hmac, rsa};
 
 use crate::alg::Alg;
 use crate::base64url;
+use crate::ed448;
 use crate::keys::KeyError;
 use crate::pem;
 
@@ -27,6 +28,10 @@ pub const MAX_RSA_BITS: usize = 8192;
 /// The largest public exponent of an RSA key, in bits: that of AWS-LC. Those in use are 3 and 65537;
 /// a long one makes verification as slow as signing.
 pub const MAX_RSA_EXPONENT_BITS: usize = 33;
+
+/// What stands before an Ed448 key in a `SubjectPublicKeyInfo` in DER (RFC 8410 section 4).
+const ED448_SPKI: [u8; 12] =
+    [0x30, 0x43, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x71, 0x03, 0x3a, 0x00];
 
 /// A public key or a shared secret.
 #[derive(Clone, PartialEq, Eq)]
@@ -47,6 +52,8 @@ pub enum Material {
     },
     /// An Ed25519 public key (RFC 8032 section 5.1.5).
     Ed25519(Vec<u8>),
+    /// An Ed448 public key (RFC 8032 section 5.2.5).
+    Ed448(Vec<u8>),
     /// A shared secret, of an HMAC or an encryption. Only [`Material::secret`] makes one of a file.
     Secret(Vec<u8>),
 }
@@ -169,7 +176,10 @@ impl Material {
             Self::Ed25519(x) if is_of_small_order(x) => {
                 Err(KeyError::Encoding("an Ed25519 public key"))
             }
-            Self::Ed25519(_) => Ok(&[EdDSA]),
+            Self::Ed448(x) if ed448::PublicKey::parse(x).is_none() => {
+                Err(KeyError::Encoding("an Ed448 public key"))
+            }
+            Self::Ed25519(_) | Self::Ed448(_) => Ok(&[EdDSA]),
             // RFC 7518 section 3.2: "a key of the same size as the hash output ... or larger".
             Self::Secret(secret) => match secret.len() {
                 64.. => Ok(&[HS256, HS384, HS512]),
@@ -203,6 +213,11 @@ impl Material {
                 .map_err(|_| KeyError::Encoding("a point on its curve"))?,
             Self::Ed25519(x) => ParsedPublicKey::new(&ED25519, x)
                 .map_err(|_| KeyError::Encoding("an Ed25519 public key"))?,
+            Self::Ed448(x) => {
+                let key = ed448::PublicKey::parse(x);
+                let key = key.ok_or(KeyError::Encoding("an Ed448 public key"))?;
+                return Ok(SignatureVerifier(Inner::Ed448(Box::new(key))));
+            }
             Self::Secret(secret) => {
                 let algorithm =
                     hmac_algorithm(alg).ok_or(KeyError::NotForAlgorithm { alg: alg.name() })?;
@@ -217,9 +232,12 @@ impl Material {
     /// secret.
     pub fn to_spki_der(&self) -> Option<Vec<u8>> {
         let alg = *self.algs().ok()?.first()?;
+        if let Self::Ed448(x) = self {
+            return Some([&ED448_SPKI[..], x].concat());
+        }
         match self.verifier(alg).ok()?.0 {
             Inner::Public(key) => Some(key.as_der().ok()?.as_ref().to_vec()),
-            Inner::Hmac(_) => None,
+            Inner::Ed448(_) | Inner::Hmac(_) => None,
         }
     }
 
@@ -239,6 +257,9 @@ impl Material {
             }
             Self::Ed25519(x) => {
                 vec![("crv", "Ed25519".into()), ("kty", "OKP".into()), ("x", encode(x))]
+            }
+            Self::Ed448(x) => {
+                vec![("crv", "Ed448".into()), ("kty", "OKP".into()), ("x", encode(x))]
             }
             Self::Secret(secret) => vec![("k", encode(secret)), ("kty", "oct".into())],
         }
@@ -263,6 +284,7 @@ impl fmt::Debug for Material {
             Self::Rsa { n, .. } => write!(f, "RSA {}", bits(n)),
             Self::Ec { curve, .. } => write!(f, "EC {}", curve.name()),
             Self::Ed25519(_) => f.write_str("Ed25519"),
+            Self::Ed448(_) => f.write_str("Ed448"),
             Self::Secret(secret) => write!(f, "secret of {} bytes", secret.len()),
         }
     }
@@ -275,6 +297,7 @@ pub struct SignatureVerifier(Inner);
 #[derive(Debug)]
 enum Inner {
     Public(ParsedPublicKey),
+    Ed448(Box<ed448::PublicKey>),
     Hmac(Box<hmac::Key>),
 }
 
@@ -284,6 +307,7 @@ impl SignatureVerifier {
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         match &self.0 {
             Inner::Public(key) => key.verify_sig(message, signature).is_ok(),
+            Inner::Ed448(key) => key.verifies(message, signature),
             Inner::Hmac(key) => hmac::verify(key, message, signature).is_ok(),
         }
     }

@@ -6,12 +6,14 @@ use x509_cert::Certificate;
 use x509_cert::der::{Decode as _, Encode as _};
 use x509_cert::spki::SubjectPublicKeyInfoRef;
 
+use crate::ed448::POINT_LEN;
 use crate::keys::KeyError;
 use crate::material::{Curve, Material};
 
 const RSA_ENCRYPTION: &str = "1.2.840.113549.1.1.1";
 const EC_PUBLIC_KEY: &str = "1.2.840.10045.2.1";
 const ED25519: &str = "1.3.101.112";
+const ED448: &str = "1.3.101.113";
 
 /// Reads every key of a PEM file, in order. Text between the blocks is ignored, as RFC 7468
 /// section 5.2 allows.
@@ -97,6 +99,7 @@ pub fn from_spki_der(der: &[u8]) -> Result<Material, KeyError> {
             Ok(Material::Ec { curve, point: key.to_vec() })
         }
         ED25519 if key.len() == 32 => Ok(Material::Ed25519(key.to_vec())),
+        ED448 if key.len() == POINT_LEN => Ok(Material::Ed448(key.to_vec())),
         _ => Err(KeyError::Unusable("unknown kind of public key")),
     }
 }

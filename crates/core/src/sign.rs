@@ -27,6 +27,11 @@ use crate::material::{Curve, Material, hmac_algorithm};
 /// The RSA modulus sizes that can be made, in bits.
 pub const RSA_BITS: [usize; 4] = [2048, 3072, 4096, 8192];
 
+/// What stands before an Ed448 key in a PKCS#8 in DER (RFC 8410 section 7).
+const ED448_PKCS8: [u8; 16] = [
+    0x30, 0x47, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x71, 0x04, 0x3b, 0x04, 0x39,
+];
+
 /// A private key or a shared secret.
 pub struct SigningKey {
     pair: Pair,
@@ -38,6 +43,7 @@ enum Pair {
     Rsa(RsaKeyPair),
     Ec(Curve, EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
+    Ed448(Box<ed448_goldilocks::SigningKey>),
     Secret(Vec<u8>),
 }
 
@@ -124,6 +130,7 @@ impl SigningKey {
                 // RFC 8410 section 7: the public key may be left out of a PKCS#8.
                 Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map(Pair::Ed25519).ok()
             })
+            .or_else(|| ed448(der.strip_prefix(&ED448_PKCS8)?).map(Pair::Ed448))
             .ok_or(KeyError::Encoding("a private key of a kind that is supported"))?;
         let key = Self { pair, kid: None, alg: None };
         key.material()?.algs()?;
@@ -171,6 +178,12 @@ impl SigningKey {
                         .map_err(|_| KeyError::Encoding("an Ed25519 private key"))?;
                 Pair::Ed25519(pair)
             }
+            Material::Ed448(x) => {
+                let key = ed448(&private_number(object, "d")?)
+                    .filter(|key| key.verifying_key().as_bytes()[..] == x[..])
+                    .ok_or(KeyError::Encoding("an Ed448 private key"))?;
+                Pair::Ed448(key)
+            }
         };
         Ok(Self { pair, kid: public.kid, alg: public.alg })
     }
@@ -187,6 +200,7 @@ impl SigningKey {
                 Ok(Material::Ec { curve: *curve, point: pair.public_key().as_ref().to_vec() })
             }
             Pair::Ed25519(pair) => Ok(Material::Ed25519(pair.public_key().as_ref().to_vec())),
+            Pair::Ed448(key) => Ok(Material::Ed448(key.verifying_key().as_bytes().to_vec())),
             Pair::Secret(secret) => Ok(Material::Secret(secret.clone())),
         }
     }
@@ -215,6 +229,7 @@ impl SigningKey {
             }
             Pair::Ec(_, pair) => pair.to_pkcs8v1().map_err(crypto)?.as_ref().to_vec(),
             Pair::Ed25519(pair) => pair.to_pkcs8v1().map_err(crypto)?.as_ref().to_vec(),
+            Pair::Ed448(key) => [&ED448_PKCS8[..], &key.to_bytes()].concat(),
             Pair::Secret(_) => return Err(SignError::NoPem),
         };
         Ok(to_pem("PRIVATE KEY", der))
@@ -270,12 +285,13 @@ impl SigningKey {
                 Ok(pair.sign(&SystemRandom::new(), message).map_err(crypto)?.as_ref().to_vec())
             }
             Pair::Ed25519(pair) if alg == Alg::EdDSA => Ok(pair.sign(message).as_ref().to_vec()),
+            Pair::Ed448(key) if alg == Alg::EdDSA => Ok(key.sign_raw(message).to_bytes().to_vec()),
             Pair::Secret(secret) => {
                 let algorithm = hmac_algorithm(alg).ok_or(wrong)?;
                 let key = hmac::Key::new(algorithm, secret);
                 Ok(hmac::sign(&key, message).as_ref().to_vec())
             }
-            Pair::Ec(..) | Pair::Ed25519(_) => Err(wrong),
+            Pair::Ec(..) | Pair::Ed25519(_) | Pair::Ed448(_) => Err(wrong),
         }
     }
 }
@@ -355,6 +371,11 @@ impl core::error::Error for SignError {}
 fn to_pem(label: &str, der: Vec<u8>) -> String {
     let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
     pem::encode_config(&pem::Pem::new(label, der), config)
+}
+
+fn ed448(seed: &[u8]) -> Option<Box<ed448_goldilocks::SigningKey>> {
+    let seed: [u8; 57] = seed.try_into().ok()?;
+    Some(Box::new(ed448_goldilocks::SigningKey::from(ed448_goldilocks::SecretKey::from(seed))))
 }
 
 fn private_number(jwk: Object<'_>, name: &'static str) -> Result<Vec<u8>, KeyError> {

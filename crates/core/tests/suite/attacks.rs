@@ -129,7 +129,9 @@ fn spellings_of(material: &Material) -> Vec<Vec<u8>> {
             spellings.push(base64(point).into_bytes());
             spellings.extend([point.clone(), point[1..].to_vec()]);
         }
-        Material::Ed25519(x) => spellings.extend([base64(x).into_bytes(), x.clone()]),
+        Material::Ed25519(x) | Material::Ed448(x) => {
+            spellings.extend([base64(x).into_bytes(), x.clone()]);
+        }
         Material::Secret(_) => unreachable!(),
     }
     spellings.push(Vec::new());

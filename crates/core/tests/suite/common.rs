@@ -23,17 +23,19 @@ pub(crate) enum Kind {
     P521,
     Secp256k1,
     Ed25519,
+    Ed448,
     Secret,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Rsa,
         Self::P256,
         Self::P384,
         Self::P521,
         Self::Secp256k1,
         Self::Ed25519,
+        Self::Ed448,
         Self::Secret,
     ];
 
@@ -60,6 +62,7 @@ impl Kind {
             Self::P521 => data("ec_secp521r1.pem"),
             Self::Secp256k1 => data("ec_secp256k1.pem"),
             Self::Ed25519 => data("ed25519.pem"),
+            Self::Ed448 => data("ed448.pem"),
             Self::Secret => json!({"kty": "oct", "k": ojwt_core::base64url::encode(&SECRET)})
                 .to_string()
                 .into_bytes(),

@@ -33,7 +33,7 @@ fn signing_key(alg: Alg) -> theirs::EncodingKey {
         Kind::P256 => theirs::EncodingKey::from_ec_pem(&data("ec_prime256v1.pem")).unwrap(),
         Kind::P384 => theirs::EncodingKey::from_ec_pem(&data("ec_secp384r1.pem")).unwrap(),
         Kind::Ed25519 => theirs::EncodingKey::from_ed_pem(&data("ed25519.pem")).unwrap(),
-        Kind::P521 | Kind::Secp256k1 => unreachable!(),
+        Kind::P521 | Kind::Secp256k1 | Kind::Ed448 => unreachable!(),
     }
 }
 
@@ -44,7 +44,7 @@ fn verifying_key(alg: Alg) -> theirs::DecodingKey {
         Kind::Rsa => theirs::DecodingKey::from_rsa_pem(&pem()).unwrap(),
         Kind::P256 | Kind::P384 => theirs::DecodingKey::from_ec_pem(&pem()).unwrap(),
         Kind::Ed25519 => theirs::DecodingKey::from_ed_pem(&pem()).unwrap(),
-        Kind::P521 | Kind::Secp256k1 => unreachable!(),
+        Kind::P521 | Kind::Secp256k1 | Kind::Ed448 => unreachable!(),
     }
 }
 

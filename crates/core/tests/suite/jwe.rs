@@ -771,7 +771,7 @@ fn rejects_a_secret_of_another_length_than_its_alg_wants() {
     }
     // A length that no algorithm wants.
     let error = load_error(&oct(20, &json!({"use": "enc"})));
-    assert_eq!(error.to_string(), "for decryption, but of a kind that decrypts nothing");
+    assert_eq!(error.to_string(), "for encryption, but not a key that decrypts here");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod attacks;
 mod cache;
 mod claims;
 mod common;
+mod ed448;
 mod interop;
 mod jwe;
 mod keys;

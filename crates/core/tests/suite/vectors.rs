@@ -56,11 +56,11 @@ fn every_algorithm_has_tokens_of_other_implementations_and_their_tampered_twins(
         of_prefix.map(|vector| vector["expect"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let signed = vectors();
-    for alg in Alg::ALL {
+    for name in Alg::ALL.iter().map(|alg| alg.name()).chain(["EdDSA with Ed448"]) {
         for library in ["PyJWT", "jwcrypto"] {
-            let found = expectations(&signed, &format!("{alg} by "), &[library]);
+            let found = expectations(&signed, &format!("{name} by "), &[library]);
             let expected = ["ok", "signature mismatch", "signature mismatch"];
-            assert_eq!(found, expected, "{alg} {library}");
+            assert_eq!(found, expected, "{name} {library}");
         }
     }
     let encrypted = read("jwe.json");
