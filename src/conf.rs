@@ -29,6 +29,8 @@ pub(crate) struct MainConf {
     pub(crate) used: Used,
     /// The verified tokens of gates for which `auth_jwt_cache` is not set.
     pub(crate) cache: Cache,
+    /// Whether the operator was told what encrypted tokens are worth.
+    pub(crate) has_warned: bool,
     /// Key files that requests name.
     pub(crate) key_files: KeyFiles,
     /// Key requests.
@@ -71,6 +73,7 @@ impl MainConf {
             named_values: Vec::new(),
             used: Used::default(),
             cache: new_cache(cache::DEFAULT_SIZE),
+            has_warned: false,
             key_files: KeyFiles::new(),
             key_requests: KeyRequests::new(),
             revocation_files: Vec::new(),
@@ -293,6 +296,15 @@ impl LocationConf {
     /// `$decoded_ojwt` where it is off.
     pub(crate) fn claims_gate(&self) -> Option<&Rc<Gate>> {
         self.auth().map(|(_, gate)| gate).or(self.gate())
+    }
+
+    /// Whether anyone who has a public key can make a token that is good here.
+    pub(crate) fn trusts_a_public_key(&self) -> bool {
+        let gates = [self.gate.as_ref(), self.auth_gate.as_ref()];
+        gates.into_iter().flatten().any(|gate| {
+            gate.verifier.token_type == TokenType::Encrypted
+                && gate.keys.fixed.iter().any(|keys| keys.decrypts_with_a_key_pair())
+        })
     }
 
     /// The cookie that this level sets, if any.

@@ -187,14 +187,24 @@ unsafe extern "C" fn merge_location_conf(
         // SAFETY: nginx is reading the configuration `cf`; both levels were made by
         // `create_location_conf`, are two, and nobody else looks at them now.
         let parts = unsafe {
+            let cf = Conf::from_raw(cf);
             (
-                Conf::from_raw(cf).and_then(|cf| cf.main_conf::<MainConf>(context_index())),
+                cf,
+                cf.and_then(|cf| cf.main_conf::<MainConf>(context_index())),
                 outer.cast::<LocationConf>().as_mut(),
                 inner.cast::<LocationConf>().as_mut(),
             )
         };
-        let (Some(main), Some(outer), Some(inner)) = parts else { return FAILED };
+        let (Some(cf), Some(main), Some(outer), Some(inner)) = parts else { return FAILED };
         inner.merge(outer, main);
+        if !main.has_warned && inner.trusts_a_public_key() {
+            main.has_warned = true;
+            cf.log(
+                Level::Warn,
+                "\"auth_jwt_type encrypted\" with an RSA key: anyone who has its public key can make \
+                 a token; \"nested\" asks for a signature, too",
+            );
+        }
         ptr::null_mut()
     })
 }

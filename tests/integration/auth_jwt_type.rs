@@ -149,7 +149,7 @@ fn algorithms_and_compression_that_are_not_offered_are_refused() {
 }
 
 #[test]
-fn private_rsa_key_of_a_jwk_decrypts() {
+fn private_rsa_key_of_a_jwk_decrypts_with_a_warning() {
     let private = json!({"keys": [
         serde_json::from_slice::<Value>(
             &std::fs::read(crate::harness::root().join("crates/core/tests/data/rsa.private.jwk")).unwrap()
@@ -160,6 +160,7 @@ fn private_rsa_key_of_a_jwk_decrypts() {
         .http("auth_jwt_key_file keys.jwks; auth_jwt_type encrypted;")
         .server("location / { return 200 $decoded_ojwt; }")
         .start();
+    assert_eq!(nginx.file("stderr.log").matches("anyone who has its public key").count(), 1);
     let jwk = &private["keys"][0];
     let number = |name: &str| base64url::decode(jwk[name].as_str().unwrap().as_bytes()).unwrap();
     let public = Material::Rsa { n: number("n"), e: number("e") };

@@ -47,6 +47,12 @@ impl KeySet {
     pub fn is_empty(&self) -> bool {
         self.verifiers.keys.is_empty() && self.decrypters.keys.is_empty()
     }
+
+    /// Whether it decrypts what anyone can encrypt who has a public key.
+    pub fn decrypts_with_a_key_pair(&self) -> bool {
+        let algs = [KeyAlg::RsaOaep, KeyAlg::RsaOaep256, KeyAlg::RsaOaep384, KeyAlg::RsaOaep512];
+        algs.iter().any(|alg| self.decrypters.by_alg.contains_key(alg))
+    }
 }
 
 /// Keys of one purpose, each for one algorithm.
