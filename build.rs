@@ -32,6 +32,7 @@ const FIELDS: &[(&str, &[&str])] = &[
             "read_event_handler",
             "request_line",
             "headers_in.headers",
+            "headers_in.authorization",
             "headers_in.host",
             "headers_in.server",
             "headers_in.content_length_n",

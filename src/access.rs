@@ -2,7 +2,7 @@
 
 use ojwt_core::denial::Denial;
 
-use crate::conf::{Auth, LocationConf, Phase, Requirement, Used, WwwAuthenticate};
+use crate::conf::{Auth, LocationConf, Phase, Requirement, UsedVariables, WwwAuthenticate};
 use crate::context::{Outcome, Readiness, is_part_of_fetch, outcome, overrule, prepare};
 use crate::fence::log::Level;
 use crate::fence::request::Request;
@@ -44,7 +44,7 @@ pub(crate) fn decide(request: Request<'_>, conf: &LocationConf, phase: Phase) ->
 }
 
 /// Fetches, before the rewrite module runs, the keys that variables will want: they cannot wait.
-pub(crate) fn foresee(request: Request<'_>, conf: &LocationConf, used: Used) -> Readiness {
+pub(crate) fn foresee(request: Request<'_>, conf: &LocationConf, used: UsedVariables) -> Readiness {
     let decoded = conf.gate().filter(|_| used.decoded);
     let claims = conf.claims_gate().filter(|_| used.claims);
     let gates = || decoded.into_iter().chain(claims);

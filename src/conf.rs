@@ -56,9 +56,19 @@ pub(crate) fn new_cache(size: usize) -> Cache {
     Rc::new(RefCell::new(TokenCache::new(size)))
 }
 
-/// Which of the module's variables the configuration refers to.
+/// What of the module the configuration refers to.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Used {
+    /// `auth_jwt_key_request`.
+    pub(crate) key_requests: bool,
+    /// `auth_jwt_phase preaccess`.
+    pub(crate) preaccess: bool,
+    pub(crate) variables: UsedVariables,
+}
+
+/// Which of the module's variables the configuration refers to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct UsedVariables {
     /// `$decoded_ojwt`.
     pub(crate) decoded: bool,
     /// Those that show parts of a token.

@@ -41,7 +41,7 @@ pub(crate) struct Outcome {
 /// A list of which no part ever moves or goes, so that variables may point into it.
 #[derive(Default)]
 struct Remembered {
-    first: OnceCell<Box<Entry>>,
+    first: OnceCell<Entry>,
     log_handler: OnceCell<LogHandler>,
     /// Why a request with a valid token was refused all the same.
     overruled: Cell<Option<Denial>>,
@@ -210,11 +210,11 @@ impl Remembered {
 
     /// Appends; to judge may have meant to ask other gates, so that the end is looked for now.
     fn push(&self, entry: Entry) -> &Entry {
-        let mut slot = &self.first;
-        while let Some(entry) = slot.get() {
-            slot = &entry.next;
+        let Some(mut last) = self.first.get() else { return self.first.get_or_init(|| entry) };
+        while let Some(next) = last.next.get() {
+            last = next;
         }
-        slot.get_or_init(|| Box::new(entry))
+        last.next.get_or_init(|| Box::new(entry))
     }
 
     /// Where the keys of a gate are for this token. While that is evaluated variables show the token,
@@ -263,8 +263,7 @@ impl Remembered {
     }
 
     fn entries(&self) -> impl Iterator<Item = &Entry> + Clone {
-        let first = self.first.get().map(AsRef::as_ref);
-        core::iter::successors(first, |entry| entry.next.get().map(AsRef::as_ref))
+        core::iter::successors(self.first.get(), |entry| entry.next.get().map(AsRef::as_ref))
     }
 }
 

@@ -91,7 +91,7 @@ pub(crate) const DIRECTIVES: [Directive; 21] = [
     Directive {
         name: c"auth_jwt_key_request",
         usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE12,
-        set: Set::Level(auth_jwt_key_request),
+        set: Set::Shared(auth_jwt_key_request),
     },
     Directive {
         name: c"auth_jwt_leeway",
@@ -106,7 +106,7 @@ pub(crate) const DIRECTIVES: [Directive; 21] = [
     Directive {
         name: c"auth_jwt_phase",
         usage: LEVELS | NGX_CONF_TAKE1,
-        set: Set::Level(auth_jwt_phase),
+        set: Set::Shared(auth_jwt_phase),
     },
     Directive {
         name: c"auth_jwt_require",
@@ -225,13 +225,18 @@ fn named_value(cf: Conf<'_>, part: Part) -> Result<NamedValue, ConfError> {
 }
 
 /// `auth_jwt_phase preaccess|access;`
-fn auth_jwt_phase(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
+fn auth_jwt_phase(
+    cf: Conf<'_>,
+    conf: &mut LocationConf,
+    main: &mut MainConf,
+) -> Result<(), ConfError> {
     let (name, [word]) = words(cf)?;
     let phase = match word {
         b"preaccess" => Phase::Preaccess,
         b"access" => Phase::Access,
         _ => return Err(invalid_value(name, word)),
     };
+    main.used.preaccess |= phase == Phase::Preaccess;
     once(&mut conf.phase, phase, name)
 }
 
@@ -418,13 +423,18 @@ fn auth_jwt_key_file(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfEr
 }
 
 /// `auth_jwt_key_request URI [jwks|keyval|pem];` adds the keys that a subrequest brings.
-fn auth_jwt_key_request(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
+fn auth_jwt_key_request(
+    cf: Conf<'_>,
+    conf: &mut LocationConf,
+    main: &mut MainConf,
+) -> Result<(), ConfError> {
     let (uri, format) = key_source(cf)?;
     if !uri.starts_with(b"/") && !uri.starts_with(b"$") {
         return Err(ConfError(format!("invalid URI \"{}\"", printable(uri))));
     }
     let locator = locator(cf, uri, format, Conf::compile)?;
     conf.key_requests.get_or_insert_default().push(locator);
+    main.used.key_requests = true;
     Ok(())
 }
 

@@ -134,19 +134,25 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
         // a single thread, and no request runs meanwhile; nobody else looks at the main
         // configuration now.
         unsafe {
-            NEXT_HEADER_FILTER = ngx_http_top_header_filter;
-            ngx_http_top_header_filter = Some(filter_header);
-            NEXT_BODY_FILTER = ngx_http_top_body_filter;
-            ngx_http_top_body_filter = Some(filter_body);
             let Some(cf) = Conf::from_raw(cf) else { return ERROR };
             let Some(main) = cf.main_conf::<MainConf>(context_index()) else { return ERROR };
-            main.used = variables::used(cf.used_variables(), &main.named_values);
-            let handlers: [(usize, ngx_http_handler_pt); 4] = [
-                (SERVER_REWRITE_PHASE, Some(rewrite)),
-                (REWRITE_PHASE, Some(rewrite)),
-                (PREACCESS_PHASE, Some(preaccess)),
-                (ACCESS_PHASE, Some(access)),
-            ];
+            main.used.variables = variables::used(cf.used_variables(), &main.named_values);
+            NEXT_HEADER_FILTER = ngx_http_top_header_filter;
+            ngx_http_top_header_filter = Some(filter_header);
+            let mut handlers: Vec<(usize, ngx_http_handler_pt)> =
+                vec![(ACCESS_PHASE, Some(access))];
+            // What no directive asks for costs no request anything.
+            if main.used.preaccess {
+                handlers.push((PREACCESS_PHASE, Some(preaccess)));
+            }
+            if main.used.key_requests {
+                NEXT_BODY_FILTER = ngx_http_top_body_filter;
+                ngx_http_top_body_filter = Some(filter_body);
+                handlers.extend([SERVER_REWRITE_PHASE, REWRITE_PHASE].map(|phase| {
+                    let handler: ngx_http_handler_pt = Some(rewrite);
+                    (phase, handler)
+                }));
+            }
             let added = handlers
                 .into_iter()
                 .try_for_each(|(phase, handler)| cf.add_handler(phase, handler));
@@ -349,7 +355,7 @@ unsafe extern "C" fn rewrite(request: *mut ngx_http_request_t) -> ngx_int_t {
         }) else {
             return INTERNAL_SERVER_ERROR;
         };
-        match access::foresee(request, conf, main.used) {
+        match access::foresee(request, conf, main.used.variables) {
             Readiness::Ready => DECLINED,
             Readiness::Waiting => DONE,
         }

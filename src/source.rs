@@ -74,7 +74,10 @@ impl Source {
                 text.filter(|text| !text.is_empty()).map(Cow::Borrowed)
             }
             Self::Bearer => {
-                request.header(b"Authorization").find_map(transport::bearer).map(Cow::Borrowed)
+                // Nearly always the first is the one.
+                let first = request.authorization().and_then(transport::bearer);
+                let any = || request.header(b"Authorization").find_map(transport::bearer);
+                first.or_else(any).map(Cow::Borrowed)
             }
         }
     }

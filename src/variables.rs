@@ -8,7 +8,7 @@ use ojwt_core::denial::Denial;
 use ojwt_core::requirement::Part;
 use ojwt_core::{path, transport};
 
-use crate::conf::{LocationConf, NamedValue, Used};
+use crate::conf::{LocationConf, NamedValue, UsedVariables};
 use crate::context::{Outcome, choosing, outcome, outcomes, overruled, shown};
 use crate::fence;
 use crate::fence::request::Request;
@@ -54,8 +54,8 @@ pub(crate) const VARIABLES: [Variable; 9] = [
 ];
 
 /// Which variables these names stand for.
-pub(crate) fn used<'n>(names: impl Iterator<Item = &'n [u8]>, set: &[NamedValue]) -> Used {
-    names.fold(Used::default(), |used, name| Used {
+pub(crate) fn used<'n>(names: impl Iterator<Item = &'n [u8]>, set: &[NamedValue]) -> UsedVariables {
+    names.fold(UsedVariables::default(), |used, name| UsedVariables {
         decoded: used.decoded || name == b"decoded_ojwt",
         claims: used.claims
             || name.starts_with(b"jwt_")

@@ -160,7 +160,7 @@ impl<'c> Conf<'c> {
     /// short, as nginx wants it.
     pub(crate) fn own<T>(self, value: T) -> *mut T {
         // SAFETY: the pool of the configuration lives as long as the cycle.
-        let owned = unsafe { request::own((*self.raw.as_ptr()).pool, Box::new(value)) };
+        let owned = unsafe { request::own((*self.raw.as_ptr()).pool, value) };
         owned.map_or(ptr::null_mut(), ptr::NonNull::as_ptr)
     }
 

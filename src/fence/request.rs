@@ -200,6 +200,15 @@ impl<'r> Request<'r> {
         })
     }
 
+    /// The value of the header field `Authorization`, of the first if there are several.
+    pub(crate) fn authorization(self) -> Option<&'r [u8]> {
+        // SAFETY: nginx points to the field in the list of headers when it reads it.
+        unsafe {
+            let field = (*self.raw.as_ptr()).headers_in.authorization.as_ref()?;
+            Some(bytes(field.value))
+        }
+    }
+
     /// The values of the header fields of that name, in any case.
     pub(crate) fn header(self, name: &[u8]) -> impl Iterator<Item = &'r [u8]> {
         self.headers()
@@ -273,9 +282,9 @@ impl<'r> Request<'r> {
     /// As for [`Request::remembered`], which must just have given `None`.
     pub(crate) unsafe fn remember<T>(self, value: T) -> Option<&'r T> {
         let main = self.main().raw.as_ptr();
-        // SAFETY: `ctx` has a slot for each module; the pool owns the box from here on.
+        // SAFETY: `ctx` has a slot for each module; the pool owns the value from here on.
         unsafe {
-            let value = own((*main).pool, Box::new(value))?;
+            let value = own((*main).pool, value)?;
             *(*main).ctx.add(MODULE.load(Ordering::Relaxed)) = value.as_ptr().cast();
             Some(value.as_ref())
         }
@@ -515,25 +524,28 @@ unsafe extern "C" fn redacting<T: Redact>(
 /// # Safety
 ///
 /// `pool` must be a pool of nginx's that outlives every use of the value.
-pub(super) unsafe fn own<T>(pool: *mut ngx_pool_t, value: Box<T>) -> Option<ptr::NonNull<T>> {
-    // SAFETY: the caller's promise; with size 0 nothing is allocated but the entry itself.
+pub(super) unsafe fn own<T>(pool: *mut ngx_pool_t, value: T) -> Option<ptr::NonNull<T>> {
+    // nginx aligns what it allocates for pointers.
+    const { assert!(align_of::<T>() <= align_of::<usize>()) };
+    // SAFETY: the caller's promise; nginx allocates the place with the entry.
     unsafe {
-        let cleanup = ngx_pool_cleanup_add(pool, 0).as_mut()?;
-        let value = Box::into_raw(value);
-        cleanup.data = value.cast();
+        let cleanup = ngx_pool_cleanup_add(pool, size_of::<T>()).as_mut()?;
+        let place = ptr::NonNull::new(cleanup.data.cast::<T>())?;
+        place.write(value);
         cleanup.handler = Some(dropper::<T>());
-        ptr::NonNull::new(value)
+        Some(place)
     }
 }
 
 /// One address of the cleanup handler for a type, to hand out and to compare with.
 fn dropper<T>() -> unsafe extern "C" fn(*mut c_void) {
-    drop_boxed::<T>
+    drop_value::<T>
 }
 
-unsafe extern "C" fn drop_boxed<T>(data: *mut c_void) {
+unsafe extern "C" fn drop_value<T>(data: *mut c_void) {
     super::guard::guard((), || {
-        // SAFETY: nginx calls a cleanup once, with the data it was registered with: a leaked box.
-        drop(unsafe { Box::from_raw(data.cast::<T>()) });
+        // SAFETY: nginx calls a cleanup once, with the data it was registered with: a value that
+        // nobody else drops. It frees the place itself.
+        unsafe { data.cast::<T>().drop_in_place() };
     });
 }

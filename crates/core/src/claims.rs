@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::alg::Alg;
 use crate::denial::Denial;
 use crate::header::Parameters;
+use crate::host::Hosts;
 use crate::json::{Json, Object, Value};
 use crate::signature::Verified;
 
@@ -18,6 +19,7 @@ pub struct Claims {
     enclosed: Option<String>,
     expires: Option<NumericDate>,
     not_before: Option<NumericDate>,
+    hosts: Vec<Hosts>,
 }
 
 impl Claims {
@@ -42,7 +44,11 @@ impl Claims {
         }
         let date = |name| json.member(name).map(NumericDate::read).transpose();
         let (expires, not_before, _issued_at) = (date("exp")?, date("nbf")?, date("iat")?);
-        Ok(Self { header, alg, json, enclosed: None, expires, not_before })
+        // A claim of another type names no host.
+        let hosts = |claim| Hosts::new(&strings(claim).unwrap_or_default());
+        let hosts =
+            ["host", "Host"].into_iter().filter_map(|name| json.member(name)).map(hosts).collect();
+        Ok(Self { header, alg, json, enclosed: None, expires, not_before, hosts })
     }
 
     /// These claims, as those of a signed token that was enclosed in an encrypted one.
@@ -87,10 +93,18 @@ impl Claims {
         self.json.root().as_object().into_iter().flat_map(Object::members)
     }
 
+    /// What the claims `host` and `Host` bind the token to, one for each that is there: all of them
+    /// must name the requested host.
+    pub fn hosts(&self) -> &[Hosts] {
+        &self.hosts
+    }
+
     /// The bytes that they take, all told.
     pub(crate) fn size(&self) -> usize {
         let enclosed = self.enclosed.as_ref().map_or(0, String::capacity);
-        size_of::<Self>() + self.header.heap_size() + self.json.heap_size() + enclosed
+        let hosts: usize =
+            self.hosts.iter().map(|hosts| size_of::<Hosts>() + hosts.heap_size()).sum();
+        size_of::<Self>() + self.header.heap_size() + self.json.heap_size() + enclosed + hosts
     }
 
     /// `exp`: from then on the token is not accepted.

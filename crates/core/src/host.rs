@@ -1,10 +1,28 @@
 //! Host names as the `host` claim binds a token to them.
 
-/// Whether `claimed` names the `requested` host: letters in either case, ports and a final period
-/// ignored (RFC 3986 section 3.2.2). An empty name is no host, so it equals none.
-pub fn same(claimed: &str, requested: &[u8]) -> bool {
-    let (claimed, requested) = (name(claimed.as_bytes()), name(requested));
-    !claimed.is_empty() && claimed.eq_ignore_ascii_case(requested)
+use std::borrow::Cow;
+
+/// The hosts that a claim names.
+#[derive(Clone, Debug)]
+pub struct Hosts(Box<[Box<[u8]>]>);
+
+impl Hosts {
+    /// Those of these names, of which ports and a final period do not count.
+    pub fn new(names: &[Cow<'_, str>]) -> Self {
+        Self(names.iter().map(|claimed| name(claimed.as_bytes()).into()).collect())
+    }
+
+    /// Whether the `requested` host is one of them: letters in either case, ports and a final period
+    /// ignored (RFC 3986 section 3.2.2). An empty name is no host, so it equals none.
+    pub fn name(&self, requested: &[u8]) -> bool {
+        let requested = name(requested);
+        !requested.is_empty() && self.0.iter().any(|host| host.eq_ignore_ascii_case(requested))
+    }
+
+    /// The bytes that they take on the heap.
+    pub(crate) fn heap_size(&self) -> usize {
+        self.0.iter().map(|host| size_of::<Box<[u8]>>() + host.len()).sum()
+    }
 }
 
 /// A host without its port.
@@ -27,7 +45,11 @@ fn name(host: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::same;
+    use super::Hosts;
+
+    fn same(claimed: &str, requested: &[u8]) -> bool {
+        Hosts::new(&[claimed.into()]).name(requested)
+    }
 
     #[test]
     fn ignores_case_port_and_final_period() {

@@ -1,10 +1,8 @@
 //! Whether verified claims are good enough here and now.
 
 use crate::alg::Alg;
-use crate::claims::{Claims, NumericDate, strings};
+use crate::claims::{Claims, NumericDate};
 use crate::denial::Denial;
-use crate::host;
-use crate::json::Value;
 use crate::requirement::Requirement;
 use crate::revocation::Revocations;
 
@@ -60,12 +58,10 @@ impl Policy {
         if claims.not_before().is_some_and(|nbf| now.plus(self.leeway) < nbf) {
             return Err(Denial::NotYetValid);
         }
-        if let Some(requested) = at.host {
-            for claim in ["host", "Host"].into_iter().filter_map(|name| claims.claim(name)) {
-                if !names_host(claim, requested) {
-                    return Err(Denial::WrongHost);
-                }
-            }
+        if let Some(requested) = at.host
+            && !claims.hosts().iter().all(|hosts| hosts.name(requested))
+        {
+            return Err(Denial::WrongHost);
         }
         // A token that expires with its entry in a list is accepted for the leeway longer, so that
         // the entry counts as much longer.
@@ -80,8 +76,4 @@ impl Policy {
     pub fn unmet(&self, claims: &Claims) -> Option<&Requirement> {
         self.requirements.iter().find(|requirement| !requirement.is_met(claims))
     }
-}
-
-fn names_host(claim: Value<'_>, requested: &[u8]) -> bool {
-    strings(claim).is_some_and(|hosts| hosts.iter().any(|claimed| host::same(claimed, requested)))
 }

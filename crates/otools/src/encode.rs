@@ -155,7 +155,7 @@ fn refusal(name: &str, value: Value<'_>) -> Option<&'static str> {
             let is_host = |host: &str| {
                 !host.contains(['/', '@', '?', '#', '\\'])
                     && !host.contains(char::is_whitespace)
-                    && ojwt_core::host::same(host, host.as_bytes())
+                    && ojwt_core::host::Hosts::new(&[host.into()]).name(host.as_bytes())
             };
             let hosts = strings(value);
             let names = hosts

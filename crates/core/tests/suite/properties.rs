@@ -359,7 +359,7 @@ proptest! {
         for format in formats.into_iter().chain([None]) {
             let _ = KeySetBuilder::new().add(&bytes, format);
         }
-        let _ = host::same(&String::from_utf8_lossy(&bytes), &more);
+        let _ = host::Hosts::new(&[String::from_utf8_lossy(&bytes)]).name(&more);
         let _ = transport::bearer(&bytes);
         let _ = transport::cookie(&bytes, &more);
         let _ = transport::without_cookie(&bytes, &more);
