@@ -212,7 +212,7 @@ def main(arguments):
             if only and base is not None and not any(word in name for word in only):
                 continue
             total, functions = bench.measure(server, requests, http)
-            top = dict(sorted(functions.items(), key=lambda item: -item[1])[:40])
+            top = dict(sorted(functions.items(), key=lambda item: -item[1])[:120])
             results[name] = {"total": round(total), "functions": {k: round(v) for k, v in top.items()}}
             more = total - results[base]["total"] if base else 0
             allowed = budget.get(name, {}).get("more")
@@ -226,7 +226,7 @@ def main(arguments):
                 )[:3]
                 failures.append(f"{name}: {more:.0f} instructions, budget {allowed}; grew most: {grown}")
             if "--functions" in arguments:
-                for function, cost in list(top.items())[:30]:
+                for function, cost in list(top.items()):
                     print(f"    {cost:>10.0f}  {function}")
     if "--save" in arguments:
         BUDGET.write_text(json.dumps(results, indent=1) + "\n")

@@ -45,7 +45,14 @@ struct Remembered {
     log_handler: OnceCell<LogHandler>,
     /// Why a request with a valid token was refused all the same.
     overruled: Cell<Option<Denial>>,
-    /// The fetches of keys that it has a part in.
+    /// What it takes to ask a gate that variables or fetched keys have a say in.
+    course: OnceCell<Box<Course>>,
+}
+
+/// The course of asking gates that are not plain.
+#[derive(Default)]
+struct Course {
+    /// The fetches of keys that the request has a part in.
     flights: Flights,
     /// The gates that keys were fetched for.
     prepared: RefCell<Vec<Rc<Gate>>>,
@@ -61,8 +68,8 @@ struct Remembered {
 
 struct Entry {
     gate: Rc<Gate>,
-    /// Where its keys were.
-    places: Places,
+    /// Where its keys were, if they are not always in the same place.
+    places: Option<Box<Places>>,
     outcome: Outcome,
     /// Why a good token was refused when the gate was last asked.
     refusal: Cell<Option<Denial>>,
@@ -79,31 +86,33 @@ struct Entry {
 /// is not met.
 pub(crate) fn outcome<'r>(request: Request<'r>, gate: &Rc<Gate>) -> Result<&'r Outcome, Denial> {
     let remembered = remember(request)?;
-    if gate.is_plain()
-        && let Some(Entry { outcome, .. }) = remembered.latest_at(gate)
-    {
+    let is_plain = gate.is_plain();
+    if is_plain && let Some(Entry { outcome, .. }) = remembered.latest_at(gate) {
         return Ok(outcome);
     }
     // What keys are chosen by cannot depend on what the token is found to be by those keys.
-    if remembered.choosing.borrow().is_some() {
+    if remembered.is_choosing() {
         return Err(Denial::InternalError);
     }
-    let _asking = Asking::begin(remembered, gate)?;
+    // A plain gate asks no variable, which might ask it.
+    let _asking = (!is_plain).then(|| Asking::begin(remembered.course(), gate)).transpose()?;
     let found = find(request, gate);
     let places = match &found {
-        Some((_, token)) if !gate.keys.are_fixed() => remembered.places(request, gate, token),
-        _ => Ok(Places::default()),
+        Some((_, token)) if !gate.keys.are_fixed() => {
+            remembered.places(request, gate, token).map(|places| Some(Box::new(places)))
+        }
+        _ => Ok(None),
     };
     let (places, fault) = match places {
         Ok(places) => (places, None),
-        Err(denial) => (Places::default(), Some(denial)),
+        Err(denial) => (None, Some(denial)),
     };
-    let entry = if let Some(entry) = remembered.entry_at(gate, &places) {
+    let entry = if let Some(entry) = remembered.entry_at(gate, places.as_deref()) {
         entry
     } else {
         // SAFETY: `Remembered` is the one type that this module has nginx remember.
         unsafe { request.redact_log(remembered) };
-        let outcome = judge(request, remembered, gate, found, &places, fault)?;
+        let outcome = judge(request, remembered, gate, found, places.as_deref(), fault)?;
         let (gate, refusal, next) = (Rc::clone(gate), Cell::new(None), OnceCell::new());
         remembered.push(Entry { gate, places, outcome, refusal, next })
     };
@@ -114,7 +123,7 @@ pub(crate) fn outcome<'r>(request: Request<'r>, gate: &Rc<Gate>) -> Result<&'r O
 /// The claims of the token that a gate is comparing right now: variables may refer to them.
 pub(crate) fn shown(request: Request<'_>) -> Option<&Claims> {
     let remembered = remembered(request)?;
-    let asked = remembered.asked.borrow();
+    let asked = remembered.course.get()?.asked.borrow();
     remembered.latest_at(asked.last()?)?.outcome.verdict.as_deref().ok()
 }
 
@@ -132,13 +141,14 @@ pub(crate) fn prepare(request: Request<'_>, gate: &Rc<Gate>) -> Readiness {
         return Readiness::Ready;
     }
     let Ok(remembered) = remember(request) else { return Readiness::Ready };
-    if remembered.is_watched.take() {
+    let course = remembered.course();
+    if course.is_watched.take() {
         request.main().stop_watching_client();
     }
     let Some((_, token)) = find(request, gate) else { return Readiness::Ready };
-    let known = remembered.prepared.borrow().iter().any(|prepared| Rc::ptr_eq(prepared, gate));
+    let known = course.prepared.borrow().iter().any(|prepared| Rc::ptr_eq(prepared, gate));
     if !known {
-        remembered.prepared.borrow_mut().push(Rc::clone(gate));
+        course.prepared.borrow_mut().push(Rc::clone(gate));
     }
     // SAFETY: `Remembered` is the one type that this module has nginx remember.
     unsafe { request.redact_log(remembered) };
@@ -147,12 +157,12 @@ pub(crate) fn prepare(request: Request<'_>, gate: &Rc<Gate>) -> Readiness {
     else {
         return Readiness::Ready;
     };
-    let (flights, cache) = (&remembered.flights, gate.keys.cache);
+    let (flights, cache) = (&course.flights, gate.keys.cache);
     for target in &places.targets {
         match main.key_requests.fetch(request, flights, target, cache) {
             Ok(Progress::Waiting) => {
                 if request.is_main() {
-                    remembered.is_watched.set(true);
+                    course.is_watched.set(true);
                     request.watch_client();
                 }
                 return Readiness::Waiting;
@@ -166,17 +176,18 @@ pub(crate) fn prepare(request: Request<'_>, gate: &Rc<Gate>) -> Readiness {
 
 /// The fetch of keys that this subrequest is, if it is one.
 pub(crate) fn fetch_of(request: Request<'_>) -> Option<Rc<Flight>> {
-    remembered(request)?.flights.of(request)
+    remembered(request)?.course.get()?.flights.of(request)
 }
 
 /// Whether the request is part of a fetch of keys.
 pub(crate) fn is_part_of_fetch(request: Request<'_>) -> bool {
-    remembered(request).is_some_and(|remembered| remembered.flights.cover(request))
+    let course = remembered(request).and_then(|remembered| remembered.course.get());
+    course.is_some_and(|course| course.flights.cover(request))
 }
 
 /// The token that keys are being chosen for right now, if they are.
 pub(crate) fn choosing(request: Request<'_>) -> Option<Rc<Unverified>> {
-    remembered(request)?.choosing.borrow().clone()
+    remembered(request)?.course.get()?.choosing.borrow().clone()
 }
 
 /// Notes that the request is refused although its token is valid.
@@ -200,8 +211,18 @@ pub(crate) fn outcomes(
 }
 
 impl Remembered {
-    fn entry_at(&self, gate: &Rc<Gate>, places: &Places) -> Option<&Entry> {
-        self.entries().find(|entry| Rc::ptr_eq(&entry.gate, gate) && entry.places == *places)
+    fn course(&self) -> &Course {
+        self.course.get_or_init(Box::default)
+    }
+
+    fn is_choosing(&self) -> bool {
+        self.course.get().is_some_and(|course| course.choosing.borrow().is_some())
+    }
+
+    fn entry_at(&self, gate: &Rc<Gate>, places: Option<&Places>) -> Option<&Entry> {
+        let is_it =
+            |entry: &&Entry| Rc::ptr_eq(&entry.gate, gate) && entry.places.as_deref() == places;
+        self.entries().find(is_it)
     }
 
     fn latest_at(&self, gate: &Rc<Gate>) -> Option<&Entry> {
@@ -233,7 +254,7 @@ impl Remembered {
             return evaluate();
         }
         let token = Unverified::read(token, gate.verifier.max_token_size)?;
-        let _choosing = Choosing::begin(self, token);
+        let _choosing = Choosing::begin(self.course(), token);
         request.without_trace(evaluate)
     }
 
@@ -242,19 +263,22 @@ impl Remembered {
         &self,
         request: Request<'_>,
         gate: &'g Gate,
-        places: &Places,
+        places: Option<&Places>,
     ) -> Result<Keys<'g>, Denial> {
         let KeySources { fixed, files, cache, .. } = &gate.keys;
         if gate.keys.are_fixed() {
             return Ok(Keys::AtHand(Cow::Borrowed(fixed)));
         }
-        let main = main_conf(request).ok_or(Denial::InternalError)?;
+        let (Some(main), Some(places)) = (main_conf(request), places) else {
+            return Err(Denial::InternalError);
+        };
+        let flights = &self.course().flights;
         let mut keys = fixed.clone();
         for (file, path) in files.iter().zip(&places.paths) {
             keys.push(main.key_files.find(request, *file, path)?);
         }
         for target in &places.targets {
-            match main.key_requests.find(&self.flights, target, *cache)? {
+            match main.key_requests.find(flights, target, *cache)? {
                 Progress::Ready(fetched) => keys.push(fetched),
                 Progress::Waiting | Progress::Missing => return Ok(Keys::Pending),
             }
@@ -269,39 +293,39 @@ impl Remembered {
 
 /// A token that keys are chosen for, until this is dropped.
 struct Choosing<'r> {
-    remembered: &'r Remembered,
+    course: &'r Course,
     outer: Option<Rc<Unverified>>,
 }
 
 impl<'r> Choosing<'r> {
-    fn begin(remembered: &'r Remembered, token: Unverified) -> Self {
-        let outer = remembered.choosing.replace(Some(Rc::new(token)));
-        Self { remembered, outer }
+    fn begin(course: &'r Course, token: Unverified) -> Self {
+        let outer = course.choosing.replace(Some(Rc::new(token)));
+        Self { course, outer }
     }
 }
 
 impl Drop for Choosing<'_> {
     fn drop(&mut self) {
-        self.remembered.choosing.replace(self.outer.take());
+        self.course.choosing.replace(self.outer.take());
     }
 }
 
 /// A gate being asked, until this is dropped.
-struct Asking<'r>(&'r Remembered);
+struct Asking<'r>(&'r Course);
 
 impl<'r> Asking<'r> {
     /// Begins to ask a gate that is not being asked.
-    fn begin(remembered: &'r Remembered, gate: &Rc<Gate>) -> Result<Self, Denial> {
-        let mut asked = remembered.asked.borrow_mut();
+    fn begin(course: &'r Course, gate: &Rc<Gate>) -> Result<Self, Denial> {
+        let mut asked = course.asked.borrow_mut();
         if asked.iter().any(|asked| Rc::ptr_eq(asked, gate)) {
-            remembered.is_circular.set(true);
+            course.is_circular.set(true);
             return Err(Denial::InternalError);
         }
         if asked.is_empty() {
-            remembered.is_circular.set(false);
+            course.is_circular.set(false);
         }
         asked.push(Rc::clone(gate));
-        Ok(Self(remembered))
+        Ok(Self(course))
     }
 }
 
@@ -319,9 +343,10 @@ impl Redact for Remembered {
     }
 
     fn redact(&self, line: &[u8]) -> Vec<u8> {
-        let (asked, prepared) = (self.asked.borrow(), self.prepared.borrow());
-        let gates =
-            self.entries().map(|entry| &entry.gate).chain(asked.iter()).chain(prepared.iter());
+        let course = self.course.get();
+        let asked = course.map(|course| (course.asked.borrow(), course.prepared.borrow()));
+        let asked = asked.iter().flat_map(|(asked, prepared)| asked.iter().chain(prepared.iter()));
+        let gates = self.entries().map(|entry| &entry.gate).chain(asked);
         let sources = gates.flat_map(|gate| &gate.sources);
         transport::redacted(line, &sources.filter_map(Source::argument))
     }
@@ -372,7 +397,7 @@ fn judge(
     remembered: &Remembered,
     gate: &Rc<Gate>,
     found: Option<(&Source, Cow<'_, [u8]>)>,
-    places: &Places,
+    places: Option<&Places>,
     fault: Option<Denial>,
 ) -> Result<Outcome, Denial> {
     let policy = &gate.verifier.policy;
@@ -405,7 +430,7 @@ fn judge(
         }
     };
     if verdict.is_ok()
-        && let Some(main) = main_conf(request)
+        && let (Some(main), Some(places)) = (main_conf(request), places)
     {
         places.targets.iter().for_each(|target| main.key_requests.prove(target));
     }
@@ -424,7 +449,7 @@ fn compare(request: Request<'_>, remembered: &Remembered, entry: &Entry) -> Resu
     let Ok(claims) = &entry.outcome.verdict else { return Ok(()) };
     let meets = |VariableRequirement { comparison, operand }: &VariableRequirement| {
         let value = request.evaluate(*operand).ok_or(Denial::InternalError)?;
-        if remembered.is_circular.get() {
+        if remembered.course().is_circular.get() {
             return Err(Denial::InternalError);
         }
         let operand = Operand::of_variable(value).ok_or(Denial::ClaimRejected)?;

@@ -15,6 +15,10 @@ impl Hosts {
     /// Whether the `requested` host is one of them: letters in either case, ports and a final period
     /// ignored (RFC 3986 section 3.2.2). An empty name is no host, so it equals none.
     pub fn name(&self, requested: &[u8]) -> bool {
+        // nginx hands hosts as issuers write them.
+        if !requested.is_empty() && self.0.iter().any(|host| **host == *requested) {
+            return true;
+        }
         let requested = name(requested);
         !requested.is_empty() && self.0.iter().any(|host| host.eq_ignore_ascii_case(requested))
     }

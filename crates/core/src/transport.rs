@@ -60,10 +60,13 @@ pub fn without_cookie(header: &[u8], name: &[u8]) -> Vec<u8> {
 /// The credentials of an `Authorization` header of the scheme `Bearer` (RFC 6750 section 2.1); the
 /// scheme is matched without regard to case (RFC 9110 section 11.1).
 pub fn bearer(header: &[u8]) -> Option<&[u8]> {
-    let (scheme, rest) = header.split_at_checked("Bearer".len())?;
-    let credentials = rest.trim_ascii();
-    let is_bearer = scheme.eq_ignore_ascii_case(b"Bearer") && rest.first() == Some(&b' ');
-    (is_bearer && !credentials.is_empty()).then_some(credentials)
+    let (scheme, credentials) = header.split_at_checked("Bearer ".len())?;
+    // As nearly everyone writes it, or in any other case.
+    if scheme != b"Bearer " && !scheme.eq_ignore_ascii_case(b"Bearer ") {
+        return None;
+    }
+    let credentials = credentials.trim_ascii();
+    (!credentials.is_empty()).then_some(credentials)
 }
 
 fn argument_value<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
