@@ -278,6 +278,8 @@ pub(crate) enum SameSite {
 /// one gate, and so one outcome for a request.
 #[derive(Debug)]
 pub(crate) struct Gate {
+    /// Whether it decides by the request's token alone, and by no variable.
+    pub(crate) is_plain: bool,
     pub(crate) keys: KeySources,
     pub(crate) verifier: Verifier,
     pub(crate) cache: Option<Cache>,
@@ -386,8 +388,13 @@ impl LocationConf {
                 TokenRequirement::Variable(requirement) => variable.push(requirement),
             }
         }
+        let keys = self.key_sources(main);
+        let asks_variable = |source: &Source| matches!(source, Source::Variable(_));
         Gate {
-            keys: self.key_sources(main),
+            is_plain: variable.is_empty()
+                && !keys.are_chosen()
+                && !sources.iter().any(asks_variable),
+            keys,
             cache: match &self.cache {
                 None => Some(Rc::clone(&main.cache)),
                 Some(CacheSetting::On(cache)) => Some(Rc::clone(cache)),
@@ -430,14 +437,6 @@ impl LocationConf {
 }
 
 impl Gate {
-    /// Whether it decides by the request's token alone, and by no variable.
-    pub(crate) fn is_plain(&self) -> bool {
-        let has_variable = |source: &Source| matches!(source, Source::Variable(_));
-        self.requirements.is_empty()
-            && !self.keys.are_chosen()
-            && !self.sources.iter().any(has_variable)
-    }
-
     fn decides_like(&self, other: &Self) -> bool {
         self.keys == other.keys
             && self.cache.as_ref().map(Rc::as_ptr) == other.cache.as_ref().map(Rc::as_ptr)

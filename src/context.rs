@@ -86,16 +86,19 @@ struct Entry {
 /// is not met.
 pub(crate) fn outcome<'r>(request: Request<'r>, gate: &Rc<Gate>) -> Result<&'r Outcome, Denial> {
     let remembered = remember(request)?;
-    let is_plain = gate.is_plain();
-    if is_plain && let Some(Entry { outcome, .. }) = remembered.latest_at(gate) {
+    if gate.is_plain
+        && let Some(Entry { outcome, .. }) = remembered.latest_at(gate)
+    {
         return Ok(outcome);
     }
     // What keys are chosen by cannot depend on what the token is found to be by those keys.
     if remembered.is_choosing() {
         return Err(Denial::InternalError);
     }
+    // SAFETY: `Remembered` is the one type that this module has nginx remember.
+    unsafe { request.redact_log(remembered) };
     // A plain gate asks no variable, which might ask it.
-    let _asking = (!is_plain).then(|| Asking::begin(remembered.course(), gate)).transpose()?;
+    let _asking = (!gate.is_plain).then(|| Asking::begin(remembered.course(), gate)).transpose()?;
     let found = find(request, gate);
     let places = match &found {
         Some((_, token)) if !gate.keys.are_fixed() => {
@@ -110,8 +113,6 @@ pub(crate) fn outcome<'r>(request: Request<'r>, gate: &Rc<Gate>) -> Result<&'r O
     let entry = if let Some(entry) = remembered.entry_at(gate, places.as_deref()) {
         entry
     } else {
-        // SAFETY: `Remembered` is the one type that this module has nginx remember.
-        unsafe { request.redact_log(remembered) };
         let outcome = judge(request, remembered, gate, found, places.as_deref(), fault)?;
         let (gate, refusal, next) = (Rc::clone(gate), Cell::new(None), OnceCell::new());
         remembered.push(Entry { gate, places, outcome, refusal, next })
@@ -474,6 +475,9 @@ fn compare(request: Request<'_>, remembered: &Remembered, entry: &Entry) -> Resu
 
 fn log(request: Request<'_>, denial: Denial, detail: Option<&str>) {
     let level = if denial.is_our_fault() { Level::Error } else { Level::Info };
+    if !request.logs(level) {
+        return;
+    }
     match detail {
         Some(detail) => request.log(level, &format!("{denial}: {detail}")),
         None => request.log(level, denial.reason()),

@@ -355,6 +355,16 @@ impl<'r> Request<'r> {
         });
     }
 
+    /// Whether messages of this level are logged.
+    pub(crate) fn logs(self, level: Level) -> bool {
+        // SAFETY: as for `log`.
+        unsafe {
+            let connection = (*self.raw.as_ptr()).connection.as_ref();
+            let log = connection.and_then(|connection| connection.log.as_ref());
+            log.is_some_and(|log| log.log_level >= level.number())
+        }
+    }
+
     /// Logs a message and the client's address to the log of the connection. The request line is
     /// left out: it may hold a token.
     pub(crate) fn log(self, level: Level, message: &str) {

@@ -34,20 +34,23 @@ impl Claims {
     pub fn of(token: Verified) -> Result<Self, Denial> {
         let (header, payload, alg) = token.into_parts();
         let json = Json::parse_object(&payload)?;
-        for name in ["iss", "sub", "jti"] {
-            if json.member(name).is_some_and(|value| value.as_str().is_none()) {
-                return Err(Denial::ClaimRejected);
+        let (mut expires, mut not_before, mut hosts) = (None, None, Vec::new());
+        for (name, value) in json.root().as_object().into_iter().flat_map(Object::members) {
+            match &*name {
+                "iss" | "sub" | "jti" if value.as_str().is_none() => {
+                    return Err(Denial::ClaimRejected);
+                }
+                "aud" if strings(value).is_none() => return Err(Denial::ClaimRejected),
+                "exp" => expires = Some(NumericDate::read(value)?),
+                "nbf" => not_before = Some(NumericDate::read(value)?),
+                "iat" => {
+                    NumericDate::read(value)?;
+                }
+                // A claim of another type names no host.
+                "host" | "Host" => hosts.push(Hosts::new(&strings(value).unwrap_or_default())),
+                _ => {}
             }
         }
-        if json.member("aud").is_some_and(|audience| strings(audience).is_none()) {
-            return Err(Denial::ClaimRejected);
-        }
-        let date = |name| json.member(name).map(NumericDate::read).transpose();
-        let (expires, not_before, _issued_at) = (date("exp")?, date("nbf")?, date("iat")?);
-        // A claim of another type names no host.
-        let hosts = |claim| Hosts::new(&strings(claim).unwrap_or_default());
-        let hosts =
-            ["host", "Host"].into_iter().filter_map(|name| json.member(name)).map(hosts).collect();
         Ok(Self { header, alg, json, enclosed: None, expires, not_before, hosts })
     }
 

@@ -28,12 +28,7 @@ impl<'a> Jws<'a> {
         if token.len() > max_size {
             return Err(Denial::TooLarge);
         }
-        let mut parts = token.split(|byte| *byte == b'.');
-        let (Some(header), Some(payload), Some(signature), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(Defect::Parts.into());
-        };
+        let [header, payload, signature] = parts(token).ok_or(Defect::Parts)?;
         let signed = header.len() + 1 + payload.len();
         let decode = |part| base64url::decode(part).ok_or(Defect::Base64);
         Ok(Self {
@@ -74,12 +69,7 @@ impl<'a> Jwe<'a> {
         if token.len() > max_size {
             return Err(Denial::TooLarge);
         }
-        let mut parts = token.split(|byte| *byte == b'.');
-        let (Some(header), Some(key), Some(iv), Some(ciphertext), Some(tag), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(Defect::EncryptedParts.into());
-        };
+        let [header, key, iv, ciphertext, tag] = parts(token).ok_or(Defect::EncryptedParts)?;
         let decode = |part| base64url::decode(part).ok_or(Defect::Base64);
         Ok(Self {
             aad: header,
@@ -90,6 +80,21 @@ impl<'a> Jwe<'a> {
             tag: decode(tag)?,
         })
     }
+}
+
+/// The parts of a token, if there are exactly as many.
+fn parts<const N: usize>(token: &[u8]) -> Option<[&[u8]; N]> {
+    let mut parts = [&[][..]; N];
+    let mut rest = Some(token);
+    for part in &mut parts {
+        let text = rest?;
+        let period = memchr::memchr(b'.', text);
+        (*part, rest) = match period.and_then(|period| text.split_at_checked(period)) {
+            Some((before, after)) => (before, after.get(1..)),
+            None => (text, None),
+        };
+    }
+    rest.is_none().then_some(parts)
 }
 
 #[cfg(test)]

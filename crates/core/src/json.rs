@@ -163,6 +163,17 @@ impl<'a> Value<'a> {
         (self.node()?.kind == Kind::Array).then(|| self.children())
     }
 
+    /// Whether it is the string of these characters.
+    fn spells(self, text: &str) -> bool {
+        match self.node() {
+            Some(node) if node.kind == (Kind::String { escaped: false }) => {
+                (node.end - node.start) as usize == text.len() && self.json.slice(node) == text
+            }
+            Some(_) => self.as_str().is_some_and(|own| own == text),
+            None => false,
+        }
+    }
+
     fn node(self) -> Option<Node> {
         self.json.nodes.get(self.index).copied()
     }
@@ -198,8 +209,20 @@ impl<'a> Object<'a> {
 
     /// The value of the member of that name.
     pub fn member(self, name: &str) -> Option<Value<'a>> {
-        self.members().find_map(|(found, value)| (found == name).then_some(value))
+        let mut children = self.0.children();
+        while let Some(found) = children.next() {
+            let value = children.next()?;
+            if found.spells(name) {
+                return Some(value);
+            }
+        }
+        None
     }
+}
+
+/// Whether a byte stands for itself in a string, whatever follows.
+fn is_plain(byte: u8) -> bool {
+    byte >= 0x20 && !matches!(byte, b'"' | b'\\' | 0x7f | 0xc2)
 }
 
 struct Parser<'a> {
@@ -305,7 +328,12 @@ impl Parser<'_> {
                     self.position += 2;
                     copied = self.position;
                 }
-                _ => self.position += 1,
+                _ => {
+                    // What stands for itself, in one go.
+                    let rest = self.input.as_bytes().get(self.position..).unwrap_or_default();
+                    let length = rest.iter().position(|byte| !is_plain(*byte));
+                    self.position += length.unwrap_or(rest.len()).max(1);
+                }
             }
         }
         self.copy(copied, self.position);
