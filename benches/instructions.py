@@ -27,7 +27,7 @@ BUDGET = ROOT / "benches" / "instructions.json"
 OTOOLS = os.environ.get("OTOOLS", str(ROOT / "dist" / "otools"))
 NGINX = os.environ.get("NGINX", "nginx")
 TOLERANCE, SLACK = 1.05, 60
-ADDRESS = ("127.0.0.1", 18999)
+ADDRESS = ("127.0.0.1", 18997)
 FEW, MANY = 300, 1300
 
 CONFIGURATION = """
@@ -114,7 +114,7 @@ class Bench:
         deadline = time.monotonic() + 60
         while True:
             try:
-                connection = socket.create_connection(ADDRESS)
+                connection = socket.create_connection(ADDRESS, timeout=60)
                 break
             except OSError:
                 if nginx.poll() is not None or time.monotonic() > deadline:
