@@ -1,9 +1,13 @@
 //! The access phases: `auth_jwt` lets a request pass or refuses it.
 
+use std::rc::Rc;
+
 use ojwt_core::denial::Denial;
 
-use crate::conf::{Auth, LocationConf, Phase, Requirement, UsedVariables, WwwAuthenticate};
-use crate::context::{Outcome, Readiness, is_part_of_fetch, outcome, overrule, prepare};
+use crate::conf::{Auth, Gate, LocationConf, Phase, Requirement, UsedVariables, WwwAuthenticate};
+use crate::context::{
+    Outcome, Readiness, evaluate, is_part_of_fetch, outcome, overrule, prepare, shield,
+};
 use crate::fence::log::Level;
 use crate::fence::request::Request;
 use crate::respond;
@@ -13,7 +17,7 @@ use crate::respond;
 pub(crate) enum Decision {
     /// This module has nothing to say.
     Declined,
-    /// Let pass.
+    /// Let pass this phase.
     Pass,
     /// Refused with this status.
     Refuse(u16),
@@ -25,6 +29,14 @@ pub(crate) enum Decision {
 ///
 /// Subrequests are let pass, as by nginx's own access modules: the client's request was not.
 pub(crate) fn decide(request: Request<'_>, conf: &LocationConf, phase: Phase) -> Decision {
+    if phase == Phase::Preaccess {
+        // Limits are for what clients ask for. A fetch that one of them delays would not be woken, and
+        // what they find in it would count for the client's request.
+        if is_part_of_fetch(request) {
+            return Decision::Pass;
+        }
+        shield(request, [conf.gate(), conf.auth().map(|(_, gate)| gate)]);
+    }
     let Some((auth, gate)) = conf.auth() else { return Decision::Declined };
     if conf.phase.unwrap_or_default() != phase || !request.is_main() {
         return Decision::Declined;
@@ -33,7 +45,7 @@ pub(crate) fn decide(request: Request<'_>, conf: &LocationConf, phase: Phase) ->
         return Decision::Wait;
     }
     let denial = match outcome(request, gate) {
-        Ok(Outcome { verdict: Ok(_), .. }) => return require(request, conf, auth),
+        Ok(Outcome { verdict: Ok(_), .. }) => return require(request, conf, auth, gate, phase),
         Ok(Outcome { verdict: Err(denial), .. }) => *denial,
         Err(denial) => denial,
     };
@@ -56,10 +68,16 @@ pub(crate) fn foresee(request: Request<'_>, conf: &LocationConf, used: UsedVaria
 }
 
 /// What `auth_jwt_require` asks besides a valid token.
-fn require(request: Request<'_>, conf: &LocationConf, auth: &Auth) -> Decision {
+fn require(
+    request: Request<'_>,
+    conf: &LocationConf,
+    auth: &Auth,
+    gate: &Rc<Gate>,
+    phase: Phase,
+) -> Decision {
     for Requirement { values, status } in conf.requirements.iter().flatten() {
         for value in values {
-            match request.evaluate(*value) {
+            match evaluate(request, gate, *value) {
                 None => return Decision::Refuse(500),
                 Some(b"" | b"0") => {
                     let denial = Denial::ClaimRejected;
@@ -71,7 +89,11 @@ fn require(request: Request<'_>, conf: &LocationConf, auth: &Auth) -> Decision {
             }
         }
     }
-    Decision::Pass
+    // What passes before the limits is still to meet them.
+    match phase {
+        Phase::Preaccess => Decision::Declined,
+        Phase::Access => Decision::Pass,
+    }
 }
 
 fn refuse(

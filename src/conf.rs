@@ -61,8 +61,6 @@ pub(crate) fn new_cache(size: usize) -> Cache {
 pub(crate) struct Used {
     /// `auth_jwt_key_request`.
     pub(crate) key_requests: bool,
-    /// `auth_jwt_phase preaccess`.
-    pub(crate) preaccess: bool,
     pub(crate) variables: UsedVariables,
 }
 

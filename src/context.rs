@@ -22,6 +22,7 @@ use ojwt_core::verify::Refusal;
 
 use crate::conf::{Gate, MainConf, VariableRequirement};
 use crate::fence;
+use crate::fence::complex::ComplexValue;
 use crate::fence::log::Level;
 use crate::fence::request::{LogHandler, Redact, Request};
 use crate::key_request::{Flight, Flights, Progress, Target};
@@ -54,16 +55,23 @@ struct Remembered {
 struct Course {
     /// The fetches of keys that the request has a part in.
     flights: Flights,
-    /// The gates that keys were fetched for.
-    prepared: RefCell<Vec<Rc<Gate>>>,
+    /// Gates that will be asked, perhaps.
+    noted: RefCell<Vec<Rc<Gate>>>,
     /// Whether nginx was asked to notice if the client goes away.
     is_watched: Cell<bool>,
     /// The token that keys are being chosen for: until they are, nobody has checked it.
     choosing: RefCell<Option<Rc<Unverified>>>,
     /// The gates that are being asked, the one that was asked last at the end.
-    asked: RefCell<Vec<Rc<Gate>>>,
+    asked: RefCell<Vec<Asked>>,
     /// Whether one of them was asked again meanwhile.
     is_circular: Cell<bool>,
+}
+
+/// A gate that is being asked.
+struct Asked {
+    gate: Rc<Gate>,
+    /// Which of the entries it compares with variables, if it has got as far.
+    compared: Option<usize>,
 }
 
 struct Entry {
@@ -124,8 +132,8 @@ pub(crate) fn outcome<'r>(request: Request<'r>, gate: &Rc<Gate>) -> Result<&'r O
 /// The claims of the token that a gate is comparing right now: variables may refer to them.
 pub(crate) fn shown(request: Request<'_>) -> Option<&Claims> {
     let remembered = remembered(request)?;
-    let asked = remembered.course.get()?.asked.borrow();
-    remembered.latest_at(asked.last()?)?.outcome.verdict.as_deref().ok()
+    let compared = remembered.course.get()?.asked.borrow().last()?.compared?;
+    remembered.entries().nth(compared)?.outcome.verdict.as_deref().ok()
 }
 
 /// Whether the outcome at a gate can be found out now.
@@ -147,10 +155,7 @@ pub(crate) fn prepare(request: Request<'_>, gate: &Rc<Gate>) -> Readiness {
         request.main().stop_watching_client();
     }
     let Some((_, token)) = find(request, gate) else { return Readiness::Ready };
-    let known = course.prepared.borrow().iter().any(|prepared| Rc::ptr_eq(prepared, gate));
-    if !known {
-        course.prepared.borrow_mut().push(Rc::clone(gate));
-    }
+    remembered.note(gate);
     // SAFETY: `Remembered` is the one type that this module has nginx remember.
     unsafe { request.redact_log(remembered) };
     // What fails here fails again when the outcome is asked for, and is told then.
@@ -191,6 +196,41 @@ pub(crate) fn choosing(request: Request<'_>) -> Option<Rc<Unverified>> {
     remembered(request)?.course.get()?.choosing.borrow().clone()
 }
 
+/// The value of what a gate asks of a token. Where other gates were asked, what nginx remembers of maps
+/// may be of their tokens, and does not count.
+pub(crate) fn evaluate<'r>(
+    request: Request<'r>,
+    gate: &Rc<Gate>,
+    value: ComplexValue,
+) -> Option<&'r [u8]> {
+    let mut asked = outcomes(request).map(|(asked, _)| asked);
+    if asked.all(|asked| Rc::ptr_eq(asked, gate)) {
+        request.evaluate(value)
+    } else {
+        request.without_trace(|| request.evaluate(value))
+    }
+}
+
+/// Notes which arguments of this request may hold a token, before anything that logs it refuses it.
+pub(crate) fn shield(request: Request<'_>, gates: [Option<&Rc<Gate>>; 2]) {
+    let main = request.main();
+    let args = [main.args(), main.client_args()];
+    if args.iter().all(|args| args.is_empty()) {
+        return;
+    }
+    for gate in gates.into_iter().flatten() {
+        let names = gate.sources.iter().filter_map(Source::argument);
+        let holds = |name: &[u8]| args.iter().any(|args| transport::argument(args, name).is_some());
+        if names.into_iter().any(holds)
+            && let Ok(remembered) = remember(request)
+        {
+            remembered.note(gate);
+            // SAFETY: `Remembered` is the one type that this module has nginx remember.
+            unsafe { request.redact_log(remembered) };
+        }
+    }
+}
+
 /// Notes that the request is refused although its token is valid.
 pub(crate) fn overrule(request: Request<'_>, denial: Denial) {
     if let Some(remembered) = remembered(request) {
@@ -214,6 +254,14 @@ pub(crate) fn outcomes(
 impl Remembered {
     fn course(&self) -> &Course {
         self.course.get_or_init(Box::default)
+    }
+
+    /// Has the arguments of a gate redacted from now on.
+    fn note(&self, gate: &Rc<Gate>) {
+        let mut noted = self.course().noted.borrow_mut();
+        if !noted.iter().any(|noted| Rc::ptr_eq(noted, gate)) {
+            noted.push(Rc::clone(gate));
+        }
     }
 
     fn is_choosing(&self) -> bool {
@@ -318,14 +366,14 @@ impl<'r> Asking<'r> {
     /// Begins to ask a gate that is not being asked.
     fn begin(course: &'r Course, gate: &Rc<Gate>) -> Result<Self, Denial> {
         let mut asked = course.asked.borrow_mut();
-        if asked.iter().any(|asked| Rc::ptr_eq(asked, gate)) {
+        if asked.iter().any(|asked| Rc::ptr_eq(&asked.gate, gate)) {
             course.is_circular.set(true);
             return Err(Denial::InternalError);
         }
         if asked.is_empty() {
             course.is_circular.set(false);
         }
-        asked.push(Rc::clone(gate));
+        asked.push(Asked { gate: Rc::clone(gate), compared: None });
         Ok(Self(course))
     }
 }
@@ -345,8 +393,10 @@ impl Redact for Remembered {
 
     fn redact(&self, line: &[u8]) -> Vec<u8> {
         let course = self.course.get();
-        let asked = course.map(|course| (course.asked.borrow(), course.prepared.borrow()));
-        let asked = asked.iter().flat_map(|(asked, prepared)| asked.iter().chain(prepared.iter()));
+        let asked = course.map(|course| (course.asked.borrow(), course.noted.borrow()));
+        let asked = asked
+            .iter()
+            .flat_map(|(asked, noted)| asked.iter().map(|asked| &asked.gate).chain(noted.iter()));
         let gates = self.entries().map(|entry| &entry.gate).chain(asked);
         let sources = gates.flat_map(|gate| &gate.sources);
         transport::redacted(line, &sources.filter_map(Source::argument))
@@ -448,9 +498,17 @@ fn judge(
 /// Whether a good token meets the requirements with variables now.
 fn compare(request: Request<'_>, remembered: &Remembered, entry: &Entry) -> Result<(), Denial> {
     let Ok(claims) = &entry.outcome.verdict else { return Ok(()) };
+    if entry.gate.requirements.is_empty() {
+        return Ok(());
+    }
+    let course = remembered.course();
+    let index = remembered.entries().position(|other| core::ptr::eq(other, entry));
+    if let Some(asked) = course.asked.borrow_mut().last_mut() {
+        asked.compared = index;
+    }
     let meets = |VariableRequirement { comparison, operand }: &VariableRequirement| {
-        let value = request.evaluate(*operand).ok_or(Denial::InternalError)?;
-        if remembered.course().is_circular.get() {
+        let value = evaluate(request, &entry.gate, *operand).ok_or(Denial::InternalError)?;
+        if course.is_circular.get() {
             return Err(Denial::InternalError);
         }
         let operand = Operand::of_variable(value).ok_or(Denial::ClaimRejected)?;

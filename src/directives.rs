@@ -106,7 +106,7 @@ pub(crate) const DIRECTIVES: [Directive; 21] = [
     Directive {
         name: c"auth_jwt_phase",
         usage: LEVELS | NGX_CONF_TAKE1,
-        set: Set::Shared(auth_jwt_phase),
+        set: Set::Level(auth_jwt_phase),
     },
     Directive {
         name: c"auth_jwt_require",
@@ -225,18 +225,13 @@ fn named_value(cf: Conf<'_>, part: Part) -> Result<NamedValue, ConfError> {
 }
 
 /// `auth_jwt_phase preaccess|access;`
-fn auth_jwt_phase(
-    cf: Conf<'_>,
-    conf: &mut LocationConf,
-    main: &mut MainConf,
-) -> Result<(), ConfError> {
+fn auth_jwt_phase(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
     let (name, [word]) = words(cf)?;
     let phase = match word {
         b"preaccess" => Phase::Preaccess,
         b"access" => Phase::Access,
         _ => return Err(invalid_value(name, word)),
     };
-    main.used.preaccess |= phase == Phase::Preaccess;
     once(&mut conf.phase, phase, name)
 }
 

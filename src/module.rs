@@ -140,11 +140,8 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
             NEXT_HEADER_FILTER = ngx_http_top_header_filter;
             ngx_http_top_header_filter = Some(filter_header);
             let mut handlers: Vec<(usize, ngx_http_handler_pt)> =
-                vec![(ACCESS_PHASE, Some(access))];
+                vec![(PREACCESS_PHASE, Some(preaccess)), (ACCESS_PHASE, Some(access))];
             // What no directive asks for costs no request anything.
-            if main.used.preaccess {
-                handlers.push((PREACCESS_PHASE, Some(preaccess)));
-            }
             if main.used.key_requests {
                 NEXT_BODY_FILTER = ngx_http_top_body_filter;
                 ngx_http_top_body_filter = Some(filter_body);
@@ -365,21 +362,21 @@ unsafe extern "C" fn rewrite(request: *mut ngx_http_request_t) -> ngx_int_t {
 /// The phase before the access phase, in which others still have their say on what passes here.
 unsafe extern "C" fn preaccess(request: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx is handling the request.
-    unsafe { answer(request, Phase::Preaccess, DECLINED) }
+    unsafe { answer(request, Phase::Preaccess) }
 }
 
 /// The access phase.
 unsafe extern "C" fn access(request: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx is handling the request.
-    unsafe { answer(request, Phase::Access, OK) }
+    unsafe { answer(request, Phase::Access) }
 }
 
-/// What a phase returns to nginx, `pass` for a request that may pass. What goes wrong denies.
+/// What a phase returns to nginx. What goes wrong denies.
 ///
 /// # Safety
 ///
 /// `request` must be null or a request that nginx is handling.
-unsafe fn answer(request: *mut ngx_http_request_t, phase: Phase, pass: ngx_int_t) -> ngx_int_t {
+unsafe fn answer(request: *mut ngx_http_request_t, phase: Phase) -> ngx_int_t {
     guard(INTERNAL_SERVER_ERROR, || {
         // SAFETY: the caller's promise.
         let Some((request, conf)) = (unsafe { at_hand(request) }) else {
@@ -387,7 +384,7 @@ unsafe fn answer(request: *mut ngx_http_request_t, phase: Phase, pass: ngx_int_t
         };
         match access::decide(request, conf, phase) {
             Decision::Declined => DECLINED,
-            Decision::Pass => pass,
+            Decision::Pass => OK,
             Decision::Wait => DONE,
             Decision::Refuse(status) => {
                 ngx_int_t::try_from(status).unwrap_or(INTERNAL_SERVER_ERROR)

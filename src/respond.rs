@@ -5,7 +5,7 @@ use ojwt_core::claims::{Claims, NumericDate};
 use ojwt_core::denial::Denial;
 
 use crate::conf::{Auth, Cookie, LocationConf, SameSite, Secure};
-use crate::context::{Outcome, outcomes};
+use crate::context::{Outcome, outcomes, overruled};
 use crate::fence;
 use crate::fence::complex::ComplexValue;
 use crate::fence::request::Request;
@@ -41,7 +41,7 @@ fn one_line(text: &[u8]) -> impl Iterator<Item = u8> {
 ///
 /// The token was verified, so that it holds no byte that means anything in a header.
 pub(crate) fn set_cookie(request: Request<'_>, conf: &LocationConf) {
-    if !request.is_main() {
+    if !request.is_main() || overruled(request).is_some() {
         return;
     }
     let Some(cookie) = conf.cookie() else { return };

@@ -29,6 +29,7 @@ pub(crate) struct Capture {
     limit: usize,
     body: RefCell<Vec<u8>>,
     is_too_large: Cell<bool>,
+    is_cut_short: Cell<bool>,
     is_complete: Cell<bool>,
     result: OnceCell<Result<(), CaptureError>>,
     on_end: OnEnd,
@@ -59,6 +60,7 @@ impl Capture {
             limit,
             body: RefCell::default(),
             is_too_large: Cell::new(false),
+            is_cut_short: Cell::new(false),
             is_complete: Cell::new(false),
             result: OnceCell::new(),
             on_end: Box::new(on_end),
@@ -124,7 +126,7 @@ impl Capture {
                         ngx_read_file(buffer.file, bytes.as_mut_ptr(), length, buffer.file_pos);
                     // A file that became shorter leaves the response incomplete.
                     if usize::try_from(read) != Ok(length) {
-                        self.is_too_large.set(true);
+                        self.is_cut_short.set(true);
                     }
                     self.body.borrow_mut().append(&mut bytes);
                 }
@@ -153,7 +155,7 @@ impl Capture {
             }
             200 if request.is_response_encoded() => Err(CaptureError::Compressed),
             200 if self.is_too_large.get() => Err(CaptureError::TooLarge),
-            200 if code == OK && self.is_complete.get() => Ok(()),
+            200 if code == OK && self.is_complete.get() && !self.is_cut_short.get() => Ok(()),
             200 => Err(CaptureError::Incomplete),
             status => Err(CaptureError::Status(status)),
         };

@@ -114,3 +114,53 @@ fn mistakes_are_refused_with_file_and_line() {
         assert!(text.contains("[emerg]"), "{text}");
     }
 }
+
+#[test]
+fn requirement_is_met_by_the_token_of_its_own_gate_alone() {
+    let nginx = Nginx::builder()
+        .file("html/page.html", "content")
+        .file("other.pem", crate::harness::public_pem(&crate::harness::FORGER))
+        .http(&format!("auth_jwt_key_file issuer.pem; {MAPS}"))
+        .server(
+            "set $tier $is_admin;
+             location /console {
+                 auth_jwt realm; auth_jwt_require_claim aud eq console;
+                 auth_jwt_require $is_admin error=403; try_files /page.html =404;
+             }
+             location /variable {
+                 auth_jwt realm; auth_jwt_require_claim role eq $is_admin; try_files /page.html =404;
+             }
+             location /low {
+                 auth_jwt realm token=$cookie_t; auth_jwt_key_file other.pem;
+                 auth_jwt_require $is_admin; try_files /none /high;
+             }
+             location /high {
+                 auth_jwt realm; auth_jwt_require $is_admin error=403; try_files /page.html =404;
+             }",
+        )
+        .start();
+    let user = token(json!({"role": "user", "aud": "console"}));
+    let admin = token(json!({"role": "admin", "aud": "sandbox"}));
+    assert_eq!(get(&nginx, "/console", json!({"role": "user", "aud": "console"})).status, 403);
+    let bearer = format!("Authorization: Bearer {user}");
+    assert_eq!(nginx.get_with(&format!("/console?jwt={admin}"), &[&bearer]).status, 403);
+    let named = token(json!({"role": "1"}));
+    let bearer_named = format!("Authorization: Bearer {named}");
+    assert_eq!(nginx.get_with(&format!("/variable?jwt={admin}"), &[&bearer_named]).status, 401);
+    // By way of another gate, with another token.
+    let cookie = crate::harness::signed_by(&crate::harness::FORGER, &json!({"role": "admin"}));
+    let cookie = format!("Cookie: t={cookie}");
+    assert_eq!(nginx.get_with("/low", &[&cookie, &bearer]).status, 403);
+}
+
+#[test]
+fn token_in_the_url_that_is_refused_for_a_requirement_sets_no_cookie() {
+    let nginx = gate(
+        "ojwt_token_from arg=jwt;
+         location / { auth_jwt_require $is_admin error=403; try_files /page.html =404; }",
+    );
+    let refused = nginx.get(&format!("/?jwt={}", token(json!({"role": "user"}))));
+    assert_eq!((refused.status, refused.header("Set-Cookie")), (403, None));
+    let passed = nginx.get(&format!("/?jwt={}", token(json!({"role": "admin"}))));
+    assert!(passed.status == 200 && passed.header("Set-Cookie").is_some());
+}

@@ -454,3 +454,32 @@ fn other_modules_may_change_the_subrequests_headers() {
     assert!(head.contains("X-Key: secret\r\n") && head.contains("X-Uri: /keys\r\n"), "{head}");
     assert!(!head.contains("page=1") && !head.contains("X-Line"), "{head}");
 }
+
+#[test]
+fn limits_are_for_the_clients_request_and_not_for_its_fetches() {
+    let keys = issuer();
+    let nginx = Nginx::builder()
+        .file("html/page.html", "content")
+        .http(
+            "limit_req_zone $server_name zone=slow:1m rate=2r/s;
+             limit_req_zone $server_name zone=strict:1m rate=1r/m;
+             log_format sub $jwt_claim_sub; access_log access.log sub;",
+        )
+        .server(&format!(
+            "auth_jwt realm; auth_jwt_key_request /keys; limit_req zone=slow burst=50;
+             location / {{ try_files /page.html =404; }}
+             location /early {{ auth_jwt_phase preaccess; try_files /page.html =404; }}
+             location /strict {{ limit_req zone=strict; try_files /page.html =404; }}
+             location = /keys {{ internal; proxy_pass http://{}; }}",
+            keys.address()
+        ))
+        .start();
+    let good = token(json!({}));
+    // A fetch that is delayed would never end.
+    for path in ["/", "/early", "/", "/early"] {
+        assert_eq!(get(&nginx, path, &good).status, 200, "{path}");
+    }
+    // A fetch that passes a lax limit does not spare its request a strict one.
+    let statuses: Vec<u16> = (0..3).map(|_| get(&nginx, "/strict", &good).status).collect();
+    assert_eq!(statuses, [200, 503, 503]);
+}

@@ -57,3 +57,22 @@ fn bytes_of_a_request_are_not_echoed() {
     assert_eq!(response.body, "failed: malformed token");
     assert!(!nginx.error_log().contains("script"));
 }
+
+#[test]
+fn token_is_redacted_where_a_limit_refuses_before_the_gate_is_asked() {
+    let nginx = Nginx::builder()
+        .http("auth_jwt_key_file issuer.pem; limit_req_zone $server_name zone=z:1m rate=1r/m;")
+        .server(
+            "limit_req zone=z;
+             location / { if ($decoded_ojwt = x) { return 400; } }
+             location /auth { auth_jwt realm; ojwt_token_from arg=access_token; }",
+        )
+        .start();
+    let jwt = token(json!({}));
+    for target in ["/?jwt=", "/auth?access_token=", "/auth?a=b&access_token="] {
+        nginx.get(&format!("{target}{jwt}"));
+        assert_eq!(nginx.get(&format!("{target}{jwt}")).status, 503, "{target}");
+    }
+    assert!(nginx.error_log().contains("limiting requests"));
+    assert!(!nginx.error_log().contains(&jwt), "{}", nginx.error_log());
+}

@@ -19,8 +19,9 @@ use crate::verify::TokenType;
 /// The default size of a cache, in bytes.
 pub const DEFAULT_SIZE: usize = 8 * 1024 * 1024;
 
-/// How many bytes of a token are hashed: its last ones, which are the signature or the tag. Nobody
-/// can choose those of tokens that are kept, for they are valid; all of a token is compared.
+/// How many bytes of a token are hashed: its last ones, which are the signature or the tag, and so as
+/// good as random. All of a token is compared; whoever can make tokens with the same end, as the holder
+/// of a public key can for RSA-OAEP, makes his own look-ups longer.
 const HASHED: usize = 32;
 
 /// What an entry takes besides the token and its claims, in bytes: the entry, its place in the

@@ -271,28 +271,43 @@ fn compare_numbers(a: &str, b: &str) -> Option<Ordering> {
 
 fn is_in(value: Value<'_>, operand: &Operand) -> Option<bool> {
     let Operand::Json(json) = operand else { return None };
-    if let Some(mut elements) = json.root().as_array() {
-        return Some(elements.any(|element| same(value, element)));
+    if let Some(elements) = json.root().as_array() {
+        return is_among(value, elements);
     }
     let name = value.as_str()?;
     Some(json.root().as_object()?.member(&name).is_some())
 }
 
-/// Whether an array, or a single value in the place of one, has an element of the operand.
+/// Whether a value is one of these; `None` where none is of its kind.
+fn is_among<'a>(value: Value<'_>, others: impl Iterator<Item = Value<'a>>) -> Option<bool> {
+    let mut alike = others.filter(|other| same_kind(value, *other)).peekable();
+    alike.peek()?;
+    Some(alike.any(|other| same(value, other)))
+}
+
+/// Whether an array, or a single value in the place of one, has an element of the operand; `None`
+/// where none of its elements can be compared with any.
 fn shares(value: Value<'_>, operand: &Operand) -> Option<bool> {
-    let meets = |element: Value<'_>| match operand {
-        Operand::Text(_) => equals(element, operand) == Some(true),
+    let is_wanted = |element: Value<'_>| match operand {
+        Operand::Text(_) => equals(element, operand),
         Operand::Json(json) => match json.root().as_array() {
-            Some(mut wanted) => wanted.any(|wanted| same(element, wanted)),
-            None => same(element, json.root()),
+            Some(wanted) => is_among(element, wanted),
+            None => is_among(element, core::iter::once(json.root())),
         },
-        Operand::Pattern(_) => false,
+        Operand::Pattern(_) => None,
     };
-    match value.as_array() {
-        Some(mut elements) => Some(elements.any(meets)),
-        None if value.as_object().is_none() => Some(meets(value)),
-        None => None,
+    let Some(elements) = value.as_array() else {
+        return if value.as_object().is_none() { is_wanted(value) } else { None };
+    };
+    let mut elements = elements.peekable();
+    if elements.peek().is_none() {
+        return Some(false);
     }
+    elements.map(is_wanted).fold(None, |found, wanted| match (found, wanted) {
+        (Some(true), _) | (_, Some(true)) => Some(true),
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        (None, None) => None,
+    })
 }
 
 fn same_kind(a: Value<'_>, b: Value<'_>) -> bool {
@@ -321,18 +336,19 @@ fn same(a: Value<'_>, b: Value<'_>) -> bool {
             }
             _ => false,
         },
-        (Kind::Literal, Kind::Literal) => a.text() == b.text(),
+        (Kind::Bool, Kind::Bool) | (Kind::Null, Kind::Null) => a.text() == b.text(),
         _ => false,
     }
 }
 
-/// What kind of value it is; `true`, `false` and `null` are literals.
+/// What kind of value it is.
 enum Kind<'a> {
     Number(&'a str),
     String,
     Array,
     Object,
-    Literal,
+    Bool,
+    Null,
 }
 
 fn kind(value: Value<'_>) -> Kind<'_> {
@@ -344,8 +360,10 @@ fn kind(value: Value<'_>) -> Kind<'_> {
         Kind::Array
     } else if value.as_object().is_some() {
         Kind::Object
+    } else if value.as_bool().is_some() {
+        Kind::Bool
     } else {
-        Kind::Literal
+        Kind::Null
     }
 }
 
@@ -431,6 +449,10 @@ mod tests {
     fn in_looks_for_the_value_in_an_array_or_among_names() {
         assert_eq!(met(r#""b""#, "in", &json(r#"["a","b"]"#)), Some(true));
         assert_eq!(met("2", "in", &json(r#"["2",3]"#)), Some(false));
+        assert_eq!(met("2", "!in", &json(r#"["2","3"]"#)), None);
+        assert_eq!(met(r#"["b"]"#, "!in", &json(r#"["b"]"#)), None);
+        assert_eq!(met("null", "!in", &json("[true]")), None);
+        assert_eq!(met("2", "!in", &json("[]")), None);
         assert_eq!(met(r#""b""#, "in", &json(r#"{"b":0}"#)), Some(true));
         assert_eq!(met(r#""c""#, "!in", &json(r#"{"b":0}"#)), Some(true));
         assert_eq!(met(r#""b""#, "in", &text("abc")), None);
@@ -445,6 +467,9 @@ mod tests {
         assert_eq!(met(r#"["a","b"]"#, "any", &text("b")), Some(true));
         assert_eq!(met(r#""b""#, "any", &json(r#"["b"]"#)), Some(true));
         assert_eq!(met("[]", "!any", &text("b")), Some(true));
+        assert_eq!(met("5", "!any", &text("b")), None);
+        assert_eq!(met("[5,true]", "!any", &json(r#"["b"]"#)), None);
+        assert_eq!(met(r#"[5,"a"]"#, "!any", &json(r#"["b"]"#)), Some(true));
         assert_eq!(met(r#"{"b":1}"#, "!any", &text("b")), None);
     }
 
