@@ -16,6 +16,7 @@ import base64
 import collections
 import http.client
 import json
+import math
 import os
 import pathlib
 import re
@@ -42,6 +43,8 @@ OTOOLS = os.environ.get("OTOOLS", str(ROOT / "dist" / "otools"))
 SERVER_CORE, LOAD_CORE = "0", "1"
 CONNECTIONS = 16
 ALGS = ["RS256", "ES256", "EdDSA", "HS256"]
+# What peers without EdDSA know.
+THREE = ["RS256", "ES256", "HS256"]
 # More tokens than any server here checks in a second, so that none comes twice in a slice.
 NEW_TOKENS = {"RS256": 50_000, "ES256": 50_000, "EdDSA": 50_000, "HS256": 160_000}
 FEW_TOKENS = 1_000
@@ -58,28 +61,38 @@ KINDS = {
 }
 
 # What is measured: a server, the path that leads to its gate, and which workloads tell anything of it.
-Lane = collections.namedtuple("Lane", "label server path algs kinds")
+# `base` is the lane that it is compared with: what the same nginx does without a gate.
+Lane = collections.namedtuple("Lane", "label server path algs kinds base")
 EVERY = tuple(KINDS)
 UNCACHED = tuple(kind for kind in KINDS if kind != "thousand")
+FILE, MEMORY = "nginx, file", "nginx, return 200"
 LANES = [
-    Lane("nginx, no gate", "plain", "/", ALGS, EVERY),
-    Lane("ojwt, auth_jwt", "ojwt", "/gate/{}", ALGS, EVERY),
-    Lane("ojwt, $decoded_ojwt in if", "ojwt", "/if/{}", ALGS, EVERY),
-    Lane("ojwt, auth_jwt_cache off", "ojwt", "/nocache/{}", ALGS, ("new", "large-new")),
-    Lane("HAProxy, no gate", "haproxy", "/plain", ["RS256"], ("same",)),
-    Lane("HAProxy, jwt_verify", "haproxy", "/{}", ["RS256", "ES256", "HS256"], UNCACHED),
-    Lane("Envoy, no gate", "envoy", "/plain", ["RS256"], ("same",)),
-    Lane("Envoy, jwt_authn", "envoy", "/{}", ALGS, UNCACHED),
-    Lane("Envoy, jwt_authn with cache", "envoy", "/cache/{}", ALGS, EVERY),
-    Lane("Apache, no gate", "apache", "/plain", ["RS256"], ("same",)),
-    Lane("Apache, mod_auth_openidc", "apache", "/{}", ["RS256", "ES256", "HS256"], UNCACHED),
-    Lane("nginx, njs with WebCrypto", "njs", "/{}", ["RS256", "ES256", "HS256"], UNCACHED),
-    Lane("nginx, auth_request to PyJWT", "auth_request", "/{}", ALGS, UNCACHED),
+    Lane(FILE, "plain", "/file", ALGS, EVERY, FILE),
+    Lane("ojwt, auth_jwt, file", "ojwt", "/gate/{}", ALGS, EVERY, FILE),
+    Lane("ojwt, auth_jwt_cache off, file", "ojwt", "/nocache/{}", ALGS, ("new", "large-new"), FILE),
+    Lane("nginx + njs, WebCrypto, file", "njs", "/{}", THREE, UNCACHED, FILE),
+    Lane("nginx + PyJWT, auth_request, file", "auth_request", "/{}", ALGS, UNCACHED, FILE),
+    Lane("Apache, file", "apache", "/plain", ["RS256"], ("same",), FILE),
+    Lane("Apache, mod_auth_openidc, file", "apache", "/{}", ["RS256", "HS256"], UNCACHED, FILE),
+    Lane(MEMORY, "plain", "/memory", ALGS, EVERY, MEMORY),
+    Lane("ojwt, if ($decoded_ojwt)", "ojwt", "/if/{}", ALGS, EVERY, MEMORY),
+    Lane("HAProxy", "haproxy", "/plain", ["RS256"], ("same",), MEMORY),
+    Lane("HAProxy, jwt_verify", "haproxy", "/{}", THREE, UNCACHED, MEMORY),
+    Lane("Envoy", "envoy", "/plain", ["RS256"], ("same",), MEMORY),
+    Lane("Envoy, jwt_authn", "envoy", "/{}", ALGS, UNCACHED, MEMORY),
+    Lane("Envoy, jwt_authn with cache", "envoy", "/cache/{}", ALGS, EVERY, MEMORY),
 ]
-PLAIN = LANES[0]
-NO_GATE = "no gate"
+NO_GATE = {FILE, MEMORY, "Apache, file", "HAProxy", "Envoy"}
+# Their results differ from those of other algorithms in nothing that "same" and "new" do not show.
+RS256_ALONE = ("thousand", "large-same", "large-new")
+# Why a lane has not all algorithms.
+NOT_KNOWN = "it does not know this algorithm"
+UNKNOWN = {
+    ("apache", "ES256"): "it reads EC keys from an https URI alone, and fetches that anew for each forged token",
+    ("njs", "EdDSA"): "its WebCrypto does not know this algorithm",
+}
 # Lanes that remember tokens: they see the thousand once before they are measured.
-REMEMBER = {"ojwt, auth_jwt", "ojwt, $decoded_ojwt in if", "Envoy, jwt_authn with cache"}
+REMEMBER = {"ojwt, auth_jwt, file", "ojwt, if ($decoded_ojwt)", "Envoy, jwt_authn with cache"}
 
 
 class Skipped(Exception):
@@ -175,9 +188,6 @@ class Server:
         self.folder = pathlib.Path(values["WORK"]) / name
         (self.folder / "html").mkdir(parents=True)
         (self.folder / "html" / "page").write_text("content\n")
-        keys = [json.loads((tokens.folder / f"{alg}.jwks").read_text())["keys"][0] for alg in ALGS]
-        public = [key for key in keys if key["kty"] != "oct"]
-        (self.folder / "html" / "keys.jwks").write_text(json.dumps({"keys": public}))
         self.port, self.port2 = free_port(), free_port()
         self.values = dict(values, PORT=self.port, PORT2=self.port2, DIR=self.folder, KEYS=tokens.folder)
         self.processes = []
@@ -269,9 +279,13 @@ class Server:
             except OSError:
                 if time.monotonic() > deadline or any(p.poll() is not None for p in self.processes):
                     self.stop()
-                    lines = (self.folder / "output.log").read_text().strip().splitlines() or ["no word"]
-                    raise Skipped(f"it does not start: {lines[-1][:300]}") from None
+                    raise Skipped(f"it does not start: {self.last_words()}") from None
                 time.sleep(0.02)
+
+    def last_words(self):
+        logs = [self.folder / name for name in ("output.log", "error.log")]
+        lines = "".join(log.read_text() for log in logs if log.exists()).strip().splitlines()
+        return lines[-1][:300] if lines else "no word"
 
     def stop(self):
         for process in self.processes:
@@ -322,7 +336,7 @@ def check(lane, alg, server, tokens):
     answer = status(server.port, path, tokens.first(alg, "same"))
     if answer != 200:
         raise Skipped(f"it answers {answer} to a good token")
-    if NO_GATE in lane.label:
+    if lane.label in NO_GATE:
         return
     bad = {"forged": tokens.first(alg, "forged"), "expired": tokens.first(alg, "expired"), "missing": None}
     for name, token in bad.items():
@@ -443,10 +457,12 @@ class Bench:
             (alg, kind): None
             for kind in KINDS
             for alg in algs
-            if not kind.startswith("large") or alg == "RS256"
+            if alg == "RS256" or kind not in RS256_ALONE
         }
         if self.options.only:
             kinds = {key: None for key in kinds if self.options.only in "-".join(key)}
+        if not kinds:
+            raise SystemExit("ojwt: there is no such workload")
         print("ojwt: making tokens", flush=True)
         tokens = Tokens()
         for alg, kind in kinds:
@@ -490,20 +506,18 @@ class Bench:
                 if name in ("plain", "ojwt"):
                     raise SystemExit(f"ojwt: {name}: {why}") from None
                 self.skip(name, why)
-            if name == "plain":
-                values["PLAIN_PORT"] = server.port
         good = set()
         for lane in LANES:
             for alg in algs:
                 if lane.server not in self.servers:
                     continue
                 if alg not in lane.algs:
-                    if NO_GATE not in lane.label:
-                        self.skip(f"{lane.label}, {alg}", "it does not know this algorithm")
+                    if lane.label not in NO_GATE:
+                        self.skip(f"{lane.label}, {alg}", UNKNOWN.get((lane.server, alg), NOT_KNOWN))
                     continue
                 try:
                     check(lane, alg, self.servers[lane.server], tokens)
-                    good.add((lane, alg))
+                    good.add((lane.label, alg))
                 except (Skipped, OSError, http.client.HTTPException) as why:
                     if lane.server in ("plain", "ojwt"):
                         raise SystemExit(f"ojwt: {lane.label}, {alg}: {why}") from None
@@ -512,7 +526,7 @@ class Bench:
 
     def round(self, lanes, alg, kind, tokens):
         for lane in LANES:
-            if (lane, alg) not in lanes or kind not in lane.kinds:
+            if (lane.label, alg) not in lanes or kind not in lane.kinds:
                 continue
             server, path, file = self.servers[lane.server], lane.path.format(alg), tokens.file(alg, kind)
             if kind.endswith("new") and lane.server == "ojwt":
@@ -521,12 +535,12 @@ class Bench:
                 server.start()
             if kind == "thousand" and lane.label in REMEMBER:
                 warm(server, path, file)
-            refused = kind == "forged" and NO_GATE not in lane.label
+            refused = kind == "forged" and lane.label not in NO_GATE
             try:
                 sample = measure(server, path, file, self.options.seconds, refused)
             except (Skipped, subprocess.SubprocessError) as why:
                 self.skip(f"{lane.label}, {alg}, {kind}", why)
-                lanes.discard((lane, alg))
+                lanes.discard((lane.label, alg))
                 continue
             if kind.endswith("new") and lane.label in REMEMBER and lane.server == "ojwt":
                 sample["repeated"] = max(0, sample["requests"] - NEW_TOKENS[alg])
@@ -540,9 +554,9 @@ class Bench:
             row = {"workload": kind, "alg": alg, "server": label}
             row["cpu_us"] = spread([sample["cpu_us"] for sample in samples])
             row["rps"] = round(statistics.median(sample["rps"] for sample in samples))
-            plain = self.samples[kind, alg, PLAIN.label]
-            row["of_plain"] = round(
-                statistics.median(s["cpu_us"] / p["cpu_us"] for s, p in zip(samples, plain)), 3
+            base = self.samples[kind, alg, next(lane.base for lane in LANES if lane.label == label)]
+            row["of_base"] = round(
+                statistics.median(s["cpu_us"] / b["cpu_us"] for s, b in zip(samples, base)), 3
             )
             repeated = max(sample.get("repeated", 0) for sample in samples)
             if repeated:
@@ -599,14 +613,15 @@ def tables(report):
         if row is None:
             return ""
         cpu = row["cpu_us"]
-        text = f"**{short(cpu['median'])}** ({short(cpu['min'])}–{short(cpu['max'])}) ×{short(row['of_plain'])}"
+        text = f"**{short(cpu['median'])}** ({short(cpu['min'])}–{short(cpu['max'])}) ×{short(row['of_base'])}"
         return text + (" †" if row.get("repeated") else "")
 
     def rps_cell(row):
         return "" if row is None else f"{row['rps']:,}"
 
-    for kind in ["same", "thousand", "new", "forged"]:
+    for kind in ["same", "new", "forged"]:
         table(KINDS[kind], [(kind, alg, alg) for alg in algs], time_cell)
+    table(KINDS["thousand"], [("thousand", "RS256", "RS256")], time_cell)
     large = [("large-same", "RS256", "again and again"), ("large-new", "RS256", "never seen before")]
     table("A token of 1.2 KB, RS256", large, time_cell)
     if any(row.get("repeated") for row in report["results"]):
@@ -627,11 +642,11 @@ def short(value):
 def plot(report):
     """A panel for each algorithm: hollow is a token that comes again, filled one never seen."""
     cells = {(row["workload"], row["alg"], row["server"]): row for row in report["results"]}
-    panels = [alg for alg in ALGS if ("same", alg, PLAIN.label) in cells and ("new", alg, PLAIN.label) in cells]
+    panels = [alg for alg in ALGS if {("same", alg, FILE), ("new", alg, FILE)} <= cells.keys()]
     labels = [
         lane.label
         for lane in LANES
-        if lane is PLAIN or NO_GATE not in lane.label and any(("new", a, lane.label) in cells for a in panels)
+        if lane.label in (FILE, MEMORY) or any(("new", alg, lane.label) in cells for alg in panels)
     ]
     wide, label_wide, line, top = 330, 205, 20, 62
     high = len(labels) * line + 58
@@ -641,9 +656,7 @@ def plot(report):
     width, height = label_wide + 2 * wide + 20, top + ((len(panels) + 1) // 2) * high
 
     def place(value):
-        from math import log
-
-        return (log(max(value, low)) - log(low)) / (log(end) - log(low)) * (wide - 30)
+        return math.log(max(value, low) / low) / math.log(end / low) * (wide - 30)
 
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}"'
@@ -666,12 +679,12 @@ def plot(report):
             at = x + place(tick)
             out.append(f'<path d="M{at:.1f} {base}V{bottom}" stroke="#e4e4e4"/>')
             out.append(f'<text x="{at:.1f}" y="{bottom + 14}" text-anchor="middle" fill="#666">{tick}</text>')
-        limit = cells["new", alg, PLAIN.label]["cpu_us"]["median"] + report["bare_us"]["aws-lc-rs"].get(alg, 0)
+        limit = cells["new", alg, FILE]["cpu_us"]["median"] + report["bare_us"]["aws-lc-rs"].get(alg, 0)
         at = x + place(limit)
         out.append(f'<path d="M{at:.1f} {base}V{bottom}" stroke="#888" stroke-dasharray="3 2"/>')
         for row, label in enumerate(labels):
             middle = base + row * line + line / 2
-            colour = "#c2410c" if label.startswith("ojwt") else "#555" if label == PLAIN.label else "#1d4ed8"
+            colour = "#c2410c" if label.startswith("ojwt") else "#555" if label in NO_GATE else "#1d4ed8"
             if index % 2 == 0:
                 weight = ' font-weight="bold"' if label.startswith("ojwt") else ""
                 out.append(f'<text x="10" y="{middle + 4}"{weight}>{label}</text>')
@@ -698,7 +711,8 @@ def write(report, folder):
     # Samples on one line each.
     text = re.sub(r"\[\s+([\d.,\s]+?)\s+\]", lambda m: "[" + " ".join(m.group(1).split()) + "]", text)
     (folder / "performance.json").write_text(text + "\n")
-    (folder / "performance.svg").write_text(plot(report))
+    if any(row["workload"] == "new" for row in report["results"]):
+        (folder / "performance.svg").write_text(plot(report))
     page = folder / "performance.md"
     around = page.read_text() if page.exists() else f"# Performance\n\n{BEGIN}\n{END}\n"
     before, after = around.split(BEGIN)[0], around.split(END)[1]
