@@ -168,7 +168,7 @@ class Tokens:
         count = {"same": 1, "expired": 1, "large-same": 1}.get(kind, FEW_TOKENS)
         if kind.endswith("new"):
             count = NEW_TOKENS[alg]
-        path = self.folder / f"{alg}-{kind}.txt"
+        path = self.folder / f"{alg}-{kind}-{count}.txt"
         if not path.exists():
             key = self.folder / f"{'forger-' if kind == 'forged' else ''}{alg}.key"
             exp = "1000000000" if kind == "expired" else self.exp
@@ -542,6 +542,8 @@ class Bench:
             try:
                 sample = measure(server, path, file, self.options.seconds, refused)
             except (Skipped, subprocess.SubprocessError) as why:
+                if lane.server in ("plain", "ojwt"):
+                    raise SystemExit(f"ojwt: {lane.label}, {alg}, {kind}: {why}") from None
                 self.skip(f"{lane.label}, {alg}, {kind}", why)
                 lanes.discard((lane.label, alg))
                 continue
