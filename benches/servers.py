@@ -649,12 +649,13 @@ def short(value):
 def plot(report):
     """A panel for each algorithm: hollow is a token that comes again, filled one never seen."""
     cells = {(row["workload"], row["alg"], row["server"]): row for row in report["results"]}
-    panels = [alg for alg in ALGS if {("same", alg, FILE), ("new", alg, FILE)} <= cells.keys()]
+    panels = [alg for alg in ALGS if {("new", alg, FILE), ("new", alg, MEMORY)} <= cells.keys()]
     labels = [
         lane.label
         for lane in LANES
         if any(("new", alg, lane.label) in cells for alg in panels)
     ]
+    bases = {lane.label: lane.base for lane in LANES}
     wide, label_wide, line, top = 330, 205, 20, 62
     high = len(labels) * line + 58
     medians = [row["cpu_us"]["max"] for row in report["results"]]
@@ -686,9 +687,12 @@ def plot(report):
             at = x + place(tick)
             out.append(f'<path d="M{at:.1f} {base}V{bottom}" stroke="#e4e4e4"/>')
             out.append(f'<text x="{at:.1f}" y="{bottom + 14}" text-anchor="middle" fill="#666">{tick}</text>')
-        limit = cells["new", alg, FILE]["cpu_us"]["median"] + report["bare_us"]["aws-lc-rs"].get(alg, 0)
-        at = x + place(limit)
-        out.append(f'<path d="M{at:.1f} {base}V{bottom}" stroke="#888" stroke-dasharray="3 2"/>')
+        for group in (FILE, MEMORY):
+            rows = [row for row, label in enumerate(labels) if bases[label] == group]
+            limit = cells["new", alg, group]["cpu_us"]["median"] + report["bare_us"]["aws-lc-rs"].get(alg, 0)
+            at = f"{x + place(limit):.1f}"
+            path = f"M{at} {base + rows[0] * line}V{base + (rows[-1] + 1) * line}"
+            out.append(f'<path d="{path}" stroke="#888" stroke-dasharray="3 2"/>')
         for row, label in enumerate(labels):
             middle = base + row * line + line / 2
             colour = "#c2410c" if label.startswith("ojwt") else "#555" if label in NO_GATE else "#1d4ed8"
