@@ -23,17 +23,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let random = SystemRandom::new();
 
     let pair = RsaKeyPair::generate(KeySize::Rsa2048)?;
-    let mut rsa = vec![0; pair.public_modulus_len()];
-    pair.sign(&signature::RSA_PKCS1_SHA256, &random, MESSAGE, &mut rsa)?;
-    public("RS256", span, &signature::RSA_PKCS1_2048_8192_SHA256, &pair, &rsa)?;
+    let mut signature = vec![0; pair.public_modulus_len()];
+    pair.sign(&signature::RSA_PKCS1_SHA256, &random, MESSAGE, &mut signature)?;
+    public("RS256", span, &signature::RSA_PKCS1_2048_8192_SHA256, &pair, &signature)?;
 
     let pair = EcdsaKeyPair::generate(&signature::ECDSA_P256_SHA256_FIXED_SIGNING)?;
-    let ecdsa = pair.sign(&random, MESSAGE)?;
-    public("ES256", span, &signature::ECDSA_P256_SHA256_FIXED, &pair, ecdsa.as_ref())?;
+    let signature = pair.sign(&random, MESSAGE)?;
+    public("ES256", span, &signature::ECDSA_P256_SHA256_FIXED, &pair, signature.as_ref())?;
 
     let pair = Ed25519KeyPair::generate()?;
-    let eddsa = pair.sign(MESSAGE);
-    public("EdDSA", span, &signature::ED25519, &pair, eddsa.as_ref())?;
+    let signature = pair.sign(MESSAGE);
+    public("EdDSA", span, &signature::ED25519, &pair, signature.as_ref())?;
 
     let key = hmac::Key::new(hmac::HMAC_SHA256, &[7; 32]);
     let tag = hmac::sign(&key, MESSAGE);
