@@ -1,0 +1,32 @@
+//! Makes many tokens, faster than a process for each: `tokens KEY ALG COUNT EXP [FILLER]`.
+//!
+//! Each line is a token of its own: its message holds its number; FILLER is how many bytes it has more.
+
+use std::error::Error;
+use std::io::{BufWriter, Write as _, stdout};
+
+use ojwt_core::Alg;
+use ojwt_core::sign::SigningKey;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let [key, alg, count, exp, rest @ ..] = words.as_slice() else {
+        return Err("usage: tokens KEY ALG COUNT EXP [FILLER]".into());
+    };
+    let key = SigningKey::read(&std::fs::read(key)?)?;
+    let alg = Alg::from_name(alg).ok_or("no such algorithm")?;
+    let exp: u64 = exp.parse()?;
+    let filler = match rest {
+        [length, ..] => format!(r#","filler":"{}""#, "x".repeat(length.parse()?)),
+        [] => String::new(),
+    };
+    let mut out = BufWriter::new(stdout().lock());
+    for number in 0..count.parse::<u32>()? {
+        let claims = format!(
+            r#"{{"message":"message {number:06}","host":"example.com","exp":{exp}{filler}}}"#
+        );
+        writeln!(out, "{}", key.sign(alg, None, claims.as_bytes())?)?;
+    }
+    out.flush()?;
+    Ok(())
+}
