@@ -155,9 +155,7 @@ pub(crate) fn prepare(request: Request<'_>, gate: &Rc<Gate>) -> Readiness {
         request.main().stop_watching_client();
     }
     let Some((_, token)) = find(request, gate) else { return Readiness::Ready };
-    remembered.note(gate);
-    // SAFETY: `Remembered` is the one type that this module has nginx remember.
-    unsafe { request.redact_log(remembered) };
+    remembered.note(request, gate);
     // What fails here fails again when the outcome is asked for, and is told then.
     let (Ok(places), Some(main)) = (remembered.places(request, gate, &token), main_conf(request))
     else {
@@ -214,19 +212,15 @@ pub(crate) fn evaluate<'r>(
 /// Notes which arguments of this request may hold a token, before anything that logs it refuses it.
 pub(crate) fn shield(request: Request<'_>, gates: [Option<&Rc<Gate>>; 2]) {
     let main = request.main();
-    let args = [main.args(), main.client_args()];
-    if args.iter().all(|args| args.is_empty()) {
+    if main.args().is_empty() && main.client_args().is_empty() {
         return;
     }
     for gate in gates.into_iter().flatten() {
-        let names = gate.sources.iter().filter_map(Source::argument);
-        let holds = |name: &[u8]| args.iter().any(|args| transport::argument(args, name).is_some());
-        if names.into_iter().any(holds)
+        let holds = |source: &Source| source.argument().is_some() && source.find(request).is_some();
+        if gate.sources.iter().any(holds)
             && let Ok(remembered) = remember(request)
         {
-            remembered.note(gate);
-            // SAFETY: `Remembered` is the one type that this module has nginx remember.
-            unsafe { request.redact_log(remembered) };
+            remembered.note(request, gate);
         }
     }
 }
@@ -257,11 +251,13 @@ impl Remembered {
     }
 
     /// Has the arguments of a gate redacted from now on.
-    fn note(&self, gate: &Rc<Gate>) {
+    fn note(&self, request: Request<'_>, gate: &Rc<Gate>) {
         let mut noted = self.course().noted.borrow_mut();
         if !noted.iter().any(|noted| Rc::ptr_eq(noted, gate)) {
             noted.push(Rc::clone(gate));
         }
+        // SAFETY: `Remembered` is the one type that this module has nginx remember.
+        unsafe { request.redact_log(self) };
     }
 
     fn is_choosing(&self) -> bool {

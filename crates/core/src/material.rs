@@ -2,7 +2,6 @@
 
 use core::fmt;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature::{
@@ -15,6 +14,7 @@ use aws_lc_rs::{hmac, rsa};
 
 use crate::alg::Alg;
 use crate::base64url;
+use crate::digest::Digest;
 use crate::ed448;
 use crate::keys::KeyError;
 use crate::pem;
@@ -273,7 +273,7 @@ impl Material {
             .map(|(name, value)| format!("\"{name}\":\"{value}\""))
             .collect();
         let json = format!("{{{}}}", members.join(","));
-        base64url::encode(digest(&SHA256, json.as_bytes()).as_ref())
+        base64url::encode(Digest::of(json.as_bytes()).as_bytes())
     }
 }
 

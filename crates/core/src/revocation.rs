@@ -7,10 +7,9 @@ use core::fmt;
 use core::hash::{BuildHasherDefault, Hash, Hasher};
 use std::collections::{HashMap, HashSet};
 
-use aws_lc_rs::digest::{SHA256, digest};
-
 use crate::claims::{Claims, NumericDate};
 use crate::denial::{Defect, Denial};
+use crate::digest::Digest;
 use crate::json::{Json, Value};
 
 /// The largest file that is read, in bytes.
@@ -52,8 +51,8 @@ impl Revocations<'_> {
 /// Values that are revoked, for good or until a moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RevocationList {
-    for_good: HashSet<Digest, BuildHasherDefault<Identity>>,
-    until: HashMap<Digest, NumericDate, BuildHasherDefault<Identity>>,
+    for_good: HashSet<Fingerprint, BuildHasherDefault<Identity>>,
+    until: HashMap<Fingerprint, NumericDate, BuildHasherDefault<Identity>>,
 }
 
 impl RevocationList {
@@ -90,7 +89,7 @@ impl RevocationList {
 
     /// Whether a value is revoked at a time, in seconds since the epoch.
     pub fn holds(&self, value: &str, now: i64) -> bool {
-        let digest = Digest::of(value);
+        let digest = Fingerprint::of(value);
         self.for_good.contains(&digest)
             || self.until.get(&digest).is_some_and(|until| NumericDate::from_seconds(now) < *until)
     }
@@ -141,7 +140,7 @@ impl RevocationList {
     }
 
     fn add(&mut self, value: &str, until: Option<NumericDate>) {
-        let digest = Digest::of(value);
+        let digest = Fingerprint::of(value);
         match until {
             None => {
                 self.until.remove(&digest);
@@ -184,26 +183,26 @@ fn read_line(line: &[u8]) -> Result<Option<(&str, Option<NumericDate>)>, LineDef
 
 /// The first half of a value's SHA-256: nobody finds two values with the same one.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Digest(u64, u64);
+struct Fingerprint(u64, u64);
 
-impl Digest {
+impl Fingerprint {
     fn of(value: &str) -> Self {
-        let digest = digest(&SHA256, value.as_bytes());
+        let digest = Digest::of(value.as_bytes());
         let mut words = digest
-            .as_ref()
+            .as_bytes()
             .chunks_exact(8)
             .map(|word| word.iter().fold(0, |number: u64, byte| (number << 8) | u64::from(*byte)));
         Self(words.next().unwrap_or_default(), words.next().unwrap_or_default())
     }
 }
 
-impl fmt::Debug for Digest {
+impl fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}{:016x}", self.0, self.1)
     }
 }
 
-impl Hash for Digest {
+impl Hash for Fingerprint {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.0);
     }
