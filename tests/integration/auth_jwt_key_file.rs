@@ -387,3 +387,25 @@ fn claims_that_choose_a_key_are_seen_by_nothing_else_before_they_are_verified() 
     nginx.wait("four lines", || nginx.file("access.log").lines().count() == 4);
     assert_eq!(nginx.file("access.log"), "200 [a]\n401 [none]\n200 [a]\n200 [none]\n");
 }
+
+/// By then multiples of the key were made, with which it is verified in another way.
+#[test]
+fn key_that_is_used_often_decides_as_it_did() {
+    for (file, alg) in [("ec256.pem", Alg::ES256), ("ed25519.pem", Alg::EdDSA)] {
+        let issuer = key(file);
+        let nginx = Nginx::builder()
+            .file("often.pem", public_pem(&issuer))
+            .server("auth_jwt_cache off; auth_jwt_key_file often.pem; return 200 $decoded_ojwt;")
+            .start();
+        for number in 0..250 {
+            let claims = format!(r#"{{"number":{number}}}"#);
+            let jwt = issuer.sign(alg, None, claims.as_bytes()).unwrap();
+            assert_eq!(nginx.get(&format!("/?jwt={jwt}")).body, claims, "{alg}");
+            let other = issuer.sign(alg, None, br#"{"number":-1}"#).unwrap();
+            let (signed, signature) =
+                (jwt.rsplit_once('.').unwrap().0, other.rsplit_once('.').unwrap().1);
+            let forged = nginx.get(&format!("/?jwt={signed}.{signature}"));
+            assert_eq!(forged.body, "failed: signature mismatch", "{alg} {number}");
+        }
+    }
+}

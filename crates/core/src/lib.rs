@@ -10,24 +10,27 @@
 //! token that is encrypted.
 //!
 //! Time, host, keys and limits are arguments: the crate does no I/O, reads no clock and keeps no
-//! state between calls, but for a [`cache`] that the caller hands it. Nothing of a token is believed
-//! before its signature is checked, and the key decides the algorithm; the token's header may only
-//! agree.
+//! state between calls, but for a [`cache`] that the caller hands it, and multiples of keys that are
+//! used often. Nothing of a token is believed before its signature is checked, and the key decides the
+//! algorithm; the token's header may only agree.
 #![forbid(unsafe_code)]
 
 pub mod alg;
 pub mod base64url;
 pub mod cache;
 pub mod claims;
+mod comb;
 pub mod compact;
 mod content;
 pub mod decrypter;
 pub mod denial;
 pub mod digest;
+mod ed25519;
 mod ed448;
 pub mod enc;
 #[cfg(feature = "sign")]
 pub mod encrypt;
+mod frequent;
 pub mod header;
 pub mod host;
 pub mod json;
@@ -37,6 +40,7 @@ mod key_wrap;
 pub mod keys;
 pub mod keyval;
 pub mod material;
+mod p256;
 pub mod path;
 pub mod pem;
 pub mod policy;

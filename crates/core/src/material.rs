@@ -16,6 +16,7 @@ use crate::alg::Alg;
 use crate::base64url;
 use crate::digest::Digest;
 use crate::ed448;
+use crate::frequent::FrequentKey;
 use crate::keys::KeyError;
 use crate::pem;
 
@@ -209,10 +210,19 @@ impl Material {
                     .to_parsed_public_key(parameters)
                     .map_err(|_| KeyError::Encoding("an RSA public key"))?
             }
-            Self::Ec { curve, point } => ParsedPublicKey::new(curve.verification(), point)
-                .map_err(|_| KeyError::Encoding("a point on its curve"))?,
-            Self::Ed25519(x) => ParsedPublicKey::new(&ED25519, x)
-                .map_err(|_| KeyError::Encoding("an Ed25519 public key"))?,
+            Self::Ec { curve, point } => {
+                let parsed = ParsedPublicKey::new(curve.verification(), point)
+                    .map_err(|_| KeyError::Encoding("a point on its curve"))?;
+                if *curve == Curve::P256 {
+                    return Ok(SignatureVerifier::frequent(FrequentKey::p256(parsed, point)));
+                }
+                parsed
+            }
+            Self::Ed25519(x) => {
+                let parsed = ParsedPublicKey::new(&ED25519, x)
+                    .map_err(|_| KeyError::Encoding("an Ed25519 public key"))?;
+                return Ok(SignatureVerifier::frequent(FrequentKey::ed25519(parsed, x)));
+            }
             Self::Ed448(x) => {
                 let key = ed448::PublicKey::parse(x);
                 let key = key.ok_or(KeyError::Encoding("an Ed448 public key"))?;
@@ -235,10 +245,13 @@ impl Material {
         if let Self::Ed448(x) = self {
             return Some([&ED448_SPKI[..], x].concat());
         }
-        match self.verifier(alg).ok()?.0 {
-            Inner::Public(key) => Some(key.as_der().ok()?.as_ref().to_vec()),
-            Inner::Ed448(_) | Inner::Hmac(_) => None,
-        }
+        let verifier = self.verifier(alg).ok()?;
+        let parsed = match &verifier.0 {
+            Inner::Public(key) => key,
+            Inner::Frequent(key) => key.parsed(),
+            Inner::Ed448(_) | Inner::Hmac(_) => return None,
+        };
+        Some(parsed.as_der().ok()?.as_ref().to_vec())
     }
 
     /// The members that make the key, in the order that RFC 7638 section 3 wants, `kty` included.
@@ -297,16 +310,22 @@ pub struct SignatureVerifier(Inner);
 #[derive(Debug)]
 enum Inner {
     Public(ParsedPublicKey),
+    Frequent(Box<FrequentKey>),
     Ed448(Box<ed448::PublicKey>),
     Hmac(Box<hmac::Key>),
 }
 
 impl SignatureVerifier {
+    fn frequent(key: FrequentKey) -> Self {
+        Self(Inner::Frequent(Box::new(key)))
+    }
+
     /// Whether this key made `signature` over `message`. ECDSA signatures have the fixed length of
     /// RFC 7518 section 3.4; HMACs are compared in constant time.
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         match &self.0 {
             Inner::Public(key) => key.verify_sig(message, signature).is_ok(),
+            Inner::Frequent(key) => key.verifies(message, signature),
             Inner::Ed448(key) => key.verifies(message, signature),
             Inner::Hmac(key) => hmac::verify(key, message, signature).is_ok(),
         }

@@ -1,0 +1,104 @@
+//! Multiples of a point, made once for a key that is used often: with them a multiplication by a
+//! scalar is 32 additions, and no doubling (Hankerson, Menezes and Vanstone, *Guide to Elliptic Curve
+//! Cryptography*, section 3.3.2, with signed digits).
+//!
+//! Which multiples are looked up can be told from outside, by the time that it takes. They depend on
+//! the key, the signature and the message, which are public: this is for verifying alone.
+
+/// The bytes of a scalar, and so its digits.
+pub(crate) const DIGITS: usize = 32;
+
+/// How many multiples there are for each digit: a digit is at most so much, or as much less than zero.
+pub(crate) const MULTIPLES: usize = 128;
+
+/// For each digit of a scalar the multiples of the point, times 256 to the power of that digit.
+pub(crate) struct Comb<P>(Vec<P>);
+
+impl<P> Comb<P> {
+    /// What it takes, in bytes.
+    pub(crate) const SIZE: usize = DIGITS * MULTIPLES * size_of::<P>();
+
+    /// Of the multiples, from 1 to [`MULTIPLES`] for the lowest digit and so on; `None` where they are
+    /// not as many as it takes.
+    pub(crate) fn new(multiples: Vec<P>) -> Option<Self> {
+        (multiples.len() == DIGITS * MULTIPLES).then_some(Self(multiples))
+    }
+
+    /// The multiples whose sum is the point times a scalar below 2^255, little-endian, each with whether
+    /// it is to be subtracted.
+    pub(crate) fn of<'c>(
+        &'c self,
+        scalar: &'c [u8; DIGITS],
+    ) -> impl Iterator<Item = (&'c P, bool)> {
+        let rows = self.0.chunks_exact(MULTIPLES);
+        rows.zip(digits(scalar)).filter_map(|(row, digit)| {
+            let multiple = usize::from(digit.unsigned_abs()).checked_sub(1)?;
+            Some((row.get(multiple)?, digit < 0))
+        })
+    }
+}
+
+/// The digits of a scalar below 2^255 to the base of 256, each from -127 to 128.
+fn digits(scalar: &[u8; DIGITS]) -> impl Iterator<Item = i16> {
+    let mut carry = 0;
+    scalar.iter().map(move |byte| {
+        let digit = i16::from(*byte) + carry;
+        carry = i16::from(digit > 128);
+        digit - 256 * carry
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The number that digits are of, in bytes, little-endian.
+    fn number(digits: impl Iterator<Item = i16>) -> Vec<u8> {
+        let mut carry = 0_i16;
+        let bytes = digits.map(|digit| {
+            carry += digit;
+            let byte = carry.rem_euclid(256);
+            carry = carry.div_euclid(256);
+            u8::try_from(byte).unwrap()
+        });
+        let bytes = bytes.collect();
+        assert_eq!(carry, 0);
+        bytes
+    }
+
+    #[test]
+    fn digits_are_small_and_make_the_scalar() {
+        for byte in 0..=u8::MAX {
+            for (lowest, highest) in [(0, 0), (0xff, 0x7f), (1, 0x40), (0x80, 0x10), (0x81, 0x7f)] {
+                let mut scalar = [byte; DIGITS];
+                (scalar[0], scalar[DIGITS - 1]) = (lowest, highest);
+                assert!(digits(&scalar).all(|digit| (-127..=128).contains(&digit)));
+                assert_eq!(number(digits(&scalar)), scalar);
+            }
+        }
+    }
+
+    #[test]
+    fn the_multiples_of_a_scalar_add_up_to_it() {
+        // Of one, where a group is the integers modulo a prime.
+        const PRIME: i64 = 1_000_003;
+        let mut multiples = Vec::new();
+        let mut base = 1;
+        for _ in 0..DIGITS {
+            multiples.extend((1..=128).map(|multiple| multiple * base % PRIME));
+            base = base * 256 % PRIME;
+        }
+        let comb = Comb::new(multiples).unwrap();
+        for byte in 0..=u8::MAX {
+            let mut scalar = [byte; DIGITS];
+            scalar.iter_mut().zip(0..).for_each(|(digit, more)| *digit ^= more);
+            scalar[DIGITS - 1] &= 0x7f;
+            let sum = comb.of(&scalar).fold(0, |sum, (multiple, is_subtracted)| {
+                if is_subtracted { sum - multiple } else { sum + multiple }
+            });
+            let wanted =
+                scalar.iter().rev().fold(0, |n, byte| (n * 256 + i64::from(*byte)) % PRIME);
+            assert_eq!(sum.rem_euclid(PRIME), wanted);
+        }
+    }
+}
