@@ -48,6 +48,12 @@ impl KeySet {
         self.verifiers.keys.is_empty() && self.decrypters.keys.is_empty()
     }
 
+    /// The names of the keys, in no order.
+    pub fn kids(&self) -> impl Iterator<Item = &str> {
+        let kids = self.verifiers.kids.union(&self.decrypters.kids);
+        kids.map(String::as_str)
+    }
+
     /// Whether it decrypts what anyone can encrypt who has a public key.
     pub fn decrypts_with_a_key_pair(&self) -> bool {
         let algs = [KeyAlg::RsaOaep, KeyAlg::RsaOaep256, KeyAlg::RsaOaep384, KeyAlg::RsaOaep512];
@@ -207,14 +213,17 @@ impl KeySetBuilder {
         if usable.is_empty() {
             return Err(KeyError::NoKey);
         }
-        for Usable { kid, key } in usable {
-            match key {
-                Key::Verifier(alg, key) => self.keys.verifiers.insert(alg, kid.as_deref(), key),
-                Key::Decrypter(key) => {
-                    self.keys.decrypters.insert(key.alg(), kid.as_deref(), key);
-                }
-            }
-        }
+        self.insert(usable);
+        Ok(())
+    }
+
+    /// Adds a key for each algorithm that it can verify.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Material::algs`] and [`Material::verifier`].
+    pub fn add_key(&mut self, material: &Material, kid: Option<&str>) -> Result<(), KeyError> {
+        self.insert(verifiers(material, kid, None)?);
         Ok(())
     }
 
@@ -233,6 +242,17 @@ impl KeySetBuilder {
     /// The set, and what was noticed while it was gathered.
     pub fn build(self) -> (KeySet, Vec<KeyWarning>) {
         (self.keys, self.warnings)
+    }
+
+    fn insert(&mut self, keys: Vec<Usable>) {
+        for Usable { kid, key } in keys {
+            match key {
+                Key::Verifier(alg, key) => self.keys.verifiers.insert(alg, kid.as_deref(), key),
+                Key::Decrypter(key) => {
+                    self.keys.decrypters.insert(key.alg(), kid.as_deref(), key);
+                }
+            }
+        }
     }
 
     fn read_jwks(&mut self, json: &Json) -> Result<Vec<Usable>, KeyError> {

@@ -57,7 +57,7 @@ fn from_certificate_der(der: &[u8]) -> Result<Material, KeyError> {
 }
 
 /// Whether `bytes` hold a block of PEM.
-pub(crate) fn is_pem(bytes: &[u8]) -> bool {
+pub fn is_pem(bytes: &[u8]) -> bool {
     bytes.windows(b"-----BEGIN ".len()).any(|bytes| bytes == b"-----BEGIN ")
 }
 
@@ -71,9 +71,18 @@ pub(crate) fn is_public(bytes: &[u8]) -> bool {
 }
 
 fn is_public_der(bytes: &[u8]) -> bool {
-    from_spki_der(bytes).is_ok()
-        || from_certificate_der(bytes).is_ok()
-        || Material::rsa_from_der(bytes).is_ok()
+    from_der(bytes).is_ok()
+}
+
+/// Reads a public key in DER: a `SubjectPublicKeyInfo`, a certificate, or RSA's own form (PKCS#1).
+///
+/// # Errors
+///
+/// Those of [`from_spki_der`] where it is none of them.
+pub fn from_der(der: &[u8]) -> Result<Material, KeyError> {
+    from_certificate_der(der)
+        .or_else(|_| Material::rsa_from_der(der))
+        .or_else(|_| from_spki_der(der))
 }
 
 /// Reads a `SubjectPublicKeyInfo` in DER (RFC 5280 section 4.1.2.7).

@@ -137,6 +137,16 @@ impl SigningKey {
         Ok(key)
     }
 
+    /// A secret of HMAC.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Material::secret`] and [`Material::algs`].
+    pub fn from_secret(secret: Vec<u8>) -> Result<Self, KeyError> {
+        Material::secret(secret.clone())?.algs()?;
+        Ok(Self { pair: Pair::Secret(secret), kid: None, alg: None })
+    }
+
     fn from_jwk(value: Value<'_>) -> Result<Self, KeyError> {
         let object = value.as_object().ok_or(KeyError::Encoding("a JWK"))?;
         let public = crate::jwk::parse(value)?;

@@ -1,0 +1,182 @@
+"""Flask views that ask for a token.
+
+    from ox_jwt.flask import jwt_claims, jwt_iat, requires_jwt
+
+    @app.get("/hello")
+    @requires_jwt
+    def hello():
+        return "Hello, " + flask.g.decoded_jwt["sub"]
+
+The configuration is in ``app.config`` or, where it is not there, in the environment:
+
+``FLASK_JWT_KEY``
+    A public key in PEM, a JWK or a JWK Set, or base64: of a public key in DER, or of a secret of HMAC.
+``FLASK_JWT_ALGS``
+    The algorithms that are accepted: a list, or names separated by commas.
+``FLASK_JWT_AUDIENCE``, ``FLASK_JWT_ISSUER``, ``FLASK_JWT_LEEWAY``, ``FLASK_JWT_FROM``
+    As ``audience``, ``issuer``, ``leeway`` and ``token_from`` of ``ox_jwt.Gate``; all optional.
+``FLASK_JWT_NGINX_PROOF``
+    The secret of ``ox_jwt.behind_nginx``: claims are those that nginx verified, and no key is needed.
+
+A request that is refused is answered 401, one whose token does not claim enough 403. Where the
+configuration is missing or broken every request is answered 500, and the log says why.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from typing import Any, NoReturn, TypeVar
+
+import flask
+
+from ox_jwt.behind_nginx import NginxClaims
+from ox_jwt.exceptions import InvalidKeyError, InvalidTokenError, PyJWTError
+from ox_jwt.gate import TOKEN_FROM, Gate, refusal
+from ox_jwt.middleware import wsgi_claims, wsgi_header
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+_EXTENSION = "ox_jwt"
+
+
+def requires_jwt(view: View) -> View:
+    """Has a view called for requests with a good token alone; its claims are ``flask.g.decoded_jwt``."""
+    return _guarded(view, lambda claims: None)
+
+
+def jwt_claims(wanted: Iterable[str] | Mapping[str, Any]) -> Callable[[View], View]:
+    """Asks for claims, too: by name, such that are there and neither false, null, zero nor empty; or
+    by name and value, such that are equal."""
+    if isinstance(wanted, str):
+        raise TypeError("jwt_claims takes a list of names, or a mapping of names to values")
+    equal = dict(wanted) if isinstance(wanted, Mapping) else None
+    names = list(wanted)
+
+    def check(claims: Mapping[str, Any]) -> None:
+        for name in names:
+            value = claims.get(name)
+            good = value if equal is None else name in claims and _equal(value, equal[name])
+            if not good:
+                _forbid()
+
+    return lambda view: _guarded(view, check)
+
+
+def jwt_iat(age: timedelta) -> Callable[[View], View]:
+    """Asks for a token that was issued (``iat``) no longer ago, so that long-lived ones do not do."""
+
+    def check(claims: Mapping[str, Any]) -> None:
+        issued = claims.get("iat")
+        passed = time.time() - issued if isinstance(issued, (int, float)) else None
+        if passed is None or not -_leeway() <= passed <= age.total_seconds() + _leeway():
+            error = InvalidTokenError("the token was issued too long ago")
+            error.reason = "token expired" if passed is not None else "claim rejected"
+            _refuse(error)
+
+    return lambda view: _guarded(view, check)
+
+
+def _guarded(view: View, check: Callable[[Mapping[str, Any]], None]) -> View:
+    @functools.wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        check(_verified())
+        return flask.current_app.ensure_sync(view)(*args, **kwargs)
+
+    return guarded  # type: ignore[return-value]
+
+
+def _verified() -> dict[str, Any]:
+    """The claims of the request that is being answered, verified once."""
+    if "decoded_jwt" not in flask.g:
+        try:
+            flask.g.decoded_jwt = _reader()(flask.request.environ)
+        except PyJWTError as error:
+            _refuse(error)
+    claims: dict[str, Any] = flask.g.decoded_jwt
+    return claims
+
+
+def _reader() -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """What reads the claims of a request: made of the configuration once."""
+    extensions = flask.current_app.extensions
+    if _EXTENSION not in extensions:
+        extensions[_EXTENSION] = _make_reader()
+    reader: Callable[[Mapping[str, Any]], dict[str, Any]] = extensions[_EXTENSION]
+    return reader
+
+
+def _make_reader() -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    try:
+        proof = _setting("FLASK_JWT_NGINX_PROOF")
+        if proof:
+            nginx = NginxClaims(proof)
+            return lambda environ: nginx.claims(lambda name: wsgi_header(dict(environ), name))
+        algorithms = _words("FLASK_JWT_ALGS")
+        if not algorithms:
+            raise ValueError("FLASK_JWT_ALGS is not set")
+        gate = Gate(
+            _key(_setting("FLASK_JWT_KEY")),
+            algorithms,
+            audience=_words("FLASK_JWT_AUDIENCE") or None,
+            issuer=_words("FLASK_JWT_ISSUER") or None,
+            leeway=_leeway(),
+            token_from=_words("FLASK_JWT_FROM") or TOKEN_FROM,
+        )
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise InvalidKeyError(str(error)) from error
+    return lambda environ: wsgi_claims(gate, dict(environ))
+
+
+def _setting(name: str) -> Any:
+    value = flask.current_app.config.get(name)
+    return os.environ.get(name) if value is None else value
+
+
+def _words(name: str) -> list[str]:
+    value = _setting(name)
+    words = value.split(",") if isinstance(value, str) else list(value or ())
+    return [word.strip() for word in words]
+
+
+def _leeway() -> float:
+    value = _setting("FLASK_JWT_LEEWAY") or 0
+    return value.total_seconds() if isinstance(value, timedelta) else float(value)
+
+
+def _key(value: Any) -> Any:
+    if not value:
+        raise InvalidKeyError("FLASK_JWT_KEY is not set")
+    if not isinstance(value, str) or "-----BEGIN" in value or value.lstrip().startswith("{"):
+        return value
+    try:
+        return base64.b64decode("".join(value.split()), validate=True)
+    except binascii.Error:
+        raise InvalidKeyError("FLASK_JWT_KEY is neither PEM, JSON nor base64") from None
+
+
+def _equal(value: Any, wanted: Any) -> bool:
+    # In Python 1 == True; in JSON it is not.
+    return type(value) is type(wanted) and bool(value == wanted)
+
+
+def _refuse(error: PyJWTError) -> NoReturn:
+    if isinstance(error, InvalidTokenError):
+        flask.current_app.logger.info("refused: %s", error.reason)
+    else:
+        flask.current_app.logger.error("no token can be judged: %s", error)
+    answer = refusal(error, realm=flask.current_app.name)
+    flask.abort(flask.Response(answer.body, answer.status, answer.headers))
+
+
+def _forbid() -> NoReturn:
+    flask.current_app.logger.info("refused: claim rejected")
+    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")]
+    challenge = f'Bearer realm="{flask.current_app.name}", error="insufficient_scope"'
+    headers.append(("WWW-Authenticate", challenge))
+    flask.abort(flask.Response(b"failed: claim rejected\n", 403, headers))

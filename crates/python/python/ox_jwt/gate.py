@@ -1,0 +1,115 @@
+"""What an application asks of the token in a request, whatever its framework is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from ox_jwt import _core
+from ox_jwt.exceptions import InvalidTokenError, MissingTokenError, PyJWTError
+
+#: Where nginx's module looks for a token, in this order: the first place that holds one decides.
+TOKEN_FROM = ("arg=jwt", "cookie=jwtcookie", "header=Api-Key", "bearer")
+
+#: All values of a header field, by its name in lower case.
+Headers = Callable[[str], Iterable[bytes]]
+
+
+class Gate:
+    """Keys, algorithms and claims that are asked for, and where in a request a token may be.
+
+    The arguments are those of ``ox_jwt.decode``. ``token_from`` names places as nginx's directive
+    ``ojwt_token_from`` does: ``arg=NAME``, ``cookie=NAME``, ``header=NAME`` and ``bearer``. A key that is
+    broken, or an algorithm that is not known, is an error here already.
+    """
+
+    def __init__(
+        self,
+        key: str | bytes | dict[str, Any] | _core.JwkSet,
+        algorithms: Iterable[str],
+        *,
+        audience: str | Iterable[str] | None = None,
+        issuer: str | Iterable[str] | None = None,
+        leeway: float | timedelta | None = None,
+        require: Iterable[str] | None = None,
+        token_from: Iterable[str] = TOKEN_FROM,
+    ) -> None:
+        self._key = key
+        self._algorithms = algorithms if isinstance(algorithms, str) else list(algorithms)
+        _core.check(key, self._algorithms)
+        self._audience = _strings(audience)
+        self._issuer = _strings(issuer)
+        self._leeway = leeway
+        self._require = _strings(require)
+        self._places = [_place(word) for word in token_from]
+
+    def claims(self, *, query: bytes, headers: Headers, host: str) -> dict[str, Any]:
+        """The claims of the request's token, verified.
+
+        Raises ``MissingTokenError`` where there is none, and what ``ox_jwt.decode`` raises.
+        """
+        for place in self._places:
+            token = place(query, headers)
+            if token is not None:
+                return _core.decode(
+                    token,
+                    self._key,
+                    self._algorithms,
+                    audience=self._audience,
+                    issuer=self._issuer,
+                    host=host,
+                    leeway=self._leeway,
+                    require=self._require,
+                )
+        raise MissingTokenError("no token")
+
+
+class Refusal(NamedTuple):
+    """The response to a request that is refused. It says why, and nothing of how."""
+
+    status: int
+    phrase: str
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+def refusal(error: PyJWTError, *, realm: str = "ox_jwt") -> Refusal:
+    """What to answer: 401 (RFC 6750 section 3), or 500 where the fault is ours."""
+    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")]
+    if not isinstance(error, InvalidTokenError):
+        return Refusal(500, "Internal Server Error", headers, b"failed: internal error\n")
+    challenge = f'Bearer realm="{realm}"'
+    if not isinstance(error, MissingTokenError):
+        challenge += f', error="invalid_token", error_description="{error.reason}"'
+    headers.append(("WWW-Authenticate", challenge))
+    return Refusal(401, "Unauthorized", headers, f"failed: {error.reason}\n".encode())
+
+
+Place = Callable[[bytes, Headers], "bytes | None"]
+
+
+def _place(word: str) -> Place:
+    kind, _, name = word.partition("=")
+    if kind == "bearer" and not name:
+        return lambda _, headers: _first(map(_core.bearer, headers("authorization")))
+    if not name:
+        raise ValueError(f"a token is not to be had from {word!r}")
+    if kind == "arg":
+        return lambda query, _: _core.argument(query, name)
+    if kind == "cookie":
+        return lambda _, headers: _first(
+            _core.cookie(header, name) for header in headers("cookie")
+        )
+    if kind == "header":
+        lower = name.lower()
+        return lambda _, headers: _first(header.strip(b" \t") for header in headers(lower))
+    raise ValueError(f"a token is not to be had from {word!r}")
+
+
+def _first(values: Iterable[bytes | None]) -> bytes | None:
+    return next((value for value in values if value), None)
+
+
+def _strings(value: str | Iterable[str] | None) -> str | list[str] | None:
+    return value if value is None or isinstance(value, str) else list(value)

@@ -1,0 +1,227 @@
+//! Verifying tokens.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ojwt_core::claims::strings;
+use ojwt_core::denial::Denial;
+use ojwt_core::unverified::Unverified;
+use ojwt_core::verify::DEFAULT_MAX_TOKEN_SIZE;
+use ojwt_core::{Alg, Circumstances, Claims, Policy, TokenType, Verifier};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
+use pyo3::types::{PyBytes, PyDelta, PyDict, PyString};
+
+use crate::encode::{alg, is_quick};
+use crate::error::Failure;
+use crate::{key, value};
+
+/// What is asked of the claims beyond what the core checks.
+struct Wanted {
+    audience: Option<Vec<PyBackedStr>>,
+    issuer: Option<Vec<PyBackedStr>>,
+    required: Vec<PyBackedStr>,
+}
+
+/// Verifies a token and gives its claims.
+///
+/// `key` is a public key or a certificate in PEM or DER, a JWK or a JWK Set, or the bytes of a secret of
+/// HMAC; it is parsed once, however often it is given. `algorithms` are the ones that are accepted, of
+/// those that the key permits.
+///
+/// `exp`, `nbf` and the types of the registered claims are always checked. `audience` and `issuer` are
+/// strings or lists of them, one of which `aud` or `iss` must name; a token with `aud` is refused where no
+/// audience is given. `host` is what the claim `host` must name, if there is one: that of the request.
+/// `leeway` is seconds or a timedelta by which clocks may differ. `require` are claims that must be
+/// there.
+///
+/// Raises a child of `InvalidTokenError`, with the reason in `reason`; `InvalidKeyError` for a key that is
+/// none.
+#[pyfunction]
+#[pyo3(signature = (token, key, algorithms, *, audience=None, issuer=None, host=None, leeway=None, require=None))]
+#[allow(clippy::too_many_arguments)] // They are keywords.
+pub(crate) fn decode<'py>(
+    token: &Bound<'py, PyAny>,
+    key: &Bound<'py, PyAny>,
+    algorithms: &Bound<'py, PyAny>,
+    audience: Option<&Bound<'py, PyAny>>,
+    issuer: Option<&Bound<'py, PyAny>>,
+    host: Option<&str>,
+    leeway: Option<&Bound<'py, PyAny>>,
+    require: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let py = token.py();
+    let algorithms = list_of_algorithms(algorithms)?;
+    let is_quick = algorithms.iter().all(|alg| is_quick(*alg));
+    let verifier = Verifier {
+        policy: Policy {
+            leeway: leeway.map_or(Ok(0), seconds)?,
+            algorithms: Some(algorithms),
+            requirements: Vec::new(),
+        },
+        token_type: TokenType::Signed,
+        max_token_size: DEFAULT_MAX_TOKEN_SIZE,
+    };
+    let wanted = Wanted {
+        audience: audience.map(|value| names(value, "audience")).transpose()?,
+        issuer: issuer.map(|value| names(value, "issuer")).transpose()?,
+        required: require.map_or(Ok(Vec::new()), |value| names(value, "require"))?,
+    };
+    let keys = [key::verifying(key)?];
+    let token = Token::of(token)?;
+    let token = token.as_bytes();
+    let at = Circumstances::new(now(), host.map(str::as_bytes));
+    let verify = || verifier.verify(token, &keys, &at);
+    let claims = if is_quick { verify() } else { py.detach(verify) };
+    let claims = claims.map_err(|denial| explain(denial, token).into_error(py))?;
+    wanted.check(&claims).map_err(|failure| failure.into_error(py))?;
+    value::to_dict(py, claims.json())
+}
+
+/// Raises what `decode` would raise for this key and these algorithms, whatever the token.
+#[pyfunction]
+pub(crate) fn check(key: &Bound<'_, PyAny>, algorithms: &Bound<'_, PyAny>) -> PyResult<()> {
+    list_of_algorithms(algorithms)?;
+    key::verifying(key).map(drop)
+}
+
+/// The header of a token that nobody has verified: it may say anything.
+#[pyfunction]
+pub(crate) fn decode_unverified_header<'py>(
+    token: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let py = token.py();
+    let token = Token::of(token)?;
+    let unverified = Unverified::read(token.as_bytes(), DEFAULT_MAX_TOKEN_SIZE);
+    let unverified = unverified.map_err(|denial| Failure::of(denial).into_error(py))?;
+    value::to_dict(py, unverified.header())
+}
+
+/// A token as it was handed over.
+enum Token<'py> {
+    Text(PyBackedStr),
+    Bytes(&'py [u8]),
+}
+
+impl<'py> Token<'py> {
+    fn of(token: &'py Bound<'_, PyAny>) -> PyResult<Self> {
+        if let Ok(text) = token.cast::<PyString>() {
+            return Ok(Self::Text(text.clone().try_into()?));
+        }
+        if let Ok(bytes) = token.cast::<PyBytes>() {
+            return Ok(Self::Bytes(bytes.as_bytes()));
+        }
+        let message = "a token is str or bytes".into();
+        Err(Failure { message, ..Failure::of(Denial::NoToken) }.into_error(token.py()))
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+}
+
+fn now() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn list_of_algorithms(algorithms: &Bound<'_, PyAny>) -> PyResult<Vec<Alg>> {
+    if algorithms.is_instance_of::<PyString>() || algorithms.is_none() {
+        return Err(PyTypeError::new_err("algorithms is a list of names, such as [\"RS256\"]"));
+    }
+    let mut list = Vec::new();
+    for name in algorithms.try_iter()? {
+        list.push(alg(name?.cast::<PyString>()?.to_cow()?.as_ref())?);
+    }
+    if list.is_empty() {
+        return Err(PyValueError::new_err("algorithms names none"));
+    }
+    Ok(list)
+}
+
+/// Strings, or one of them.
+fn names(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<PyBackedStr>> {
+    if let Ok(one) = value.extract() {
+        return Ok(vec![one]);
+    }
+    let names = value.try_iter().and_then(|names| names.map(|name| name?.extract()).collect());
+    names.map_err(|_: PyErr| PyTypeError::new_err(format!("{what} is a string or a list of them")))
+}
+
+/// Whole seconds of a number or a `timedelta`, rounded down.
+fn seconds(leeway: &Bound<'_, PyAny>) -> PyResult<u64> {
+    let seconds: f64 = match leeway.cast::<PyDelta>() {
+        Ok(delta) => delta.call_method0("total_seconds")?.extract()?,
+        Err(_) => leeway.extract()?,
+    };
+    if !(0.0..=1e15).contains(&seconds) {
+        return Err(PyValueError::new_err("leeway is not negative"));
+    }
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Checked above.
+    Ok(seconds as u64)
+}
+
+/// Says more of a denial, where PyJWT has an exception for it.
+fn explain(denial: Denial, token: &[u8]) -> Failure {
+    if denial != Denial::ClaimRejected {
+        return Failure::of(denial);
+    }
+    // The signature is good, and a registered claim is of the wrong type.
+    let unverified = Unverified::read(token, DEFAULT_MAX_TOKEN_SIZE).ok();
+    let claim = |name: &str| unverified.as_ref()?.claims()?.member(name);
+    let is_number = |name: &str| claim(name).is_none_or(|value| value.as_number().is_some());
+    let is_string = |name: &str| claim(name).is_none_or(|value| value.as_str().is_some());
+    for (name, class) in
+        [("exp", "DecodeError"), ("nbf", "DecodeError"), ("iat", "InvalidIssuedAtError")]
+    {
+        if !is_number(name) {
+            return Failure::claim(class, format!("{name} is not a number"));
+        }
+    }
+    for (name, class) in
+        [("iss", "InvalidIssuerError"), ("sub", "InvalidSubjectError"), ("jti", "InvalidJTIError")]
+    {
+        if !is_string(name) {
+            return Failure::claim(class, format!("{name} is not a string"));
+        }
+    }
+    if claim("aud").is_some_and(|value| strings(value).is_none()) {
+        return Failure::claim("InvalidAudienceError", "aud is not a string or a list of them");
+    }
+    Failure::of(denial)
+}
+
+impl Wanted {
+    /// Checks what PyJWT checks: what is required is there, and who the token is from and for.
+    fn check(&self, claims: &Claims) -> Result<(), Failure> {
+        let missing = |name: &str| Failure::claim("MissingRequiredClaimError", name);
+        for name in &self.required {
+            if claims.claim(name).is_none() {
+                return Err(missing(name));
+            }
+        }
+        if let Some(wanted) = &self.issuer {
+            let issuer = claims.claim("iss").ok_or_else(|| missing("iss"))?;
+            let is_it = |issuer: &str| wanted.iter().any(|wanted| *issuer == **wanted);
+            if !issuer.as_str().is_some_and(|issuer| is_it(&issuer)) {
+                return Err(Failure::claim("InvalidIssuerError", "Invalid issuer"));
+            }
+        }
+        match (&self.audience, claims.claim("aud")) {
+            (None, None) => Ok(()),
+            (Some(_), None) => Err(missing("aud")),
+            (wanted, Some(audience)) => {
+                let audience = strings(audience).unwrap_or_default();
+                let wanted = wanted.as_deref().unwrap_or_default();
+                let is_for = |one: &str| audience.iter().any(|audience| *audience == *one);
+                if wanted.iter().any(|one| is_for(one)) {
+                    return Ok(());
+                }
+                Err(Failure::claim("InvalidAudienceError", "Audience doesn't match"))
+            }
+        }
+    }
+}
