@@ -68,8 +68,8 @@ test_nginx: ## the integration tests in the nginx that is installed
 	scripts/test nginx
 
 test_python: ## the tests of the Python package
-	@if [ -d crates/python ]; then scripts/test-python; \
-	else echo "ojwt: *** SKIPPED *** there is no Python package yet"; fi
+	scripts/setup test
+	scripts/test-python
 
 soak: ## watch the workers' memory over a thousand reloads and a hundred thousand requests
 	scripts/setup test

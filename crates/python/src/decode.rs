@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ojwt_core::claims::strings;
-use ojwt_core::denial::Denial;
+use ojwt_core::denial::{Defect, Denial};
 use ojwt_core::unverified::Unverified;
 use ojwt_core::verify::DEFAULT_MAX_TOKEN_SIZE;
 use ojwt_core::{Alg, Circumstances, Claims, Policy, TokenType, Verifier};
@@ -33,7 +33,7 @@ struct Wanted {
 /// strings or lists of them, one of which `aud` or `iss` must name; a token with `aud` is refused where no
 /// audience is given. `host` is what the claim `host` must name, if there is one: that of the request.
 /// `leeway` is seconds or a timedelta by which clocks may differ. `require` are claims that must be
-/// there.
+/// there, and not null.
 ///
 /// Raises a child of `InvalidTokenError`, with the reason in `reason`; `InvalidKeyError` for a key that is
 /// none.
@@ -106,7 +106,10 @@ enum Token<'py> {
 impl<'py> Token<'py> {
     fn of(token: &'py Bound<'_, PyAny>) -> PyResult<Self> {
         if let Ok(text) = token.cast::<PyString>() {
-            return Ok(Self::Text(text.clone().try_into()?));
+            // What Python says of lone surrogates holds the token.
+            let text = text.clone().try_into();
+            let malformed = |_: PyErr| Failure::of(Defect::Base64.into()).into_error(token.py());
+            return text.map(Self::Text).map_err(malformed);
         }
         if let Ok(bytes) = token.cast::<PyBytes>() {
             return Ok(Self::Bytes(bytes.as_bytes()));
@@ -199,7 +202,7 @@ impl Wanted {
     fn check(&self, claims: &Claims) -> Result<(), Failure> {
         let missing = |name: &str| Failure::claim("MissingRequiredClaimError", name);
         for name in &self.required {
-            if claims.claim(name).is_none() {
+            if claims.claim(name).is_none_or(|value| value.text() == "null") {
                 return Err(missing(name));
             }
         }

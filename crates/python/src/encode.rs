@@ -21,12 +21,19 @@ pub(crate) fn sign(
 ) -> PyResult<String> {
     let alg = alg(algorithm)?;
     let key = key::signing(key)?;
-    if key.alg().is_some_and(|only| only != alg) {
+    let is_other = key.alg().is_some_and(|only| only != alg);
+    // RFC 7518 section 3.2: "A key of the same size as the hash output or larger MUST be used".
+    let is_short = || is_quick(alg) && !is_fit(&key, alg);
+    if is_other || is_short() {
         return Err(invalid_key(py, SignError::NotForAlgorithm { alg }.to_string()));
     }
     let sign = || key.sign_with_header(alg, header.as_bytes(), payload.as_bytes());
     let token = if is_quick(alg) { sign() } else { py.detach(sign) };
     token.map_err(|error| invalid_key(py, error.to_string()))
+}
+
+fn is_fit(key: &SigningKey, alg: Alg) -> bool {
+    key.material().is_ok_and(|material| material.algs().is_ok_and(|algs| algs.contains(&alg)))
 }
 
 /// Makes a key pair, both halves in PEM, or a secret of HMAC, which stands for both.

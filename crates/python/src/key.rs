@@ -98,10 +98,14 @@ fn read_verifying(bytes: &[u8]) -> Result<KeySet, KeyError> {
     let mut builder = KeySetBuilder::new();
     if pem::is_pem(bytes) {
         builder.add(bytes, Some(KeyFormat::Pem))?;
-    } else if is_jwk(bytes) {
+    } else if is_json(bytes) {
         builder.add(bytes, Some(KeyFormat::Jwks))?;
     } else if let Ok(material) = pem::from_der(bytes) {
         builder.add_key(&material, None)?;
+    } else if SigningKey::from_der(bytes).is_ok() {
+        return Err(KeyError::PrivateKey);
+    } else if is_ssh(bytes) {
+        return Err(KeyError::PublicKeyAsSecret);
     } else {
         builder.add_key(&Material::secret(bytes.to_vec())?, None)?;
     }
@@ -109,23 +113,36 @@ fn read_verifying(bytes: &[u8]) -> Result<KeySet, KeyError> {
 }
 
 fn read_signing(bytes: &[u8]) -> Result<SigningKey, KeyError> {
-    if pem::is_pem(bytes) || is_jwk(bytes) {
+    if pem::is_pem(bytes) || is_json(bytes) {
         return SigningKey::read(bytes);
+    }
+    if is_ssh(bytes) {
+        return Err(KeyError::PublicKeyAsSecret);
     }
     SigningKey::from_der(bytes).or_else(|_| SigningKey::from_secret(bytes.to_vec()))
 }
 
-/// Whether it is JSON that looks like a JWK or a set of them, rather than a secret.
-fn is_jwk(bytes: &[u8]) -> bool {
-    let json = || Json::parse_object(bytes).ok();
-    bytes.trim_ascii_start().first() == Some(&b'{')
-        && json().is_some_and(|json| json.member("kty").or(json.member("keys")).is_some())
+/// Whether it is JSON, or a JWK that is broken, rather than a secret: what a server publishes, or says of
+/// an error, everyone knows.
+fn is_json(bytes: &[u8]) -> bool {
+    let is_named = |name: &[u8]| bytes.windows(name.len()).any(|window| window == name);
+    matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'['))
+        && (Json::parse(bytes).is_ok() || is_named(b"\"kty\"") || is_named(b"\"keys\""))
+}
+
+/// Whether it is a public key as SSH writes it (RFC 4253 section 6.6), which is not read.
+fn is_ssh(bytes: &[u8]) -> bool {
+    let text = bytes.trim_ascii_start();
+    text.starts_with(b"ssh-") || text.starts_with(b"ecdsa-sha2-")
 }
 
 /// The bytes of a `str`, `bytes` or, as JSON, a `dict`.
 fn bytes(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<u8>> {
     if let Ok(text) = value.cast::<PyString>() {
-        return Ok(text.to_cow()?.as_bytes().to_vec());
+        // What Python says of lone surrogates holds the text.
+        let text = text.to_cow();
+        let text = text.map_err(|_| invalid_key(value.py(), format!("{what} is not Unicode")))?;
+        return Ok(text.as_bytes().to_vec());
     }
     if let Ok(bytes) = value.cast::<PyBytes>() {
         return Ok(bytes.as_bytes().to_vec());

@@ -1,8 +1,11 @@
 //! JSON as Python objects: what `json.loads` makes of the same text.
 
+use ojwt_core::denial::Defect;
 use ojwt_core::json::{Json, Object, Value};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyInt, PyList, PyString};
+
+use crate::error::Failure;
 
 /// The outermost value, which is an object.
 pub(crate) fn to_dict<'py>(py: Python<'py>, json: &Json) -> PyResult<Bound<'py, PyDict>> {
@@ -49,5 +52,7 @@ fn to_number<'py>(py: Python<'py>, number: &str) -> PyResult<Bound<'py, PyAny>> 
         let value: f64 = number.parse()?;
         return Ok(PyFloat::new(py, value).into_any());
     }
-    py.get_type::<PyInt>().call1((number,))
+    // Python reads no more than `sys.get_int_max_str_digits()` digits.
+    let whole = py.get_type::<PyInt>().call1((number,));
+    whole.map_err(|_| Failure::of(Defect::Json.into()).into_error(py))
 }

@@ -1,6 +1,7 @@
 """The demonstration: a small Flask application whose views ask for tokens.
 
-    python -m ox_jwt.app
+    python -m ox_jwt.app                                      # with keys made for it
+    FLASK_JWT_NGINX_PROOF=... python -m ox_jwt.app            # behind nginx, with nginx-conf/flask.conf
 
 ``/hello`` greets whoever brings a token. ``/issue`` gives a proxy user, whose token names in
 ``proxy_for`` whom it may act for, a short-lived token of such a user. ``/support/urgent`` is for premium
@@ -10,6 +11,7 @@ users whose token is not older than an hour.
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -25,8 +27,8 @@ ISSUED_FOR = 300
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> flask.Flask:
-    """The application. ``FLASK_JWT_PRIVATE_KEY`` signs what ``/issue`` gives, by the first algorithm of
-    ``FLASK_JWT_ALGS``; for the rest of the configuration see ``ox_jwt.flask``."""
+    """The application. ``FLASK_JWT_PRIVATE_KEY`` signs what ``/issue`` gives, by ``FLASK_JWT_PRIVATE_ALG``;
+    for the rest of the configuration see ``ox_jwt.flask``."""
     app = flask.Flask("ox_jwt.app")
     app.config.from_mapping(config or {})
 
@@ -53,8 +55,10 @@ def create_app(config: Mapping[str, Any] | None = None) -> flask.Flask:
             "iat": now,
             "exp": now + ISSUED_FOR,
         }
-        key, algorithms = app.config["FLASK_JWT_PRIVATE_KEY"], app.config["FLASK_JWT_ALGS"]
-        return _text(ox_jwt.encode(issued, key, algorithms[0]))
+        key = app.config.get("FLASK_JWT_PRIVATE_KEY")
+        if key is None:
+            return _text("failed: nothing is issued here", 501)
+        return _text(ox_jwt.encode(issued, key, app.config["FLASK_JWT_PRIVATE_ALG"]))
 
     @app.get("/support/urgent")
     @jwt_claims(["premium"])
@@ -70,23 +74,29 @@ def _text(text: str, status: int = 200) -> flask.Response:
 
 
 def main() -> None:
-    """Runs the demonstration on 127.0.0.1 with keys that are made for it."""
+    """Runs the demonstration on 127.0.0.1, as the environment configures it, else with keys of its own."""
     parser = argparse.ArgumentParser(prog="python -m ox_jwt.app", description=main.__doc__)
     parser.add_argument("--port", type=int, default=8091, help="8091 if not given")
     port = parser.parse_args().port
-    keys = ox_jwt.make_keys("EdDSA")
-    app = create_app(
-        {
-            "FLASK_JWT_KEY": keys.public_key,
-            "FLASK_JWT_PRIVATE_KEY": keys.private_key,
-            "FLASK_JWT_ALGS": ["EdDSA"],
-        }
-    )
-    now = int(time.time())
-    claims = {"sub": "ada", "premium": True, "proxy_for": ["bob"], "iat": now, "exp": now + 3600}
-    token = ox_jwt.encode(claims, keys.private_key, "EdDSA")
-    print(f"curl -H 'Authorization: Bearer {token}' http://127.0.0.1:{port}/hello", flush=True)
-    app.run(port=port)
+    config: dict[str, Any] = {}
+    if not {"FLASK_JWT_KEY", "FLASK_JWT_NGINX_PROOF"} & os.environ.keys():
+        keys = ox_jwt.make_keys("EdDSA")
+        config = demo_config(keys, "EdDSA")
+        now = int(time.time())
+        claims = {"sub": "ada", "premium": True, "proxy_for": ["bob"], "iat": now, "exp": now + 3600}
+        token = ox_jwt.encode(claims, keys.private_key, "EdDSA")
+        print(f"curl -H 'Authorization: Bearer {token}' http://127.0.0.1:{port}/hello", flush=True)
+    create_app(config).run(port=port)
+
+
+def demo_config(keys: ox_jwt.KeyPair, algorithm: str) -> dict[str, Any]:
+    """A configuration that trusts these keys, and issues tokens with them."""
+    return {
+        "FLASK_JWT_KEY": keys.public_key,
+        "FLASK_JWT_ALGS": [algorithm],
+        "FLASK_JWT_PRIVATE_KEY": keys.private_key,
+        "FLASK_JWT_PRIVATE_ALG": algorithm,
+    }
 
 
 if __name__ == "__main__":

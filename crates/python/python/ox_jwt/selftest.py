@@ -14,7 +14,7 @@ from typing import Any
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 import ox_jwt
-from ox_jwt.app import create_app
+from ox_jwt.app import create_app, demo_config
 
 ALGORITHM = "RS256"
 
@@ -30,13 +30,7 @@ class Demonstration:
     def __init__(self) -> None:
         self.keys = ox_jwt.make_keys(ALGORITHM)
         self.forger = ox_jwt.make_keys(ALGORITHM)
-        app = create_app(
-            {
-                "FLASK_JWT_KEY": self.keys.public_key,
-                "FLASK_JWT_PRIVATE_KEY": self.keys.private_key,
-                "FLASK_JWT_ALGS": [ALGORITHM],
-            }
-        )
+        app = create_app(demo_config(self.keys, ALGORITHM))
         app.logger.disabled = True
         self._server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
