@@ -147,9 +147,14 @@ fn bytes(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<u8>> {
     if let Ok(bytes) = value.cast::<PyBytes>() {
         return Ok(bytes.as_bytes().to_vec());
     }
-    if value.cast::<PyDict>().is_ok() {
-        let json = value.py().import("json")?.call_method1("dumps", (value,))?;
-        return Ok(json.cast::<PyString>()?.to_cow()?.as_bytes().to_vec());
+    if let Ok(dict) = value.cast::<PyDict>() {
+        let py = value.py();
+        let json = py.import("json")?.call_method1("dumps", (dict,));
+        let is_key = dict.contains("kty")? || dict.contains("keys")?;
+        return match json {
+            Ok(json) if is_key => Ok(json.cast::<PyString>()?.to_cow()?.as_bytes().to_vec()),
+            _ => Err(invalid_key(py, format!("{what} is a dict, but no JWK"))),
+        };
     }
     let name = value.get_type().name()?;
     Err(PyTypeError::new_err(format!("{what} is str, bytes or dict, not {name}")))
