@@ -175,7 +175,8 @@ fn explain(denial: Denial, token: &[u8]) -> Failure {
     // The signature is good, and a registered claim is of the wrong type.
     let unverified = Unverified::read(token, DEFAULT_MAX_TOKEN_SIZE).ok();
     let claim = |name: &str| unverified.as_ref()?.claims()?.member(name);
-    let is_number = |name: &str| claim(name).is_none_or(|value| value.as_number().is_some());
+    let is_finite = |number: &str| number.parse().is_ok_and(f64::is_finite);
+    let is_number = |name: &str| claim(name).is_none_or(|v| v.as_number().is_some_and(is_finite));
     let is_string = |name: &str| claim(name).is_none_or(|value| value.as_str().is_some());
     for (name, class) in
         [("exp", "DecodeError"), ("nbf", "DecodeError"), ("iat", "InvalidIssuedAtError")]
