@@ -78,10 +78,16 @@ pub(crate) fn decode<'py>(
     value::to_dict(py, claims.json())
 }
 
-/// Raises what `decode` would raise for this key and these algorithms, whatever the token.
+/// Raises what `decode` would raise for these, whatever the token.
 #[pyfunction]
-pub(crate) fn check(key: &Bound<'_, PyAny>, algorithms: &Bound<'_, PyAny>) -> PyResult<()> {
+#[pyo3(signature = (key, algorithms, leeway=None))]
+pub(crate) fn check(
+    key: &Bound<'_, PyAny>,
+    algorithms: &Bound<'_, PyAny>,
+    leeway: Option<&Bound<'_, PyAny>>,
+) -> PyResult<()> {
     list_of_algorithms(algorithms)?;
+    leeway.map(seconds).transpose()?;
     key::verifying(key).map(drop)
 }
 

@@ -21,7 +21,7 @@ class Gate:
 
     The arguments are those of ``ox_jwt.decode``. ``token_from`` names places as nginx's directive
     ``ojwt_token_from`` does: ``arg=NAME``, ``cookie=NAME``, ``header=NAME`` and ``bearer``. A key that is
-    broken, or an algorithm that is not known, is an error here already.
+    broken, an algorithm that is not known or a negative leeway is an error here already.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Gate:
     ) -> None:
         self._key = key
         self._algorithms = algorithms if isinstance(algorithms, str) else list(algorithms)
-        _core.check(key, self._algorithms)
+        _core.check(key, self._algorithms, leeway)
         self._audience = _strings(audience)
         self._issuer = _strings(issuer)
         self._leeway = leeway
