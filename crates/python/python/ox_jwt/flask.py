@@ -93,11 +93,15 @@ def _guarded(view: View, check: Callable[[Mapping[str, Any]], None]) -> View:
 
 def _verified() -> dict[str, Any]:
     """The claims of the request that is being answered, verified once."""
-    if "decoded_jwt" not in flask.g:
+    # An application context, and with it g, may outlive a request.
+    request = flask.request._get_current_object()  # type: ignore[attr-defined]
+    if flask.g.get("_ox_jwt_request") is not request:
         try:
-            flask.g.decoded_jwt = _reader()(flask.request.environ)
+            flask.g.decoded_jwt = _reader()(request.environ)
         except PyJWTError as error:
+            flask.g.pop("decoded_jwt", None)
             _refuse(error)
+        flask.g._ox_jwt_request = request
     claims: dict[str, Any] = flask.g.decoded_jwt
     return claims
 
