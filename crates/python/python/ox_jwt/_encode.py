@@ -26,7 +26,7 @@ def encode(
 
     Raises ``InvalidKeyError`` for a key that is none or none for ``algorithm``, ``NotImplementedError`` for
     an algorithm that is not known (``none`` is not), ``TypeError`` for a payload that is not JSON, or
-    whose ``iss``, ``sub`` or ``jti`` is not a string.
+    whose ``iss``, ``sub`` or ``jti`` is not a string, ``ValueError`` for numbers that JSON does not have.
     """
     if not isinstance(payload, Mapping):
         raise TypeError("a payload is a mapping of claims")

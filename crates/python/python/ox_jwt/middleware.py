@@ -99,7 +99,7 @@ class AsgiGate:
             return [value for key, value in scope["headers"] if key == wanted]
 
         host = b"".join(headers("host")[:1]).decode("latin-1")
-        return self._gate.claims(query=scope["query_string"], headers=headers, host=host)
+        return self._gate.claims(query=scope.get("query_string") or b"", headers=headers, host=host)
 
     @staticmethod
     async def _refuse(refused: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
