@@ -1,0 +1,239 @@
+"""``WsgiGate`` and ``AsgiGate``, called as servers call them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+import ox_jwt
+from ox_jwt.middleware import CLAIMS, AsgiGate, WsgiGate
+from support import SECRET, signed
+
+ADA, BOB = signed({"sub": "ada"}), signed({"sub": "bob"})
+GATE = ox_jwt.Gate(SECRET, ["HS256"])
+
+
+def echo(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    start_response("200 OK", [])
+    return [repr(environ.get(CLAIMS)).encode()]
+
+
+def wsgi(app: Any = None, **environ: Any) -> tuple[str, dict[str, str], str]:
+    begun: list[tuple[str, dict[str, str]]] = []
+    app = app or WsgiGate(echo, GATE, exempt=["/health"])
+    body = app(environ, lambda status, headers: begun.append((status, dict(headers))))
+    ((status, headers),) = begun
+    return status, headers, b"".join(body).decode()
+
+
+def test_wsgi_requests_with_a_good_token_are_let_through() -> None:
+    for environ in (
+        {"QUERY_STRING": f"jwt={ADA}"},
+        {"HTTP_COOKIE": f"jwtcookie={ADA}"},
+        {"HTTP_API_KEY": ADA},
+        {"HTTP_AUTHORIZATION": f"Bearer {ADA}"},
+    ):
+        assert wsgi(PATH_INFO="/", **environ) == ("200 OK", {}, "{'sub': 'ada'}")
+
+
+def test_other_wsgi_requests_never_reach_the_application() -> None:
+    def never(environ: Any, start_response: Any) -> Any:
+        raise AssertionError
+
+    gate = WsgiGate(never, GATE, realm="here")
+    status, headers, body = wsgi(gate, PATH_INFO="/")
+    assert (status, body) == ("401 Unauthorized", "failed: no token\n")
+    assert headers["WWW-Authenticate"] == 'Bearer realm="here"'
+    for token in ("nonsense", signed({"exp": 1}), signed({}, secret=b"f" * 64), "\xff"):
+        status, headers, body = wsgi(gate, PATH_INFO="/", HTTP_AUTHORIZATION=f"Bearer {token}")
+        assert status == "401 Unauthorized"
+        assert token not in body + repr(headers)
+
+
+def test_wsgi_paths_are_exempt_as_a_whole_alone() -> None:
+    assert wsgi(PATH_INFO="/health")[2] == "None"
+    assert wsgi(SCRIPT_NAME="/hea", PATH_INFO="lth")[2] == "None"
+    for path in ("/health/", "/healthy", "/Health", "/", "", "//health", "/x/../health", "/health;x"):
+        assert wsgi(PATH_INFO=path)[0] == "401 Unauthorized"
+    assert wsgi(SCRIPT_NAME="/app", PATH_INFO="/health")[0] == "401 Unauthorized"
+    assert wsgi(PATH_INFO="/x", QUERY_STRING="/health")[0] == "401 Unauthorized"
+
+
+def test_claims_that_were_in_the_environ_are_removed() -> None:
+    spoofed = {CLAIMS: {"sub": "root"}, "HTTP_OX_JWT.CLAIMS": "root"}
+    assert wsgi(PATH_INFO="/health", **spoofed)[2] == "None"
+    assert wsgi(PATH_INFO="/", QUERY_STRING=f"jwt={ADA}", **spoofed)[2] == "{'sub': 'ada'}"
+    assert wsgi(PATH_INFO="/", **spoofed)[0] == "401 Unauthorized"
+
+
+def test_the_wsgi_host_is_that_of_the_request() -> None:
+    token = signed({"host": "example.com"})
+    for host, status in (("example.com:80", "200 OK"), ("example.org", "401 Unauthorized")):
+        assert wsgi(PATH_INFO="/", QUERY_STRING=f"jwt={token}", HTTP_HOST=host)[0] == status
+    spoofed = {"SERVER_NAME": "example.com", "HTTP_X_FORWARDED_HOST": "example.com"}
+    assert wsgi(PATH_INFO="/", QUERY_STRING=f"jwt={token}", **spoofed)[0] == "401 Unauthorized"
+
+
+class Broken(ox_jwt.Gate):
+    """A gate whose keys cannot be had."""
+
+    def __init__(self) -> None:
+        pass
+
+    def claims(self, **_: Any) -> dict[str, Any]:
+        raise ox_jwt.InvalidKeyError("internals")
+
+
+def test_what_is_our_fault_is_told_to_the_log_alone(caplog: pytest.LogCaptureFixture) -> None:
+    status, _, body = wsgi(WsgiGate(echo, Broken()), PATH_INFO="/")
+    assert (status, body) == ("500 Internal Server Error", "failed: internal error\n")
+    assert "internals" in caplog.text
+
+
+def test_the_log_holds_the_reason_and_nothing_of_the_token(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    token = signed({"exp": 1, "sub": "canary"})
+    wsgi(PATH_INFO="/", QUERY_STRING=f"jwt={token}")
+    assert "token expired" in caplog.text
+    assert token[-20:] not in caplog.text
+    assert "canary" not in caplog.text
+
+
+def test_wsgi_threads_see_their_own_claims() -> None:
+    def one(number: int) -> bool:
+        token = signed({"sub": str(number)})
+        return wsgi(PATH_INFO="/", QUERY_STRING=f"jwt={token}")[2] == f"{{'sub': '{number}'}}"
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(one, range(2000)))
+
+
+def headers_of(**fields: str) -> list[tuple[bytes, bytes]]:
+    return [(name.replace("_", "-").encode(), text.encode()) for name, text in fields.items()]
+
+
+def asgi(
+    scope: dict[str, Any], received: Iterable[dict[str, Any]] = (), gate: Any = None
+) -> tuple[list[Any], list[Any]]:
+    """What the server is sent, and the scopes that the application sees."""
+    seen: list[Any] = []
+    sent: list[Any] = []
+    messages = iter(received)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope)
+
+    async def receive() -> MutableMapping[str, Any]:
+        return next(messages)
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    gated = AsgiGate(app, gate or GATE, exempt=["/health"], realm="here")
+    asyncio.run(gated(scope, receive, send))
+    return sent, seen
+
+
+def http(path: str = "/", query: str = "", **fields: str) -> dict[str, Any]:
+    return {
+        "type": "http",
+        "path": path,
+        "query_string": query.encode(),
+        "headers": headers_of(**fields),
+    }
+
+
+def test_asgi_requests_with_a_good_token_are_let_through() -> None:
+    for scope in (
+        http(query=f"jwt={ADA}"),
+        http(cookie=f"jwtcookie={ADA}"),
+        http(api_key=ADA),
+        http(authorization=f"Bearer {ADA}"),
+    ):
+        sent, (seen,) = asgi(scope)
+        assert (sent, seen[CLAIMS]) == ([], {"sub": "ada"})
+        assert CLAIMS not in scope
+
+
+def test_other_asgi_requests_never_reach_the_application() -> None:
+    (start, body), seen = asgi(http(authorization="Bearer nonsense"))
+    assert seen == []
+    assert (start["type"], start["status"]) == ("http.response.start", 401)
+    assert dict(start["headers"])[b"www-authenticate"].startswith(b'Bearer realm="here", error=')
+    assert all(name == name.lower() for name, _ in start["headers"])
+    assert body == {"type": "http.response.body", "body": b"failed: malformed token\n"}
+
+
+def test_asgi_paths_are_exempt_as_a_whole_alone() -> None:
+    assert CLAIMS not in asgi(http("/health"))[1][0]
+    for path in ("/health/", "/healthy", "/", "", "//health"):
+        sent, seen = asgi(http(path))
+        assert (sent[0]["status"], seen) == (401, [])
+
+
+def test_claims_that_were_in_the_scope_are_removed() -> None:
+    spoofed = {CLAIMS: {"sub": "root"}}
+    assert CLAIMS not in asgi({**http("/health"), **spoofed})[1][0]
+    assert asgi({**http(query=f"jwt={ADA}"), **spoofed})[1][0][CLAIMS] == {"sub": "ada"}
+
+
+def test_the_asgi_host_is_that_of_the_request() -> None:
+    query = "jwt=" + signed({"host": "example.com"})
+    assert asgi(http(query=query, host="example.com"))[1]
+    assert not asgi(http(query=query, host="example.org"))[1]
+    assert not asgi(http(query=query))[1]
+
+
+def websocket(**members: Any) -> dict[str, Any]:
+    return {"type": "websocket", "path": "/ws", "headers": [], **members}
+
+
+def test_websockets_with_a_good_token_are_let_through() -> None:
+    sent, (seen,) = asgi(websocket(query_string=f"jwt={ADA}".encode()))
+    assert (sent, seen[CLAIMS]) == ([], {"sub": "ada"})
+    fields = headers_of(cookie=f"jwtcookie={BOB}")
+    assert asgi(websocket(headers=fields))[1][0][CLAIMS] == {"sub": "bob"}
+
+
+def test_other_websockets_are_closed_before_the_handshake() -> None:
+    for scope in (websocket(query_string=b""), websocket(), websocket(query_string=b"jwt=x")):
+        sent, seen = asgi(scope, [{"type": "websocket.connect"}])
+        assert (sent, seen) == ([{"type": "websocket.close", "code": 1008}], [])
+
+
+def test_lifespan_needs_no_token() -> None:
+    scope = {"type": "lifespan"}
+    assert asgi(scope) == ([], [scope])
+
+
+def test_asgi_answers_500_without_internals(caplog: pytest.LogCaptureFixture) -> None:
+    (start, body), seen = asgi(http(query=f"jwt={ADA}"), gate=Broken())
+    assert (start["status"], body["body"], seen) == (500, b"failed: internal error\n", [])
+    assert "internals" in caplog.text
+
+
+def test_asgi_tasks_see_their_own_claims() -> None:
+    seen: dict[str, Any] = {}
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(0)
+        seen[scope["path"]] = scope[CLAIMS]["sub"]
+
+    async def unused(*_: Any) -> Any:
+        raise AssertionError
+
+    async def all_at_once() -> None:
+        gate = AsgiGate(app, GATE)
+        scopes = [http(str(n), "jwt=" + signed({"sub": str(n)})) for n in range(500)]
+        await asyncio.gather(*(gate(scope, unused, unused) for scope in scopes))
+
+    asyncio.run(all_at_once())
+    assert len(seen) == 500
+    assert all(path == sub for path, sub in seen.items())
