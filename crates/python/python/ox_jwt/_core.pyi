@@ -1,7 +1,20 @@
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
+from typing import Any, final
 
+__all__ = [
+    "JwkSet",
+    "argument",
+    "bearer",
+    "check",
+    "cookie",
+    "decode",
+    "decode_unverified_header",
+    "make_keys",
+    "sign",
+]
+
+@final
 class JwkSet:
     """A JWK Set (RFC 7517 section 5): keys that verify tokens, chosen by ``kid`` and ``alg``.
 
