@@ -145,6 +145,8 @@ def _setting(name: str) -> Any:
 def _words(name: str) -> list[str]:
     value = _setting(name)
     words = value.split(",") if isinstance(value, str) else list(value or ())
+    if not all(isinstance(word, str) for word in words):
+        raise TypeError(f"{name} is text, or a list of it")
     return [word.strip() for word in words]
 
 
