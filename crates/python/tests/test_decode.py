@@ -365,7 +365,8 @@ def test_what_is_no_compact_jws_is_refused(token: str) -> None:
 
 def test_tokens_are_text_or_bytes() -> None:
     assert judge(GOOD) == judge(GOOD.encode()) == {"sub": "ada"}
-    for token in (None, 5, bytearray(GOOD.encode()), memoryview(GOOD.encode()), [GOOD], {}):
+    others: tuple[Any, ...] = (None, 5, bytearray(GOOD.encode()), memoryview(GOOD.encode()), [GOOD], {})
+    for token in others:
         assert wrong(token)[0] == "DecodeError"
 
 

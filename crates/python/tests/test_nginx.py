@@ -135,7 +135,7 @@ def test_what_nginx_refuses_never_reaches_the_application(site: Site) -> None:
 
 
 def test_client_cannot_send_claims_or_a_proof_through_nginx(site: Site) -> None:
-    spoofed = {"X_Ojwt_Claims": '{"sub":"eve"}', "X_Ojwt_Proof": PROOF}
+    spoofed: dict[str, Any] = {"X_Ojwt_Claims": '{"sub":"eve"}', "X_Ojwt_Proof": PROOF}
     assert site.get("/hello", **spoofed)[0] == 401
     token = site.token()
     answer = site.get("/hello", Authorization=f"Bearer {token}", **spoofed)

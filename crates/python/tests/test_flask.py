@@ -1,0 +1,423 @@
+"""``ox_jwt.flask``: decorators and configuration."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import flask
+import pytest
+from werkzeug.test import TestResponse
+
+import ox_jwt
+from ox_jwt.app import create_app
+from ox_jwt.flask import jwt_claims, jwt_iat, requires_jwt
+from support import SECRET, ec_jwk, public_der, signed
+
+NOW = int(time.time())
+ENCODED = base64.b64encode(SECRET).decode()
+CONFIG = {"FLASK_JWT_KEY": ENCODED, "FLASK_JWT_ALGS": ["HS256"]}
+SETTINGS = ["KEY", "ALGS", "AUDIENCE", "ISSUER", "LEEWAY", "FROM", "NGINX_PROOF"]
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in SETTINGS:
+        monkeypatch.delenv(f"FLASK_JWT_{name}", raising=False)
+
+
+def made(**config: Any) -> flask.Flask:
+    app = flask.Flask("here")
+    app.config.from_mapping(config)
+
+    def view() -> str:
+        return json.dumps(flask.g.decoded_jwt)
+
+    for path, decorate in {
+        "/": requires_jwt,
+        "/premium": jwt_claims(["premium"]),
+        "/both": jwt_claims(["a", "b"]),
+        "/equal": jwt_claims({"tier": "gold", "level": 1}),
+        "/recent": jwt_iat(timedelta(minutes=5)),
+    }.items():
+        app.add_url_rule(path, path, decorate(view))
+    app.add_url_rule("/open", "/open", lambda: repr(flask.g.get("decoded_jwt")))
+    app.add_url_rule("/twice", "/twice", requires_jwt(jwt_claims(["a"])(view)))
+    return app
+
+
+def ask(app: flask.Flask, path: str = "/", token: str | None = None, **more: Any) -> TestResponse:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    return app.test_client(use_cookies=False).get(path, headers={**headers, **more.pop("headers", {})}, **more)
+
+
+def status(app: flask.Flask, path: str = "/", claims: Any = None, **more: Any) -> int:
+    return ask(app, path, signed({} if claims is None else claims), **more).status_code
+
+
+@pytest.fixture
+def app() -> flask.Flask:
+    return made(**CONFIG)
+
+
+def test_a_view_gets_the_claims_of_a_good_token(app: flask.Flask) -> None:
+    answer = ask(app, "/", signed({"sub": "ada", "n": 1.5}))
+    assert (answer.status_code, json.loads(answer.text)) == (200, {"sub": "ada", "n": 1.5})
+
+
+@pytest.mark.parametrize("path", ["/", "/premium", "/both", "/equal", "/recent", "/twice"])
+def test_every_decorator_asks_for_a_good_token(app: flask.Flask, path: str) -> None:
+    everything = {"premium": 1, "a": 1, "b": 1, "tier": "gold", "level": 1, "iat": NOW}
+    assert status(app, path, everything) == 200
+    assert ask(app, path).status_code == 401
+    assert ask(app, path, "nonsense").status_code == 401
+    assert ask(app, path, signed(everything, secret=b"f" * 64)).status_code == 401
+    assert status(app, path, {**everything, "exp": 1}) == 401
+
+
+def test_the_answer_says_why_and_no_more(app: flask.Flask) -> None:
+    token = signed({"exp": 1, "sub": "canary"})
+    answer = ask(app, "/", token)
+    assert (answer.status_code, answer.data) == (401, b"failed: token expired\n")
+    assert answer.headers["WWW-Authenticate"] == (
+        'Bearer realm="here", error="invalid_token", error_description="token expired"'
+    )
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert "canary" not in str(answer.headers)
+    missing = ask(app)
+    assert missing.data == b"failed: no token\n"
+    assert missing.headers["WWW-Authenticate"] == 'Bearer realm="here"'
+
+
+def test_the_log_holds_nothing_of_the_token(
+    app: flask.Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    token = signed({"exp": 1, "sub": "canary"})
+    ask(app, "/", token)
+    assert "token expired" in caplog.text
+    assert token[-20:] not in caplog.text
+
+
+@pytest.mark.parametrize("value", [True, 1, "x", [0], {"a": 0}, 0.5])
+def test_claims_that_are_named_are_there_and_true(app: flask.Flask, value: Any) -> None:
+    assert status(app, "/premium", {"premium": value}) == 200
+
+
+@pytest.mark.parametrize("value", ["missing", False, None, 0, 0.0, "", [], {}])
+def test_claims_that_are_not_are_403(app: flask.Flask, value: Any) -> None:
+    answer = ask(app, "/premium", signed({} if value == "missing" else {"premium": value}))
+    assert (answer.status_code, answer.data) == (403, b"failed: claim rejected\n")
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="here", error="insufficient_scope"'
+
+
+def test_all_claims_that_are_named_are_asked_for(app: flask.Flask) -> None:
+    assert status(app, "/both", {"a": 1, "b": 1}) == 200
+    assert status(app, "/both", {"a": 1}) == status(app, "/both", {"b": 1}) == 403
+
+
+@pytest.mark.parametrize(
+    ("claims", "good"),
+    [
+        ({"tier": "gold", "level": 1, "more": 0}, True),
+        ({"tier": "gold"}, False),
+        ({"tier": "silver", "level": 1}, False),
+        ({"tier": "gold", "level": True}, False),
+        ({"tier": "gold", "level": 1.0}, False),
+        ({"tier": "gold", "level": "1"}, False),
+        ({"tier": ["gold"], "level": 1}, False),
+    ],
+)
+def test_claims_with_values_are_equal(app: flask.Flask, claims: Any, good: bool) -> None:
+    assert status(app, "/equal", claims) == (200 if good else 403)
+
+
+def test_a_claim_that_may_be_false_is_asked_for_by_value() -> None:
+    app = made(**CONFIG)
+    app.add_url_rule("/off", "/off", jwt_claims({"on": None})(lambda: "off"))
+    assert status(app, "/off", {"on": None}) == 200
+    assert status(app, "/off", {}) == status(app, "/off", {"on": False}) == 403
+
+
+def test_a_name_alone_is_a_mistake() -> None:
+    with pytest.raises(TypeError):
+        jwt_claims("premium")
+    misused: Any = jwt_claims
+    with pytest.raises(TypeError):
+        misused(lambda: "a view")
+
+
+@pytest.mark.parametrize(
+    ("claims", "good"),
+    [
+        ({"iat": NOW}, True),
+        ({"iat": NOW - 240.5}, True),
+        ({"iat": NOW - 360}, False),
+        ({"iat": NOW + 60}, False),
+        ({"iat": 0}, False),
+        ({}, False),
+        ({"iat": None}, False),
+        ({"iat": True}, False),
+    ],
+)
+def test_old_tokens_do_not_do(app: flask.Flask, claims: Any, good: bool) -> None:
+    assert status(app, "/recent", claims) == (200 if good else 401)
+
+
+def test_leeway_counts_for_the_age_too() -> None:
+    app = made(**CONFIG, FLASK_JWT_LEEWAY=120)
+    assert status(app, "/recent", {"iat": NOW - 360}) == status(app, "/recent", {"iat": NOW + 60}) == 200
+    assert status(app, "/recent", {"iat": NOW - 600}) == status(app, "/recent", {"iat": NOW + 600}) == 401
+
+
+def test_decorators_leave_the_view_its_name_and_arguments() -> None:
+    app = made(**CONFIG)
+
+    @app.get("/user/<name>")
+    @jwt_iat(timedelta(minutes=5))
+    @jwt_claims(["sub"])
+    @requires_jwt
+    def user(name: str) -> str:
+        """Says who."""
+        return name
+
+    assert (user.__name__, user.__doc__) == ("user", "Says who.")
+    assert ask(app, "/user/bob", signed({"sub": "a", "iat": NOW})).text == "bob"
+
+
+def settings(environment: bool, monkeypatch: pytest.MonkeyPatch, **values: str) -> flask.Flask:
+    names = {f"FLASK_JWT_{name}": value for name, value in values.items()}
+    if not environment:
+        return made(**names)
+    for name, value in names.items():
+        monkeypatch.setenv(name, value)
+    return made()
+
+
+@pytest.fixture(params=[False, True], ids=["app.config", "environment"])
+def configure(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    def make(**values: str) -> flask.Flask:
+        return settings(request.param, monkeypatch, **{"KEY": ENCODED, "ALGS": "HS256", **values})
+
+    yield make
+
+
+def test_a_key_is_pem_jwk_jwks_or_base64(configure: Any, ec: ox_jwt.KeyPair) -> None:
+    jwk = ec_jwk(ec.public_key)
+    token = ox_jwt.encode({}, ec.private_key, "ES256")
+    der = base64.encodebytes(public_der(ec.public_key)).decode()
+    for key in (str(ec.public_key), json.dumps(jwk), json.dumps({"keys": [jwk]}), der):
+        app = configure(KEY=key, ALGS="RS256, ES256")
+        assert ask(app, "/", token).status_code == 200
+        assert ask(app, "/", signed({}, secret=key.encode())).status_code == 401
+
+
+def test_a_key_is_any_that_decode_takes(ec: ox_jwt.KeyPair) -> None:
+    jwk = ec_jwk(ec.public_key)
+    token = ox_jwt.encode({}, ec.private_key, "ES256")
+    for key in (jwk, ox_jwt.JwkSet(jwk), public_der(ec.public_key)):
+        app = made(FLASK_JWT_KEY=key, FLASK_JWT_ALGS=("ES256",))
+        assert ask(app, "/", token).status_code == 200
+
+
+def test_audience_and_issuer_are_asked_for(configure: Any) -> None:
+    app = configure(AUDIENCE="a, b", ISSUER="me,you")
+    assert status(app, "/", {"aud": "b", "iss": "me"}) == 200
+    for claims in ({"aud": "c", "iss": "me"}, {"iss": "me"}, {"aud": "a"}, {"aud": "a", "iss": "x"}):
+        assert status(app, "/", claims) == 401
+
+
+def test_leeway_is_seconds(configure: Any) -> None:
+    assert status(configure(LEEWAY="120"), "/", {"exp": NOW - 60}) == 200
+    assert status(configure(LEEWAY="10"), "/", {"exp": NOW - 60}) == 401
+
+
+def test_leeway_may_be_a_timedelta() -> None:
+    app = made(**CONFIG, FLASK_JWT_LEEWAY=timedelta(minutes=2))
+    assert status(app, "/", {"exp": NOW - 60}) == 200
+
+
+def test_places_of_the_token_are_those_that_are_set(configure: Any) -> None:
+    app = configure(FROM="header=X-Token, arg=t")
+    token = signed({})
+    assert ask(app, "/", headers={"X-Token": token}).status_code == 200
+    assert ask(app, f"/?t={token}").status_code == 200
+    assert ask(app, f"/?jwt={token}").status_code == ask(app, "/", token).status_code == 401
+
+
+def test_places_of_the_token_are_in_the_order_of_nginx(app: flask.Flask) -> None:
+    ada, bob, eve, dan = (signed({"sub": name}) for name in ("ada", "bob", "eve", "dan"))
+    headers = {"Cookie": f"jwtcookie={bob}", "Api-Key": eve}
+    assert "ada" in ask(app, f"/?jwt={ada}", dan, headers=headers).text
+    assert "bob" in ask(app, "/", dan, headers=headers).text
+    del headers["Cookie"]
+    assert "eve" in ask(app, "/", dan, headers=headers).text
+    assert "dan" in ask(app, "/", dan).text
+
+
+def test_app_config_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLASK_JWT_KEY", base64.b64encode(b"e" * 64).decode())
+    monkeypatch.setenv("FLASK_JWT_ALGS", "HS512")
+    assert status(made(**CONFIG)) == 200
+
+
+def test_the_host_of_the_request_counts(app: flask.Flask) -> None:
+    assert status(app, "/", {"host": "localhost"}) == 200
+    assert status(app, "/", {"host": "example.com"}) == 401
+    spoofed = {"X-Forwarded-Host": "example.com", "X-Host": "example.com"}
+    assert status(app, "/", {"host": "example.com"}, headers=spoofed) == 401
+
+
+BROKEN: list[dict[str, Any]] = [
+    {},
+    {"FLASK_JWT_KEY": ENCODED},
+    {"FLASK_JWT_ALGS": ["HS256"]},
+    {**CONFIG, "FLASK_JWT_KEY": ""},
+    {**CONFIG, "FLASK_JWT_KEY": "not base64!"},
+    {**CONFIG, "FLASK_JWT_KEY": base64.b64encode(b"short").decode()},
+    {**CONFIG, "FLASK_JWT_KEY": "-----BEGIN PUBLIC KEY-----\ncanary"},
+    {**CONFIG, "FLASK_JWT_KEY": '{"kty":"canary"}'},
+    {**CONFIG, "FLASK_JWT_KEY": "/etc/keys/canary.pem"},
+    {**CONFIG, "FLASK_JWT_KEY": 5},
+    {**CONFIG, "FLASK_JWT_ALGS": []},
+    {**CONFIG, "FLASK_JWT_ALGS": ""},
+    {**CONFIG, "FLASK_JWT_ALGS": "none"},
+    {**CONFIG, "FLASK_JWT_ALGS": "HS256,canary"},
+    {**CONFIG, "FLASK_JWT_ALGS": 5},
+    {**CONFIG, "FLASK_JWT_LEEWAY": "canary"},
+    {**CONFIG, "FLASK_JWT_LEEWAY": "-5"},
+    {**CONFIG, "FLASK_JWT_LEEWAY": "nan"},
+    {**CONFIG, "FLASK_JWT_FROM": "body=canary"},
+    {**CONFIG, "FLASK_JWT_AUDIENCE": 5},
+    {**CONFIG, "FLASK_JWT_ISSUER": [5]},
+    {**CONFIG, "FLASK_JWT_NGINX_PROOF": "short"},
+    {**CONFIG, "FLASK_JWT_NGINX_PROOF": 5},
+]
+
+
+@pytest.mark.parametrize("config", BROKEN, ids=str)
+def test_a_broken_configuration_answers_500_without_internals(
+    config: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    app = made(**config)
+    for token in (signed({}), None, "nonsense"):
+        for path in ("/", "/premium", "/recent"):
+            answer = ask(app, path, token)
+            assert (answer.status_code, answer.data) == (500, b"failed: internal error\n")
+            assert "WWW-Authenticate" not in answer.headers
+    assert "no token can be judged" in caplog.text
+    assert ask(app, "/open").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["AUDIENCE", "ISSUER"])
+def test_an_empty_audience_or_issuer_accepts_nobody(name: str) -> None:
+    app = made(**CONFIG, **{f"FLASK_JWT_{name}": " "})
+    assert status(app) == status(app, "/", {"aud": "a", "iss": "me"}) == 401
+
+
+def test_claims_of_one_request_are_not_seen_in_another(app: flask.Flask) -> None:
+    token = signed({"sub": "ada"})
+    with app.app_context():
+        assert ask(app, "/", token).status_code == 200
+        assert ask(app, "/").status_code == 401
+        assert ask(app, "/", "nonsense").status_code == 401
+        assert "bob" in ask(app, "/", signed({"sub": "bob"})).text
+
+
+def test_claims_that_others_put_into_g_are_not_believed(app: flask.Flask) -> None:
+    @app.before_request
+    def spoof() -> None:
+        flask.g.decoded_jwt = {"sub": "root", "premium": True}
+
+    assert ask(app).status_code == 401
+    assert status(app, "/premium", {"sub": "ada"}) == 403
+
+
+def test_threads_see_their_own_claims(app: flask.Flask) -> None:
+    def one(number: int) -> bool:
+        return ask(app, "/", signed({"sub": str(number)})).text == f'{{"sub": "{number}"}}'
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(one, range(200)))
+
+
+def test_two_applications_keep_their_keys_apart() -> None:
+    other = base64.b64encode(b"o" * 64).decode()
+    first, second = made(**CONFIG), made(**{**CONFIG, "FLASK_JWT_KEY": other})
+    assert (status(first), status(second)) == (200, 401)
+
+
+PROOF = "0123456789abcdef"
+
+
+def from_nginx(claims: str, proof: str = PROOF, **more: str) -> dict[str, str]:
+    return {"X-Ojwt-Claims": claims, "X-Ojwt-Proof": proof, **more}
+
+
+def test_behind_nginx_claims_need_the_proof_and_no_key() -> None:
+    app = made(FLASK_JWT_NGINX_PROOF=PROOF)
+    assert ask(app, "/", headers=from_nginx('{"sub":"ada"}')).text == '{"sub": "ada"}'
+    assert ask(app, "/premium", headers=from_nginx('{"sub":"ada"}')).status_code == 403
+    for headers in (
+        {"X-Ojwt-Claims": '{"sub":"eve"}'},
+        from_nginx('{"sub":"eve"}', "another secret of 16"),
+        from_nginx('{"sub":"eve"}', ""),
+    ):
+        answer = ask(app, "/", headers=headers)
+        assert (answer.status_code, answer.data) == (401, b"failed: no proof\n")
+    assert ask(app, "/", headers=from_nginx("failed: token expired")).status_code == 401
+    assert ask(app, "/", headers=from_nginx("")).data == b"failed: no token\n"
+    assert ask(app, "/", signed({})).status_code == 401
+
+
+def test_without_a_proof_headers_of_nginx_are_not_looked_at(app: flask.Flask) -> None:
+    assert ask(app, "/", headers=from_nginx('{"sub":"eve"}')).status_code == 401
+    answer = ask(app, "/", signed({"sub": "ada"}), headers=from_nginx('{"sub":"eve"}'))
+    assert json.loads(answer.text) == {"sub": "ada"}
+
+
+@pytest.fixture
+def demonstration() -> flask.Flask:
+    return create_app({**CONFIG, "FLASK_JWT_PRIVATE_KEY": SECRET, "FLASK_JWT_PRIVATE_ALG": "HS256"})
+
+
+def issue(app: flask.Flask, claims: Any, user: str | None) -> TestResponse:
+    headers = {"Authorization": f"Bearer {signed(claims)}"}
+    return app.test_client().post("/issue", headers=headers, data={"user": user} if user else {})
+
+
+def test_a_proxy_user_is_issued_a_token_of_those_it_acts_for(demonstration: flask.Flask) -> None:
+    answer = issue(demonstration, {"sub": "ada", "proxy_for": ["bob"], "premium": True}, "bob")
+    claims = ox_jwt.decode(answer.text.strip(), SECRET, ["HS256"])
+    assert (claims["sub"], claims["act"]) == ("bob", {"sub": "ada"})
+    assert 0 < claims["exp"] - claims["iat"] <= 300
+    assert set(claims) == {"sub", "act", "iat", "exp"}
+
+
+@pytest.mark.parametrize(
+    ("claims", "user"),
+    [
+        ({"sub": "ada", "proxy_for": ["bob"]}, "eve"),
+        ({"sub": "ada", "proxy_for": ["bob"]}, None),
+        ({"sub": "ada", "proxy_for": "bobby"}, "bob"),
+        ({"sub": "ada", "proxy_for": {"bob": 1}}, "bob"),
+        ({"sub": "ada", "proxy_for": []}, "bob"),
+        ({"sub": "ada"}, "bob"),
+        ({"proxy_for": ["bob"]}, "bob"),
+    ],
+)
+def test_nobody_else_is_issued_one(demonstration: flask.Flask, claims: Any, user: Any) -> None:
+    assert issue(demonstration, claims, user).status_code == 403
+
+
+def test_urgent_support_is_for_premium_users_with_a_recent_token(demonstration: flask.Flask) -> None:
+    assert status(demonstration, "/support/urgent", {"premium": True, "iat": NOW}) == 200
+    assert status(demonstration, "/support/urgent", {"premium": True, "iat": NOW - 7200}) == 401
+    assert status(demonstration, "/support/urgent", {"iat": NOW}) == 403
