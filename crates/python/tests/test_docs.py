@@ -1,0 +1,35 @@
+"""The examples of the documentation do what it says."""
+
+from __future__ import annotations
+
+import doctest
+import pathlib
+import re
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+PAGES = [ROOT / "docs" / "python.md", ROOT / "crates" / "python" / "README.md"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples_run_as_they_are_shown(page: pathlib.Path) -> None:
+    blocks = re.findall(r"^```pycon\n(.*?)^```$", page.read_text(), re.S | re.M)
+    assert blocks
+    example = doctest.DocTestParser().get_doctest("\n".join(blocks), {}, page.name, None, 0)
+    results = doctest.DocTestRunner().run(example)
+    assert results.failed == 0
+    assert results.attempted > 1
+
+
+def test_programs_of_the_documentation_compile() -> None:
+    programs = re.findall(r"^```python\n(.*?)^```$", PAGES[0].read_text(), re.S | re.M)
+    assert len(programs) >= 2
+    for program in programs:
+        compile(program, "python.md", "exec")
+
+
+def test_diagrams_and_pages_that_are_linked_are_there() -> None:
+    for page in PAGES:
+        for link in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
+            assert (page.parent / link).exists(), link
