@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import dsa, ed448, x448, x25519
+from cryptography.hazmat.primitives.asymmetric import ec as ec_keys
 from cryptography.hazmat.primitives.asymmetric import rsa as rsa_keys
 
 import ox_jwt
@@ -201,6 +203,36 @@ def test_what_everyone_knows_is_no_secret(
         forged = signed({"sub": "eve"}, secret=known)
         with pytest.raises((ox_jwt.InvalidKeyError, ox_jwt.InvalidAlgorithmError)):
             ox_jwt.decode(forged, known, ALL)
+
+
+def unsupported() -> list[Any]:
+    return [
+        dsa.generate_private_key(1024),
+        ec_keys.generate_private_key(ec_keys.SECP224R1()),
+        ec_keys.generate_private_key(ec_keys.BrainpoolP256R1()),
+        x25519.X25519PrivateKey.generate(),
+        x448.X448PrivateKey.generate(),
+    ]
+
+
+def test_public_keys_of_other_kinds_are_no_secrets() -> None:
+    encoding, spki = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    known = [key.public_key().public_bytes(encoding, spki) for key in unsupported()]
+    broken = bytearray(known[1])
+    broken[-57] = 5
+    for key in (*known, bytes(broken)):
+        why_not(key)
+        with pytest.raises(ox_jwt.InvalidKeyError):
+            ox_jwt.encode({}, key, "HS256")
+
+
+def test_a_certificate_of_another_kind_of_key_is_no_secret() -> None:
+    signer = ed448.Ed448PrivateKey.generate()
+    name, past = x509.Name([]), datetime(2000, 1, 1)
+    subject = ec_keys.generate_private_key(ec_keys.SECP224R1()).public_key()
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).serial_number(1)
+    builder = builder.not_valid_before(past).not_valid_after(past).public_key(subject)
+    why_not(builder.sign(signer, None).public_bytes(serialization.Encoding.DER))
 
 
 @pytest.mark.parametrize(

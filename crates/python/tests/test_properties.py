@@ -150,10 +150,12 @@ def test_any_dict_for_a_key_verifies_nothing(key: dict[str, Any]) -> None:
 
 
 @given(st.sampled_from(sorted(GOOD)), st.data())
-def test_any_damaged_key_is_refused_or_verifies_as_before(name: str, data: st.DataObject) -> None:
+def test_any_damaged_key_verifies_nothing(name: str, data: st.DataObject) -> None:
     der = base64.b64decode("".join(str(pair(name).public_key).splitlines()[1:-1]))
     damaged = bytearray(der)
-    position = data.draw(st.integers(0, len(der) - 1))
+    # The parameters of RSA's algorithm, which are none, are not looked at.
+    first = 20 if name == "RS256" else 0
+    position = data.draw(st.integers(first, len(der) - 1))
     damaged[position] ^= data.draw(st.integers(1, 255))
     try:
         ox_jwt.decode(GOOD[name], bytes(damaged), [name])
