@@ -98,7 +98,7 @@ def with_python_jose(m: Material) -> tuple[Action, Action] | None:
 def with_joserfc(m: Material) -> tuple[Action, Action]:
     from joserfc import jwk, jwt
 
-    kind = {"RS256": "RSA", "ES256": "EC", "EdDSA": "OKP", "HS256": "oct"}[m.algorithm]
+    kind: Any = {"RS256": "RSA", "ES256": "EC", "EdDSA": "OKP", "HS256": "oct"}[m.algorithm]
     public, private = jwk.import_key(m.public, kind), jwk.import_key(m.private, kind)
     names = [m.algorithm]
     registry = jwt.JWTClaimsRegistry(aud={"essential": True, "value": m.claims["aud"]})
