@@ -140,7 +140,7 @@ fn secret(bytes: &[u8]) -> Result<Vec<u8>, KeyError> {
 /// integer. A random secret is one in eight millions.
 fn is_der(bytes: &[u8]) -> bool {
     let (length, content) = match bytes {
-        [0x30, length @ ..0x80, content @ ..] | [0x30, 0x81, length, content @ ..] => {
+        [0x30, length @ ..=0x7f, content @ ..] | [0x30, 0x81, length, content @ ..] => {
             (usize::from(*length), content)
         }
         [0x30, 0x82, high, low, content @ ..] => {
