@@ -33,7 +33,7 @@ impl Claims {
     /// `aud` neither a string nor an array of strings (section 4.1.3).
     pub fn of(token: Verified) -> Result<Self, Denial> {
         let (header, payload, alg) = token.into_parts();
-        let json = Json::parse_object(&payload)?;
+        let json = Json::parse_object(payload)?;
         let (mut expires, mut not_before, mut hosts) = (None, None, Vec::new());
         for (name, value) in json.root().as_object().into_iter().flat_map(Object::members) {
             match &*name {
