@@ -1,6 +1,7 @@
 //! The claims of a token that was verified (RFC 7519 section 4).
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::alg::Alg;
 use crate::denial::Denial;
@@ -12,7 +13,7 @@ use crate::signature::Verified;
 /// The claims of a verified token; only a [`Verified`] token gives any.
 #[derive(Clone, Debug)]
 pub struct Claims {
-    header: Parameters,
+    header: Arc<Parameters>,
     alg: Option<Alg>,
     json: Json,
     /// The compact JWS that they came in, where that was encrypted as a whole.
@@ -103,11 +104,12 @@ impl Claims {
         self.hosts.iter().flatten()
     }
 
-    /// The bytes that they take, all told.
+    /// The bytes that they take, all told; the header counts in full, since it may outlive its other
+    /// users.
     pub(crate) fn size(&self) -> usize {
         let enclosed = self.enclosed.as_ref().map_or(0, String::capacity);
         let hosts: usize = self.hosts().map(Hosts::heap_size).sum();
-        size_of::<Self>() + self.header.heap_size() + self.json.heap_size() + enclosed + hosts
+        size_of::<Self>() + self.header.size() + self.json.heap_size() + enclosed + hosts
     }
 
     /// `exp`: from then on the token is not accepted.

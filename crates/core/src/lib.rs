@@ -10,7 +10,7 @@
 //! token that is encrypted.
 //!
 //! Time, host, keys and limits are arguments: the crate does no I/O, reads no clock and keeps no
-//! state between calls, but for a [`cache`] that the caller hands it. Nothing of a token is believed
+//! state between calls, but for the [`verify::Memory`] that the caller hands it. Nothing of a token is believed
 //! before its signature is checked, and the key decides the algorithm; the token's header may only
 //! agree.
 #![forbid(unsafe_code)]
@@ -29,6 +29,7 @@ pub mod enc;
 #[cfg(feature = "sign")]
 pub mod encrypt;
 pub mod header;
+pub mod header_table;
 pub mod host;
 pub mod json;
 pub mod jwe;
