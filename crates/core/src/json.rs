@@ -257,8 +257,8 @@ struct Parser<'a> {
 impl<'a> Parser<'a> {
     /// The compact text where it is other than `input`, and the nodes.
     fn run(input: &'a str) -> Result<(Option<String>, Vec<Node>), Defect> {
-        // Spans are 32 bits wide; an escape makes a byte at most three times as long.
-        if u32::try_from(input.len().saturating_mul(3)).is_err() {
+        // Spans are 32 bits wide; an escape makes a byte at most six times as long.
+        if u32::try_from(input.len().saturating_mul(6)).is_err() {
             return Err(Defect::Json);
         }
         let nodes = Vec::with_capacity(16);
