@@ -37,6 +37,8 @@ UNPACKED = ROOT / "target" / "peers" / "root"
 STORE = ROOT / "target" / "bench"
 PYTHON = ROOT / "target" / "venv" / "bin" / "python"
 ENVOY = ROOT / "target" / "peers" / "envoy" / "envoy" / "_bin" / "envoy"
+# Keeps the load awake, where scripts/bench could build it.
+SPIN = STORE / "spin.so"
 EXAMPLES = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "examples"
 OTOOLS = os.environ.get("OTOOLS", str(ROOT / "dist" / "otools"))
 
@@ -118,6 +120,11 @@ def installed(path):
 def environment():
     libraries = ":".join(map(str, UNPACKED.glob("usr/lib/*-linux-gnu*")))
     return dict(os.environ, LD_LIBRARY_PATH=libraries) if libraries else dict(os.environ)
+
+
+def load_environment():
+    """That of wrk, which is the same for every server."""
+    return dict(environment(), LD_PRELOAD=str(SPIN)) if SPIN.exists() else environment()
 
 
 def free_port():
@@ -368,7 +375,7 @@ def measure(server, path, tokens, seconds, refused):
     command = ["taskset", "-c", LOAD_CORE, wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s"]
     command += ["-s", str(ROOT / "benches" / "wrk.lua"), f"http://127.0.0.1:{server.port}"]
     before = server.cpu()
-    output = run(*command, "--", path, str(tokens), env=environment(), timeout=seconds + 60)
+    output = run(*command, "--", path, str(tokens), env=load_environment(), timeout=seconds + 60)
     used = server.cpu() - before
     answer = json.loads(output.splitlines()[-1])
     count = answer["requests"]
@@ -491,6 +498,7 @@ class Bench:
             "seconds": self.options.seconds,
             "rounds": self.options.rounds,
             "connections": CONNECTIONS,
+            "load_spins": SPIN.exists(),
             "machine": machine(),
             "versions": versions(self.servers),
             "bare_us": {
@@ -584,7 +592,8 @@ def tables(report):
     names = ", ".join(f"{name} {version}" for name, version in versions_of.items())
     lines = [
         f"Measured on {report['date']} in {report['minutes']} minutes; rounds: {report['rounds']}, slices "
-        f"of {report['seconds']} s, {report['connections']} connections.",
+        f"of {report['seconds']} s, {report['connections']} connections, from a load that "
+        f"{'never sleeps' if report.get('load_spins') else 'sleeps while it waits'}.",
         "",
         f"The machine: {host['processor']}, {host['cores']} cores"
         f"{', virtual' if host['hypervisor'] else ''}, {host['kernel']}, {host['system']}.",
