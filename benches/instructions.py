@@ -5,7 +5,7 @@
         --functions    shows what each function takes, too
         --check        holds those that need no cryptography, which differs between machines, against
                        benches/instructions.json: fails, naming what grew, if one takes over 5 % more
-        --save         writes that file
+        --save         writes that file; with words, what they name
 
 A worker runs each workload twice, with different numbers of requests; the difference is what the
 requests took. Tokens are made by dist/otools, or what OTOOLS names.
@@ -29,6 +29,7 @@ NGINX = os.environ.get("NGINX", "nginx")
 TOLERANCE, SLACK = 1.05, 60
 ADDRESS = ("127.0.0.1", 18997)
 FEW, MANY = 300, 1300
+NAMED_KEYS = (1, 1_000)
 
 CONFIGURATION = """
 load_module "{module}";
@@ -59,6 +60,7 @@ class Bench:
         (self.folder / "html").mkdir()
         (self.folder / "html" / "page").write_text("content\n")
         self.tokens = {}
+        self.key_sets()
         for alg in ["RS256", "ES256", "EdDSA"]:
             private, public = self.folder / f"{alg}.key", self.folder / f"{alg}.pem"
             run(OTOOLS, "make_priv_key", "-o", str(private), "--alg", alg)
@@ -69,15 +71,27 @@ class Bench:
         (self.folder / "HS256.key").write_bytes((self.folder / "HS256.pem").read_bytes())
         (self.folder / "HS256.key").chmod(0o600)
 
-    def token(self, alg, index=0, filler=0):
-        command = [OTOOLS, "encode", "-k", str(self.folder / f"{alg}.key"), "--alg", alg]
+    def key_sets(self):
+        """Sets of one key and of a thousand, all with names; the last, alike in both, makes the tokens."""
+        for count in NAMED_KEYS:
+            keys = [
+                {"kty": "oct", "alg": "HS256", "kid": f"key {number}", "k": f"{number:08}" + "Bwcf" * 9}
+                for number in range(NAMED_KEYS[-1] - count, NAMED_KEYS[-1])
+            ]
+            (self.folder / f"{count}.jwks").write_text(json.dumps({"keys": keys}))
+        (self.folder / "named.key").write_text(json.dumps(keys[-1]))
+        (self.folder / "named.key").chmod(0o600)
+
+    def token(self, alg, index=0, filler=0, key=None):
+        name = key or alg
+        command = [OTOOLS, "encode", "-k", str(self.folder / f"{name}.key"), "--alg", alg]
         command += ["-m", f"message {index}", "-h", "example.com", "--exp", "+1d"]
         if filler:
             command += ["--claim", "filler=" + "x" * filler]
-        key = (alg, index, filler)
-        if key not in self.tokens:
-            self.tokens[key] = run(*command)
-        return self.tokens[key]
+        made = (name, index, filler)
+        if made not in self.tokens:
+            self.tokens[made] = run(*command)
+        return self.tokens[made]
 
     def measure(self, server, requests, http=""):
         """Instructions a request, in all and by function."""
@@ -206,6 +220,17 @@ def workloads(bench):
             "",
             lambda i, alg=alg: request("/", bench.token(alg)),
         )
+    named = bench.token("HS256", key="named")
+    yield "plain, HS256, named key", None, plain, "", lambda i: request("/", named)
+    for cache, kind in (("", "remembered"), ("auth_jwt_cache off; ", "never seen")):
+        for count in NAMED_KEYS:
+            yield (
+                f"auth_jwt, HS256, {kind}, named keys: {count:,}",
+                "plain, HS256, named key",
+                cache + gate.format(count).replace(".pem", ".jwks"),
+                "",
+                lambda i: request("/", named),
+            )
     refused = " error_page 401 =200 @page; location @page { auth_jwt off; try_files /page =404; }"
     malformed = bench.token("RS256").replace(".", "!")
     yield (
@@ -257,7 +282,7 @@ def main(arguments):
                 for function, cost in list(top.items()):
                     print(f"    {cost:>10.0f}  {function}")
     if "--save" in arguments:
-        BUDGET.write_text(json.dumps(results, indent=1) + "\n")
+        BUDGET.write_text(json.dumps({**(budget if only else {}), **results}, indent=1) + "\n")
     checked = sum(1 for result in results if is_check and results[result]["more"])
     if is_check:
         print(f"{checked - len(failures)} passed, {len(failures)} failed")

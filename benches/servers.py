@@ -37,7 +37,10 @@ UNPACKED = ROOT / "target" / "peers" / "root"
 STORE = ROOT / "target" / "bench"
 PYTHON = ROOT / "target" / "venv" / "bin" / "python"
 ENVOY = ROOT / "target" / "peers" / "envoy" / "envoy" / "_bin" / "envoy"
+# Keeps the load awake, where scripts/bench could build it.
+SPIN = STORE / "spin.so"
 EXAMPLES = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "examples"
+NGINX = os.environ.get("NGINX") or shutil.which("nginx") or "nginx"
 OTOOLS = os.environ.get("OTOOLS", str(ROOT / "dist" / "otools"))
 
 SERVER_CORE, LOAD_CORE = "0", "1"
@@ -120,6 +123,11 @@ def environment():
     return dict(os.environ, LD_LIBRARY_PATH=libraries) if libraries else dict(os.environ)
 
 
+def load_environment():
+    """That of wrk, which is the same for every server."""
+    return dict(environment(), LD_PRELOAD=str(SPIN)) if SPIN.exists() else environment()
+
+
 def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -168,13 +176,17 @@ class Tokens:
         count = {"same": 1, "expired": 1, "large-same": 1}.get(kind, FEW_TOKENS)
         if kind.endswith("new"):
             count = NEW_TOKENS[alg]
+        key = f"forger-{alg}" if kind == "forged" else alg
+        return self.make(kind, alg, count, key, "1000000000" if kind == "expired" else self.exp, large)
+
+    def make(self, kind, alg, count, key=None, exp=None, filler=0, kid=None):
+        """The file of so many tokens, of this kind by its name alone."""
         path = self.folder / f"{alg}-{kind}-{count}.txt"
         if not path.exists():
-            key = self.folder / f"{'forger-' if kind == 'forged' else ''}{alg}.key"
-            exp = "1000000000" if kind == "expired" else self.exp
-            command = [str(EXAMPLES / "tokens"), str(key), alg, str(count), exp, str(large)]
+            words = [self.folder / f"{key or alg}.key", alg, count, exp or self.exp, filler]
+            command = [EXAMPLES / "tokens", *words, *([kid] if kid else [])]
             with open(f"{path}.new", "w") as out:
-                subprocess.run(command, check=True, stdout=out)
+                subprocess.run([str(word) for word in command], check=True, stdout=out)
             os.rename(f"{path}.new", path)
         return path
 
@@ -234,9 +246,8 @@ class Server:
         path.write_text(self.fill(template))
         return str(path)
 
-    def nginx(self, template):
-        nginx = os.environ.get("NGINX") or shutil.which("nginx") or "nginx"
-        return [nginx, "-p", str(self.folder), "-e", "error.log", "-c", self.write(template)]
+    def nginx(self, configuration):
+        return [NGINX, "-p", str(self.folder), "-e", "error.log", "-c", configuration]
 
     def commands(self):
         """How it is started: a command for each of its processes."""
@@ -254,8 +265,8 @@ class Server:
             return [[installed("/usr/sbin/apache2"), "-DFOREGROUND", "-f", self.write("apache.conf")]]
         if self.name == "auth_request":
             service = [str(PYTHON), str(PEERS / "auth_request.py"), str(self.port2), str(self.tokens.folder)]
-            return [service, self.nginx("auth_request.conf")]
-        return [self.nginx(f"{self.name}.conf")]
+            return [service, self.nginx(self.write("auth_request.conf"))]
+        return [self.nginx(self.write(f"{self.name}.conf"))]
 
     def start(self):
         commands = self.commands()
@@ -362,28 +373,46 @@ def warm(server, path, tokens):
             answers.read(length)
 
 
-def measure(server, path, tokens, seconds, refused):
+def measure(server, path, tokens, seconds, refused=False):
     """One slice: microseconds of processor time a request, and requests a second."""
-    wrk = shutil.which("wrk") or installed("/usr/bin/wrk")
-    command = ["taskset", "-c", LOAD_CORE, wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s"]
-    command += ["-s", str(ROOT / "benches" / "wrk.lua"), f"http://127.0.0.1:{server.port}"]
     before = server.cpu()
-    output = run(*command, "--", path, str(tokens), env=environment(), timeout=seconds + 60)
+    count, rps = answers(load(server.port, path, tokens, seconds), seconds, refused)
     used = server.cpu() - before
+    return {"cpu_us": used / count * 1e6, "rps": rps, "requests": count}
+
+
+def load(port, path, tokens, seconds, core=LOAD_CORE, env=None):
+    """Starts wrk."""
+    wrk = shutil.which("wrk") or installed("/usr/bin/wrk")
+    command = ["taskset", "-c", core, wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s"]
+    command += ["-s", str(ROOT / "benches" / "wrk.lua"), f"http://127.0.0.1:{port}", "--", path, str(tokens)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env or load_environment())
+
+
+def answers(process, seconds, refused=False):
+    """What came of a load: how many answers, and how many a second."""
+    try:
+        output = process.communicate(timeout=seconds + 60)[0]
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    if process.returncode != 0:
+        raise Skipped(f"wrk ends with {process.returncode}")
     answer = json.loads(output.splitlines()[-1])
     count = answer["requests"]
     if count == 0 or answer["broken"] or answer["refused"] != (count if refused else 0):
         raise Skipped(f"unexpected answers under load: {answer}")
-    return {"cpu_us": used / count * 1e6, "rps": count / answer["seconds"], "requests": count}
+    return count, count / answer["seconds"]
 
 
 def bare():
     """Microseconds of one verification, without any server, on the servers' core."""
     pin = ["taskset", "-c", SERVER_CORE]
-    limits = {"aws-lc-rs": {}, "openssl": {}}
+    limits = {"aws-lc-rs": {}, "ojwt": {}, "openssl": {}}
     for line in run(*pin, str(EXAMPLES / "bare"), "500").splitlines():
-        alg, nanoseconds = line.split()
-        limits["aws-lc-rs"][alg] = int(nanoseconds) / 1000
+        alg, bare, ours = line.split()
+        limits["aws-lc-rs"][alg], limits["ojwt"][alg] = int(bare) / 1000, int(ours) / 1000
     for alg, name in {"RS256": "rsa2048", "ES256": "ecdsap256", "EdDSA": "ed25519"}.items():
         try:
             text = run(*pin, "openssl", "speed", "-seconds", "1", name)
@@ -413,7 +442,7 @@ def versions(servers):
 
     found = {}
     for name, command in {
-        "nginx": [os.environ.get("NGINX", "nginx"), "-v"],
+        "nginx": [NGINX, "-v"],
         "openssl": ["openssl", "version"],
         "haproxy": [shutil.which("haproxy") or str(UNPACKED / "usr/sbin/haproxy"), "-v"],
         "apache": [str(UNPACKED / "usr/sbin/apache2"), "-v"],
@@ -491,6 +520,7 @@ class Bench:
             "seconds": self.options.seconds,
             "rounds": self.options.rounds,
             "connections": CONNECTIONS,
+            "load_spins": SPIN.exists(),
             "machine": machine(),
             "versions": versions(self.servers),
             "bare_us": {
@@ -584,7 +614,8 @@ def tables(report):
     names = ", ".join(f"{name} {version}" for name, version in versions_of.items())
     lines = [
         f"Measured on {report['date']} in {report['minutes']} minutes; rounds: {report['rounds']}, slices "
-        f"of {report['seconds']} s, {report['connections']} connections.",
+        f"of {report['seconds']} s, {report['connections']} connections, from a load that "
+        f"{'never sleeps' if report.get('load_spins') else 'sleeps while it waits'}.",
         "",
         f"The machine: {host['processor']}, {host['cores']} cores"
         f"{', virtual' if host['hypervisor'] else ''}, {host['kernel']}, {host['system']}.",
@@ -597,7 +628,7 @@ def tables(report):
         "| | " + " | ".join(ALGS) + " |",
         "| --- |" + " ---: |" * len(ALGS),
     ]
-    for name, label in {"aws-lc-rs": "AWS-LC, parsed key", "openssl": "`openssl speed`"}.items():
+    for name, label in {"aws-lc-rs": "AWS-LC, parsed key", "ojwt": "**ojwt, a key that is used often**", "openssl": "`openssl speed`"}.items():
         limits = report["bare_us"].get(name, {})
         row = [range_of(limits[alg]) if alg in limits else "" for alg in ALGS]
         lines.append(f"| {label} | " + " | ".join(row) + " |")
@@ -652,7 +683,7 @@ def range_of(values):
 
 
 def short(value):
-    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
 
 
 def plot(report):
@@ -728,16 +759,26 @@ BEGIN, END = "<!-- measured: written by scripts/bench -->", "<!-- end of what wa
 
 def write(report, folder):
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "performance.json").write_text(as_json(report))
+    if any(row["workload"] == "new" for row in report["results"]):
+        (folder / "performance.svg").write_text(plot(report))
+    put(folder / "performance.md", BEGIN, END, tables(report))
+
+
+def as_json(report):
     text = json.dumps(report, indent=1, ensure_ascii=False)
     # Samples on one line each.
     text = re.sub(r"\[\s+([\d.,\s]+?)\s+\]", lambda m: "[" + " ".join(m.group(1).split()) + "]", text)
-    (folder / "performance.json").write_text(text + "\n")
-    if any(row["workload"] == "new" for row in report["results"]):
-        (folder / "performance.svg").write_text(plot(report))
-    page = folder / "performance.md"
-    around = page.read_text() if page.exists() else f"# Performance\n\n{BEGIN}\n{END}\n"
-    before, after = around.split(BEGIN)[0], around.split(END)[1]
-    page.write_text(f"{before}{BEGIN}\n{tables(report)}\n{END}{after}")
+    return text + "\n"
+
+
+def put(page, begin, end, text):
+    """Puts text between two marks of a page, which it makes where they are not."""
+    around = page.read_text() if page.exists() else "# Performance\n"
+    if begin not in around:
+        around += f"\n{begin}\n{end}\n"
+    before, after = around.split(begin)[0], around.split(end)[1]
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
 def main():

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use ojwt_core::Alg;
 use ojwt_core::cache::{self, TokenCache};
+use ojwt_core::header_table::HeaderTable;
 use ojwt_core::keys::{KeySet, KeySetBuilder};
 use ojwt_core::policy::Policy;
 use ojwt_core::requirement::{self, Comparison, Part};
@@ -281,6 +282,8 @@ pub(crate) struct Gate {
     pub(crate) keys: KeySources,
     pub(crate) verifier: Verifier,
     pub(crate) cache: Option<Cache>,
+    /// The headers of tokens that it verified.
+    pub(crate) headers: RefCell<HeaderTable>,
     pub(crate) sources: Vec<Source>,
     /// What is asked besides, of claims that the verifier accepts.
     pub(crate) requirements: Vec<VariableRequirement>,
@@ -398,6 +401,7 @@ impl LocationConf {
                 Some(CacheSetting::On(cache)) => Some(Rc::clone(cache)),
                 Some(CacheSetting::Off) => None,
             },
+            headers: RefCell::default(),
             verifier: Verifier {
                 policy: Policy {
                     leeway: self.leeway.unwrap_or(0),

@@ -18,7 +18,7 @@ use ojwt_core::policy::Circumstances;
 use ojwt_core::requirement::Operand;
 use ojwt_core::transport;
 use ojwt_core::unverified::Unverified;
-use ojwt_core::verify::Refusal;
+use ojwt_core::verify::{Memory, Refusal};
 
 use crate::conf::{Gate, MainConf, VariableRequirement};
 use crate::fence;
@@ -459,8 +459,9 @@ fn judge(
                 revocations: lists.as_revocations(),
                 ..Circumstances::new(fence::now(), Some(request.host()))
             };
+            let memory = Memory { tokens: gate.cache.as_deref(), headers: Some(&gate.headers) };
             let mut judge = |keys: &[Arc<KeySet>]| {
-                let verdict = gate.verifier.verify_with(gate.cache.as_deref(), token, keys, &at);
+                let verdict = gate.verifier.verify_with(memory, token, keys, &at);
                 verdict.map_err(|Refusal { denial, claims }| {
                     let requirement = claims.as_deref().and_then(|claims| policy.unmet(claims));
                     if denial == Denial::ClaimRejected {

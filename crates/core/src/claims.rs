@@ -1,6 +1,7 @@
 //! The claims of a token that was verified (RFC 7519 section 4).
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::alg::Alg;
 use crate::denial::Denial;
@@ -12,14 +13,15 @@ use crate::signature::Verified;
 /// The claims of a verified token; only a [`Verified`] token gives any.
 #[derive(Clone, Debug)]
 pub struct Claims {
-    header: Parameters,
+    header: Arc<Parameters>,
     alg: Option<Alg>,
     json: Json,
     /// The compact JWS that they came in, where that was encrypted as a whole.
     enclosed: Option<String>,
     expires: Option<NumericDate>,
     not_before: Option<NumericDate>,
-    hosts: Vec<Hosts>,
+    /// Of `host` and of `Host`.
+    hosts: [Option<Hosts>; 2],
 }
 
 impl Claims {
@@ -33,24 +35,24 @@ impl Claims {
     /// `aud` neither a string nor an array of strings (section 4.1.3).
     pub fn of(token: Verified) -> Result<Self, Denial> {
         let (header, payload, alg) = token.into_parts();
-        let json = Json::parse_object(&payload)?;
-        let (mut expires, mut not_before, mut hosts) = (None, None, Vec::new());
+        let json = Json::parse_object(payload)?;
+        let (mut expires, mut not_before) = (None, None);
+        let (mut host, mut capital_host) = (None, None);
         for (name, value) in json.root().as_object().into_iter().flat_map(Object::members) {
             match &*name {
-                "iss" | "sub" | "jti" if value.as_str().is_none() => {
-                    return Err(Denial::ClaimRejected);
-                }
-                "aud" if strings(value).is_none() => return Err(Denial::ClaimRejected),
+                "iss" | "sub" | "jti" if !value.is_string() => return Err(Denial::ClaimRejected),
+                "aud" if !are_strings(value) => return Err(Denial::ClaimRejected),
                 "exp" => expires = Some(NumericDate::read(value)?),
                 "nbf" => not_before = Some(NumericDate::read(value)?),
                 "iat" => {
                     NumericDate::read(value)?;
                 }
-                // A claim of another type names no host.
-                "host" | "Host" => hosts.push(Hosts::new(&strings(value).unwrap_or_default())),
+                "host" => host = Some(hosts_in(value)),
+                "Host" => capital_host = Some(hosts_in(value)),
                 _ => {}
             }
         }
+        let hosts = [host, capital_host];
         Ok(Self { header, alg, json, enclosed: None, expires, not_before, hosts })
     }
 
@@ -98,16 +100,16 @@ impl Claims {
 
     /// What the claims `host` and `Host` bind the token to, one for each that is there: all of them
     /// must name the requested host.
-    pub fn hosts(&self) -> &[Hosts] {
-        &self.hosts
+    pub fn hosts(&self) -> impl Iterator<Item = &Hosts> {
+        self.hosts.iter().flatten()
     }
 
-    /// The bytes that they take, all told.
+    /// The bytes that they take, all told; the header counts in full, since it may outlive its other
+    /// users.
     pub(crate) fn size(&self) -> usize {
         let enclosed = self.enclosed.as_ref().map_or(0, String::capacity);
-        let hosts: usize =
-            self.hosts.iter().map(|hosts| size_of::<Hosts>() + hosts.heap_size()).sum();
-        size_of::<Self>() + self.header.heap_size() + self.json.heap_size() + enclosed + hosts
+        let hosts: usize = self.hosts().map(Hosts::heap_size).sum();
+        size_of::<Self>() + self.header.size() + self.json.heap_size() + enclosed + hosts
     }
 
     /// `exp`: from then on the token is not accepted.
@@ -126,6 +128,22 @@ pub fn strings(value: Value<'_>) -> Option<Vec<Cow<'_, str>>> {
     match value.as_array() {
         Some(elements) => elements.map(Value::as_str).collect(),
         None => value.as_str().map(|one| vec![one]),
+    }
+}
+
+/// Whether a claim is a string or an array of strings.
+fn are_strings(value: Value<'_>) -> bool {
+    match value.as_array() {
+        Some(mut elements) => elements.all(Value::is_string),
+        None => value.is_string(),
+    }
+}
+
+/// The hosts that a claim names; one of another type names none.
+fn hosts_in(value: Value<'_>) -> Hosts {
+    match value.as_str() {
+        Some(host) => Hosts::new(&[host]),
+        None => Hosts::new(&strings(value).unwrap_or_default()),
     }
 }
 

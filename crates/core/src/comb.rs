@@ -5,14 +5,39 @@
 //! Which multiples are looked up can be told from outside, by the time that it takes. They depend on
 //! the key, the signature and the message, which are public: this is for verifying alone.
 
+use std::sync::OnceLock;
+
 /// The bytes of a scalar, and so its digits.
 pub(crate) const DIGITS: usize = 32;
 
-/// How many multiples there are for each digit: a digit is at most so much, or as much less than zero.
+/// How many multiples there are for each digit, whose value is at most so much, above zero or below.
 pub(crate) const MULTIPLES: usize = 128;
 
 /// For each digit of a scalar the multiples of the point, times 256 to the power of that digit.
 pub(crate) struct Comb<P>(Vec<P>);
+
+/// The comb of a base point, made when it is first wanted.
+///
+/// Threads that want it at once may each make one. None waits for another: a process that is forked
+/// meanwhile would wait for a thread that it does not have.
+pub(crate) struct BaseComb<P> {
+    made: OnceLock<Comb<P>>,
+    make: fn() -> Option<Comb<P>>,
+}
+
+impl<P> BaseComb<P> {
+    pub(crate) const fn new(make: fn() -> Option<Comb<P>>) -> Self {
+        Self { made: OnceLock::new(), make }
+    }
+
+    pub(crate) fn get(&self) -> Option<&Comb<P>> {
+        if self.made.get().is_none() {
+            // Whoever was first has made the same.
+            self.made.set((self.make)()?).ok();
+        }
+        self.made.get()
+    }
+}
 
 impl<P> Comb<P> {
     /// What it takes, in bytes.
@@ -24,17 +49,21 @@ impl<P> Comb<P> {
         (multiples.len() == DIGITS * MULTIPLES).then_some(Self(multiples))
     }
 
-    /// The multiples whose sum is the point times a scalar below 2^255, little-endian, each with whether
-    /// it is to be subtracted.
-    pub(crate) fn of<'c>(
+    /// The terms whose sum is the point times a scalar, little-endian: multiples, each with whether it is
+    /// to be subtracted. `None` for a scalar that is not below 2^255.
+    pub(crate) fn terms<'c>(
         &'c self,
         scalar: &'c [u8; DIGITS],
-    ) -> impl Iterator<Item = (&'c P, bool)> {
+    ) -> Option<impl Iterator<Item = (&'c P, bool)>> {
+        if scalar.last()? >> 7 != 0 {
+            return None;
+        }
         let rows = self.0.chunks_exact(MULTIPLES);
-        rows.zip(digits(scalar)).filter_map(|(row, digit)| {
+        Some(rows.zip(digits(scalar)).filter_map(|(row, digit)| {
+            // There is no multiple for zero.
             let multiple = usize::from(digit.unsigned_abs()).checked_sub(1)?;
             Some((row.get(multiple)?, digit < 0))
-        })
+        }))
     }
 }
 
@@ -93,12 +122,14 @@ mod tests {
             let mut scalar = [byte; DIGITS];
             scalar.iter_mut().zip(0..).for_each(|(digit, more)| *digit ^= more);
             scalar[DIGITS - 1] &= 0x7f;
-            let sum = comb.of(&scalar).fold(0, |sum, (multiple, is_subtracted)| {
+            let sum = comb.terms(&scalar).unwrap().fold(0, |sum, (multiple, is_subtracted)| {
                 if is_subtracted { sum - multiple } else { sum + multiple }
             });
             let wanted =
                 scalar.iter().rev().fold(0, |n, byte| (n * 256 + i64::from(*byte)) % PRIME);
             assert_eq!(sum.rem_euclid(PRIME), wanted);
+            scalar[DIGITS - 1] |= 0x80;
+            assert!(comb.terms(&scalar).is_none());
         }
     }
 }

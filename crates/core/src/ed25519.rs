@@ -3,18 +3,16 @@
 //! It accepts what AWS-LC accepts: S is below the order of the group, and R is compared as it stands,
 //! so that neither can be spelled in another way; the equation is the one without the cofactor.
 
-use std::sync::LazyLock;
-
 use aws_lc_rs::digest::{self, SHA512};
 use curve25519_dalek::constants::ED25519_BASEPOINT_POINT;
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::Identity as _;
 
-use crate::comb::{Comb, DIGITS, MULTIPLES};
+use crate::comb::{BaseComb, Comb, DIGITS, MULTIPLES};
 
 /// The multiples of the base point B.
-static BASE: LazyLock<Option<Comb<EdwardsPoint>>> = LazyLock::new(|| comb(ED25519_BASEPOINT_POINT));
+static BASE: BaseComb<EdwardsPoint> = BaseComb::new(|| comb(ED25519_BASEPOINT_POINT));
 
 /// A public key A with the multiples of -A.
 pub(crate) struct PublicKey {
@@ -28,7 +26,7 @@ impl PublicKey {
 
     /// Decodes a key; `None` where it is not the one encoding of a point.
     pub(crate) fn new(encoded: &[u8]) -> Option<Self> {
-        LazyLock::force(&BASE);
+        BASE.get()?;
         let encoded = encoded.try_into().ok()?;
         let point = CompressedEdwardsY(encoded).decompress()?;
         if point.compress().0 != encoded {
@@ -52,9 +50,9 @@ impl PublicKey {
         }
         let k = Scalar::from_bytes_mod_order_wide(hash.finish().as_ref().try_into().ok()?);
         // R = [S]B - [k]A
-        let base = BASE.as_ref()?.of(s.as_bytes());
-        let multiples = base.chain(self.multiples.of(k.as_bytes()));
-        let sum = multiples.fold(EdwardsPoint::identity(), |sum, (multiple, is_subtracted)| {
+        let base = BASE.get()?.terms(s.as_bytes())?;
+        let terms = base.chain(self.multiples.terms(k.as_bytes())?);
+        let sum = terms.fold(EdwardsPoint::identity(), |sum, (multiple, is_subtracted)| {
             if is_subtracted { sum - multiple } else { sum + multiple }
         });
         Some(sum.compress().as_bytes() == r)

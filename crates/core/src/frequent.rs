@@ -1,5 +1,5 @@
-//! Public keys that verify often: once one has, multiples of it are made, with which each signature
-//! takes half the time or less. A gate verifies with the same few keys for weeks.
+//! Public keys that verify often: a gate uses the same few for weeks. Of one that has verified enough
+//! signatures multiples are made, with which each further one takes half the time or less.
 
 use core::fmt;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -9,8 +9,7 @@ use aws_lc_rs::signature::ParsedPublicKey;
 
 use crate::{ed25519, p256};
 
-/// How many signatures a key has verified when its multiples are made: by then these would have paid
-/// for themselves.
+/// How many signatures a key verifies without multiples: by then these would have paid for themselves.
 const FREQUENT: u32 = 100;
 
 /// The memory for multiples in one process, in bytes, those of base points aside: 16 MiB. Keys that come
@@ -22,9 +21,10 @@ pub(crate) struct FrequentKey {
     parsed: ParsedPublicKey,
     curve: Curve,
     encoded: Vec<u8>,
-    /// How many signatures were found good. Those that are not do not count: else forgers could have
-    /// multiples made of keys that nobody uses.
-    uses: AtomicU32,
+    /// How many signatures were found good without multiples. Those that are not do not count: else
+    /// forgers could have multiples made of keys that nobody uses.
+    verified: AtomicU32,
+    /// Unset while there are none yet, `None` where there never will be.
     multiples: OnceLock<Option<Multiples>>,
 }
 
@@ -47,8 +47,8 @@ impl FrequentKey {
     }
 
     fn new(curve: Curve, parsed: ParsedPublicKey, encoded: &[u8]) -> Self {
-        let (uses, multiples) = Default::default();
-        Self { parsed, curve, encoded: encoded.into(), uses, multiples }
+        let (verified, multiples) = Default::default();
+        Self { parsed, curve, encoded: encoded.into(), verified, multiples }
     }
 
     /// The key as AWS-LC has it.
@@ -62,8 +62,9 @@ impl FrequentKey {
             return multiples.verify(message, signature);
         }
         let is_good = self.parsed.verify_sig(message, signature).is_ok();
-        if is_good && self.uses.fetch_add(1, Ordering::Relaxed) == FREQUENT {
-            self.multiples.get_or_init(|| Multiples::new(self.curve, &self.encoded));
+        if is_good && self.verified.fetch_add(1, Ordering::Relaxed) == FREQUENT {
+            // Made before the lock is taken: no thread waits meanwhile, and no forked process for ever.
+            self.multiples.set(Multiples::new(self.curve, &self.encoded)).ok();
         }
         is_good
     }

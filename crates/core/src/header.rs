@@ -4,6 +4,7 @@
 //! `epk` and `p2c`, which belong to algorithms that are not implemented.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::alg::Alg;
 use crate::base64url;
@@ -15,10 +16,19 @@ use crate::json::{Json, Value};
 #[derive(Clone, Debug)]
 pub struct Header {
     alg: Alg,
-    parameters: Parameters,
+    parameters: Arc<Parameters>,
 }
 
 impl Header {
+    /// Decodes and parses the first part of a JWS.
+    ///
+    /// # Errors
+    ///
+    /// [`Denial::Malformed`] where it is not strict base64url, and those of [`Header::parse`].
+    pub fn decode(segment: &[u8]) -> Result<Self, Denial> {
+        Self::parse(base64url::decode(segment).ok_or(Defect::Base64)?)
+    }
+
     /// Parses the decoded first part of a JWS.
     ///
     /// # Errors
@@ -28,14 +38,14 @@ impl Header {
     /// - [`Denial::UnsupportedAlgorithm`]: `alg` is `none` or unknown;
     /// - [`Denial::UnsupportedCriticalHeader`]: `crit` is present, since no extension is understood
     ///   (section 4.1.11), or `b64` is other than `true` (RFC 7797 section 6).
-    pub fn parse(bytes: &[u8]) -> Result<Self, Denial> {
+    pub fn parse<'a>(bytes: impl Into<Cow<'a, [u8]>>) -> Result<Self, Denial> {
         let json = Json::parse_object(bytes)?;
         if json.member("b64").is_some_and(|b64| b64.as_bool() != Some(true)) {
             return Err(Denial::UnsupportedCriticalHeader);
         }
         let (parameters, name) = Parameters::read(json)?;
         let alg = Alg::from_name(&name).ok_or(Denial::UnsupportedAlgorithm)?;
-        Ok(Self { alg, parameters })
+        Ok(Self { alg, parameters: Arc::new(parameters) })
     }
 
     /// `alg`: the algorithm that the signature is said to be of.
@@ -53,7 +63,7 @@ impl Header {
         self.parameters.json()
     }
 
-    pub(crate) fn into_parameters(self) -> Parameters {
+    pub(crate) fn into_parameters(self) -> Arc<Parameters> {
         self.parameters
     }
 }
@@ -163,9 +173,9 @@ impl Parameters {
         &self.json
     }
 
-    /// The bytes that it takes on the heap.
-    pub(crate) fn heap_size(&self) -> usize {
-        self.kid.as_ref().map_or(0, String::capacity) + self.json.heap_size()
+    /// The bytes that it takes, all told.
+    pub(crate) fn size(&self) -> usize {
+        size_of::<Self>() + self.kid.as_ref().map_or(0, String::capacity) + self.json.heap_size()
     }
 }
 
@@ -181,6 +191,16 @@ mod tests {
     fn reads_alg_and_kid() {
         let header = Header::parse(br#"{"typ":"JWT","alg":"ES256","kid":"a\u002fb"}"#).unwrap();
         assert_eq!((header.alg(), header.kid()), (Alg::ES256, Some("a/b")));
+    }
+
+    #[test]
+    fn rejects_a_first_part_that_is_not_strict_base64url() {
+        let segment = base64url::encode(br#"{"alg":"ES256"}"#);
+        assert_eq!(Header::decode(segment.as_bytes()).unwrap().alg(), Alg::ES256);
+        for segment in [format!("{segment}="), format!(" {segment}"), "YR".into(), "Y".into()] {
+            let denial = Header::decode(segment.as_bytes()).unwrap_err();
+            assert_eq!(denial, Denial::Malformed(Defect::Base64), "{segment}");
+        }
     }
 
     #[test]

@@ -10,9 +10,10 @@
 //! token that is encrypted.
 //!
 //! Time, host, keys and limits are arguments: the crate does no I/O, reads no clock and keeps no
-//! state between calls, but for a [`cache`] that the caller hands it, and multiples of keys that are
-//! used often. Nothing of a token is believed before its signature is checked, and the key decides the
-//! algorithm; the token's header may only agree.
+//! Time, host, keys and limits are arguments: the crate does no I/O, reads no clock and keeps no
+//! state between calls, but for the [`verify::Memory`] that the caller hands it and multiples of keys
+//! that are used often. Nothing of a token is believed before its signature is checked, and the key
+//! decides the algorithm; the token's header may only agree.
 #![forbid(unsafe_code)]
 
 pub mod alg;
@@ -32,6 +33,7 @@ pub mod enc;
 pub mod encrypt;
 mod frequent;
 pub mod header;
+pub mod header_table;
 pub mod host;
 pub mod json;
 pub mod jwe;

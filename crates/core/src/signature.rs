@@ -1,11 +1,13 @@
 //! The signature check. It and decryption are all that can make a [`Verified`] token.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::alg::Alg;
 use crate::compact::Jws;
 use crate::denial::Denial;
 use crate::header::{Header, Parameters};
+use crate::header_table::HeaderTable;
 use crate::jwe::Decrypted;
 use crate::keys::{self, KeySet};
 use crate::policy::Policy;
@@ -14,7 +16,7 @@ use crate::policy::Policy;
 /// judged.
 #[derive(Debug)]
 pub struct Verified {
-    header: Parameters,
+    header: Arc<Parameters>,
     payload: Vec<u8>,
     alg: Option<Alg>,
 }
@@ -25,7 +27,7 @@ impl Verified {
         &self.header
     }
 
-    pub(crate) fn into_parts(self) -> (Parameters, Vec<u8>, Option<Alg>) {
+    pub(crate) fn into_parts(self) -> (Arc<Parameters>, Vec<u8>, Option<Alg>) {
         (self.header, self.payload, self.alg)
     }
 }
@@ -34,19 +36,31 @@ impl Verified {
 impl From<Decrypted> for Verified {
     fn from(token: Decrypted) -> Self {
         let (header, payload) = token.into_parts();
-        Self { header, payload, alg: None }
+        Self { header: header.into(), payload, alg: None }
     }
 }
 
 /// Checks that the header is one that the policy admits, and that a key of `keys` that fits its
-/// `alg` and `kid` made the signature.
+/// `alg` and `kid` made the signature. A header that is in `headers`, where there is such a table, is
+/// not parsed again, and that of a token with a good signature is kept there.
 ///
 /// # Errors
 ///
-/// Those of [`Header::parse`]; [`Denial::AlgorithmNotAllowed`], [`Denial::UnknownKey`] where no key
-/// is tried; [`Denial::SignatureMismatch`] where none of those tried made it.
-pub fn verify(jws: Jws<'_>, keys: &[Arc<KeySet>], policy: &Policy) -> Result<Verified, Denial> {
-    let header = Header::parse(&jws.header)?;
+/// Those of [`Header::decode`], whether the header is known or not; [`Denial::AlgorithmNotAllowed`],
+/// [`Denial::UnknownKey`] where no key is tried; [`Denial::SignatureMismatch`] where none of those
+/// tried made it.
+pub fn verify(
+    jws: Jws<'_>,
+    headers: Option<&RefCell<HeaderTable>>,
+    keys: &[Arc<KeySet>],
+    policy: &Policy,
+) -> Result<Verified, Denial> {
+    let known = headers.and_then(|headers| headers.borrow().find(jws.header).cloned());
+    let is_known = known.is_some();
+    let header = match known {
+        Some(header) => header,
+        None => Header::decode(jws.header)?,
+    };
     if !policy.admits(header.alg()) {
         return Err(Denial::AlgorithmNotAllowed);
     }
@@ -54,6 +68,9 @@ pub fn verify(jws: Jws<'_>, keys: &[Arc<KeySet>], policy: &Policy) -> Result<Ver
         .any(|key| key.verifies(jws.signing_input, &jws.signature));
     if !is_signed {
         return Err(Denial::SignatureMismatch);
+    }
+    if let Some(headers) = headers.filter(|_| !is_known) {
+        headers.borrow_mut().keep(jws.header, header.clone());
     }
     let alg = Some(header.alg());
     Ok(Verified { header: header.into_parameters(), payload: jws.payload, alg })

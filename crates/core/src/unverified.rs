@@ -24,7 +24,7 @@ impl Unverified {
         let parts: Vec<&[u8]> = token.splitn(6, |byte| *byte == b'.').collect();
         let object = |part: &[u8]| -> Result<Json, Denial> {
             let text = base64url::decode(part).ok_or(Defect::Base64)?;
-            Ok(Json::parse_object(&text)?)
+            Ok(Json::parse_object(text)?)
         };
         match *parts.as_slice() {
             [header, claims, _] => {

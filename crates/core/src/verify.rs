@@ -7,6 +7,7 @@ use crate::cache::TokenCache;
 use crate::claims::Claims;
 use crate::compact::{Jwe, Jws};
 use crate::denial::{Defect, Denial};
+use crate::header_table::HeaderTable;
 use crate::jwe::{self, Decrypted};
 use crate::keys::KeySet;
 use crate::policy::{Circumstances, Policy};
@@ -44,6 +45,15 @@ pub enum TokenType {
     Nested,
 }
 
+/// What a caller remembers of verified tokens from one call to the next, as far as it does.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Memory<'m> {
+    /// What they say.
+    pub tokens: Option<&'m RefCell<TokenCache>>,
+    /// Their headers.
+    pub headers: Option<&'m RefCell<HeaderTable>>,
+}
+
 /// Why a token was refused, and what it says if it is authentic: for the operator's log alone.
 #[derive(Debug)]
 pub struct Refusal {
@@ -71,21 +81,21 @@ impl Verifier {
         keys: &[Arc<KeySet>],
         at: &Circumstances<'_>,
     ) -> Result<Claims, Denial> {
-        let claims = self.authenticate(token, keys)?;
+        let claims = self.authenticate(token, None, keys)?;
         self.policy.check(&claims, at)?;
         Ok(claims)
     }
 
-    /// The same, but a token that is in `cache`, where there is one, is not authenticated again, and one
-    /// that is good is kept there.
+    /// The same, but a token that is in `memory` is not authenticated again, a header that is there is
+    /// not parsed again, and what is good is kept there.
     ///
     /// # Errors
     ///
-    /// Those of [`Verifier::verify`], whether the cache knows the token or not, and with them the
+    /// Those of [`Verifier::verify`], whether the token is remembered or not, and with them the
     /// claims that were refused.
     pub fn verify_with(
         &self,
-        cache: Option<&RefCell<TokenCache>>,
+        memory: Memory<'_>,
         token: &[u8],
         keys: &[Arc<KeySet>],
         at: &Circumstances<'_>,
@@ -95,16 +105,16 @@ impl Verifier {
             let claims = cache.find(token, self.token_type, keys)?;
             self.would_read(token, claims).then(|| Arc::clone(claims))
         };
-        let known = cache.and_then(recall);
+        let known = memory.tokens.and_then(recall);
         let is_known = known.is_some();
         let claims = match known {
             Some(claims) => claims,
-            None => Arc::new(self.authenticate(token, keys)?),
+            None => Arc::new(self.authenticate(token, memory.headers, keys)?),
         };
         if let Err(denial) = self.policy.check(&claims, at) {
             return Err(Refusal { denial, claims: Some(claims) });
         }
-        if let Some(cache) = cache.filter(|_| !is_known) {
+        if let Some(cache) = memory.tokens.filter(|_| !is_known) {
             cache.borrow_mut().keep(token, self.token_type, keys, Arc::clone(&claims));
         }
         Ok(claims)
@@ -117,24 +127,34 @@ impl Verifier {
     }
 
     /// What the token says, if it is of the right type and a key made it.
-    fn authenticate(&self, token: &[u8], keys: &[Arc<KeySet>]) -> Result<Claims, Denial> {
+    fn authenticate(
+        &self,
+        token: &[u8],
+        headers: Option<&RefCell<HeaderTable>>,
+        keys: &[Arc<KeySet>],
+    ) -> Result<Claims, Denial> {
         if keys.iter().all(|keys| keys.is_empty()) {
             return Err(Denial::NoKey);
         }
         match self.token_type {
-            TokenType::Signed => self.claims_of_jws(token, keys),
+            TokenType::Signed => self.claims_of_jws(token, headers, keys),
             TokenType::Encrypted => Claims::of(self.decrypt(token, keys)?.into()),
             TokenType::Nested => {
                 let jws = self.decrypt(token, keys)?.into_enclosed()?;
-                let claims = self.claims_of_jws(&jws, keys)?;
+                let claims = self.claims_of_jws(&jws, headers, keys)?;
                 Ok(claims.enclosed_in(String::from_utf8(jws).map_err(|_| Defect::Base64)?))
             }
         }
     }
 
-    fn claims_of_jws(&self, token: &[u8], keys: &[Arc<KeySet>]) -> Result<Claims, Denial> {
+    fn claims_of_jws(
+        &self,
+        token: &[u8],
+        headers: Option<&RefCell<HeaderTable>>,
+        keys: &[Arc<KeySet>],
+    ) -> Result<Claims, Denial> {
         let jws = Jws::split(token, self.max_token_size)?;
-        Claims::of(signature::verify(jws, keys, &self.policy)?)
+        Claims::of(signature::verify(jws, headers, keys, &self.policy)?)
     }
 
     fn decrypt(&self, token: &[u8], keys: &[Arc<KeySet>]) -> Result<Decrypted, Denial> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ojwt_core::cache::TokenCache;
 use ojwt_core::encrypt::encrypt;
 use ojwt_core::material::Material;
+use ojwt_core::verify::Memory;
 use ojwt_core::{
     Alg, Circumstances, Claims, Denial, Enc, KeyAlg, KeySet, Policy, TokenType, Verifier, base64url,
 };
@@ -36,8 +37,8 @@ impl Gate {
     }
 
     fn judge_at(&self, token: &str, at: &Circumstances<'_>) -> Result<Arc<Claims>, Denial> {
-        let verdict =
-            self.verifier.verify_with(Some(&self.cache), token.as_bytes(), &self.keys, at);
+        let memory = Memory { tokens: Some(&self.cache), headers: None };
+        let verdict = self.verifier.verify_with(memory, token.as_bytes(), &self.keys, at);
         verdict.map_err(|refusal| refusal.denial)
     }
 

@@ -8,6 +8,7 @@ mod cache;
 mod claims;
 mod common;
 mod ed448;
+mod header_table;
 mod interop;
 mod jwe;
 mod keys;

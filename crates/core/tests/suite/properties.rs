@@ -1,6 +1,7 @@
 //! What must hold for any input, and for every change of a good token.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use ojwt_core::compact::{Jwe, Jws};
 use ojwt_core::denial::Defect;
@@ -223,6 +224,50 @@ fn assert_agreement(text: &str) {
     }
 }
 
+/// JSON as its text should be: with no white space between tokens, and no control character.
+fn compact(text: &str) -> String {
+    let mut compact = String::new();
+    let (mut in_string, mut escaped) = (false, false);
+    for character in text.chars() {
+        if character.is_control() && in_string {
+            write!(compact, "\\u{:04x}", u32::from(character)).unwrap();
+        } else if in_string || !character.is_ascii_whitespace() {
+            compact.push(character);
+        }
+        in_string ^= character == '"' && !escaped;
+        escaped = in_string && character == '\\' && !escaped;
+    }
+    compact
+}
+
+/// JSON with white space before and after each token of one character.
+fn spaced(text: &str) -> String {
+    let mut spaced = String::new();
+    let (mut in_string, mut escaped) = (false, false);
+    for character in text.chars() {
+        if !in_string && "{}[]:,".contains(character) {
+            spaced.extend([' ', character, '\n']);
+        } else {
+            spaced.push(character);
+        }
+        in_string ^= character == '"' && !escaped;
+        escaped = in_string && character == '\\' && !escaped;
+    }
+    spaced
+}
+
+/// Whether the text is given or lent, and has white space or not, it is the same.
+fn assert_independent_of_form(text: &str) {
+    let lent = Json::parse(text.as_bytes());
+    assert_eq!(Json::parse(text.as_bytes().to_vec()), lent, "{text:?}");
+    assert_eq!(Json::parse(spaced(text).into_bytes()), lent, "{text:?}");
+    if let Ok(json) = lent {
+        let compact = compact(text);
+        assert_eq!(json.text(), compact, "{text:?}");
+        assert_eq!(Json::parse(compact.into_bytes()), Ok(json), "{text:?}");
+    }
+}
+
 fn assert_compact(json: &Json) {
     let text = json.text();
     assert!(!text.chars().any(char::is_control), "{text:?}");
@@ -286,6 +331,26 @@ proptest! {
     fn agrees_with_serde_json_on_any_text(text in any::<String>()) {
         assert_agreement(&text);
         assert_agreement(&format!("\"{text}\""));
+    }
+
+    #[test]
+    fn json_reads_the_same_in_any_form(text in prop_oneof![json(), damaged_json(), scraps()]) {
+        assert_independent_of_form(&text);
+    }
+
+    #[test]
+    fn json_with_control_characters_reads_the_same_in_any_form(
+        names in prop::collection::vec("[a\u{7f}\u{80}\u{9f}\u{a0}]{0,2}", 0..24),
+        spaces in prop::collection::vec(0..3usize, 24),
+    ) {
+        let spaces = spaces.into_iter().map(|count| " ".repeat(count));
+        let members = names.iter().zip(spaces).map(|(name, space)| format!("{space}\"{name}\":0"));
+        let text = format!("{{{}}}", members.collect::<Vec<_>>().join(","));
+        assert_independent_of_form(&text);
+        let distinct: BTreeSet<_> = names.iter().collect();
+        let verdict = Json::parse(text.as_bytes()).map(drop);
+        let expected = if distinct.len() == names.len() { Ok(()) } else { Err(Defect::DuplicateMember) };
+        prop_assert_eq!(verdict, expected);
     }
 
     #[test]
