@@ -399,7 +399,7 @@ pub enum KeyError {
         /// Its length.
         bytes: usize,
     },
-    /// The secret of a JWK is a public key in PEM.
+    /// A shared secret is a public key or a certificate, in one of its spellings.
     PublicKeyAsSecret,
     /// A text that would be a shared secret, in a file whose format is guessed.
     GuessedSecret,

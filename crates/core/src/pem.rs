@@ -61,17 +61,35 @@ pub fn is_pem(bytes: &[u8]) -> bool {
     bytes.windows(b"-----BEGIN ".len()).any(|bytes| bytes == b"-----BEGIN ")
 }
 
-/// Whether `bytes` are a public key or a certificate, in PEM, in DER or in what stands between the
-/// lines of PEM: what everyone can read.
+/// Whether `bytes` are a public key or a certificate, of whatever kind, in PEM, in DER, in what stands
+/// between the lines of PEM, or as SSH writes it: what everyone can read.
 pub(crate) fn is_public(bytes: &[u8]) -> bool {
     let text: Vec<u8> = bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
     is_pem(bytes)
-        || is_public_der(bytes)
-        || STANDARD.decode(text).is_ok_and(|der| is_public_der(&der))
+        || is_ssh(bytes)
+        || is_der(bytes)
+        || STANDARD.decode(text).is_ok_and(|bytes| is_der(&bytes))
 }
 
-fn is_public_der(bytes: &[u8]) -> bool {
-    from_der(bytes).is_ok()
+/// Whether it is a DER sequence that begins as those of keys and certificates do, with another or with an
+/// integer. A random secret of 32 bytes is, once in eight millions.
+fn is_der(bytes: &[u8]) -> bool {
+    let (length, content) = match bytes {
+        [0x30, length @ ..=0x7f, content @ ..] | [0x30, 0x81, length, content @ ..] => {
+            (usize::from(*length), content)
+        }
+        [0x30, 0x82, high, low, content @ ..] => {
+            (usize::from(u16::from_be_bytes([*high, *low])), content)
+        }
+        _ => return false,
+    };
+    content.len() == length && matches!(content, [0x30 | 0x02, ..])
+}
+
+/// Whether it is a public key as SSH writes it (RFC 4253 section 6.6), which is not read.
+fn is_ssh(bytes: &[u8]) -> bool {
+    let text = bytes.trim_ascii_start();
+    text.starts_with(b"ssh-") || text.starts_with(b"ecdsa-sha2-")
 }
 
 /// Reads a public key in DER: a `SubjectPublicKeyInfo`, a certificate, or RSA's own form (PKCS#1).

@@ -1,11 +1,13 @@
 //! Verifying tokens.
 
+use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ojwt_core::claims::strings;
 use ojwt_core::denial::{Defect, Denial};
 use ojwt_core::unverified::Unverified;
-use ojwt_core::verify::DEFAULT_MAX_TOKEN_SIZE;
+use ojwt_core::header_table::HeaderTable;
+use ojwt_core::verify::{DEFAULT_MAX_TOKEN_SIZE, Memory};
 use ojwt_core::{Alg, Circumstances, Claims, Policy, TokenType, Verifier};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -15,6 +17,11 @@ use pyo3::types::{PyBytes, PyDelta, PyDict, PyString};
 use crate::encode::{alg, is_quick};
 use crate::error::Failure;
 use crate::{key, value};
+
+thread_local! {
+    /// The headers of tokens that this thread verified: issuers use the same few.
+    static HEADERS: RefCell<HeaderTable> = RefCell::default();
+}
 
 /// What is asked of the claims beyond what the core checks.
 struct Wanted {
@@ -71,9 +78,14 @@ pub(crate) fn decode<'py>(
     let token = Token::of(token)?;
     let token = token.as_bytes();
     let at = Circumstances::new(now(), host.map(str::as_bytes));
-    let verify = || verifier.verify(token, &keys, &at);
+    let verify = || {
+        HEADERS.with(|headers| {
+            let memory = Memory { tokens: None, headers: Some(headers) };
+            verifier.verify_with(memory, token, &keys, &at)
+        })
+    };
     let claims = if is_quick { verify() } else { py.detach(verify) };
-    let claims = claims.map_err(|denial| explain(denial, token).into_error(py))?;
+    let claims = claims.map_err(|refusal| explain(refusal.denial, token).into_error(py))?;
     wanted.check(&claims).map_err(|failure| failure.into_error(py))?;
     value::to_dict(py, claims.json())
 }

@@ -105,7 +105,7 @@ fn read_verifying(bytes: &[u8]) -> Result<KeySet, KeyError> {
     } else if SigningKey::from_der(bytes).is_ok() {
         return Err(KeyError::PrivateKey);
     } else {
-        builder.add_key(&Material::secret(secret(bytes)?)?, None)?;
+        builder.add_key(&Material::secret(bytes.to_vec())?, None)?;
     }
     Ok(builder.build().0)
 }
@@ -114,7 +114,7 @@ fn read_signing(bytes: &[u8]) -> Result<SigningKey, KeyError> {
     if pem::is_pem(bytes) || is_json(bytes) {
         return SigningKey::read(bytes);
     }
-    SigningKey::from_der(bytes).or_else(|_| SigningKey::from_secret(secret(bytes)?))
+    SigningKey::from_der(bytes).or_else(|_| SigningKey::from_secret(bytes.to_vec()))
 }
 
 /// Whether it is JSON, or a JWK that is broken, rather than a secret: what a server publishes, or says of
@@ -123,38 +123,6 @@ fn is_json(bytes: &[u8]) -> bool {
     let is_named = |name: &[u8]| bytes.windows(name.len()).any(|window| window == name);
     matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'['))
         && (Json::parse(bytes).is_ok() || is_named(b"\"kty\"") || is_named(b"\"keys\""))
-}
-
-/// What is none of the keys that are read, as a secret, unless it is another key that everyone may know.
-fn secret(bytes: &[u8]) -> Result<Vec<u8>, KeyError> {
-    match bytes {
-        _ if is_ssh(bytes) => Err(KeyError::PublicKeyAsSecret),
-        _ if is_der(bytes) => {
-            Err(KeyError::Unusable("a key in DER of a kind that is not supported"))
-        }
-        _ => Ok(bytes.to_vec()),
-    }
-}
-
-/// Whether it is a DER sequence that begins as those of keys and certificates do, with another or with an
-/// integer. A random secret is one in eight millions.
-fn is_der(bytes: &[u8]) -> bool {
-    let (length, content) = match bytes {
-        [0x30, length @ ..=0x7f, content @ ..] | [0x30, 0x81, length, content @ ..] => {
-            (usize::from(*length), content)
-        }
-        [0x30, 0x82, high, low, content @ ..] => {
-            (usize::from(u16::from_be_bytes([*high, *low])), content)
-        }
-        _ => return false,
-    };
-    content.len() == length && matches!(content, [0x30 | 0x02, ..])
-}
-
-/// Whether it is a public key as SSH writes it (RFC 4253 section 6.6), which is not read.
-fn is_ssh(bytes: &[u8]) -> bool {
-    let text = bytes.trim_ascii_start();
-    text.starts_with(b"ssh-") || text.starts_with(b"ecdsa-sha2-")
 }
 
 /// The bytes of a `str`, `bytes` or, as JSON, a `dict`.

@@ -10,7 +10,8 @@ past nginx can send any header. The proof is a secret that nginx and the applica
         proxy_pass http://127.0.0.1:8091;
     }
 
-``proxy_set_header`` replaces what the client sent. Where no secret can be shared, have nginx hand on the
+``proxy_set_header`` replaces what the client sent; leave nginx's ``underscores_in_headers`` off, for WSGI cannot
+tell ``X_Ojwt_Claims`` from ``X-Ojwt-Claims``. Where no secret can be shared, have nginx hand on the
 token instead, and verify it again with ``ox_jwt.Gate``.
 """
 
