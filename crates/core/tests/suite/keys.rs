@@ -343,12 +343,24 @@ fn rejects_a_public_key_in_der_as_the_secret_of_a_jwk() {
 
 #[test]
 fn rejects_a_public_key_of_a_kind_that_is_not_read_as_the_secret_of_a_jwk() {
-    for file in ["x25519.pub.pem", "ec_p224.pub.pem", "ec_compressed.pub.pem", "ec_explicit.pub.pem"] {
+    for file in
+        ["x25519.pub.pem", "ec_p224.pub.pem", "ec_compressed.pub.pem", "ec_explicit.pub.pem"]
+    {
         let block = pem::parse(data(file)).unwrap();
-        assert_eq!(load_error(oct(block.contents()).to_string()), KeyError::PublicKeyAsSecret, "{file}");
+        assert_eq!(
+            load_error(oct(block.contents()).to_string()),
+            KeyError::PublicKeyAsSecret,
+            "{file}"
+        );
     }
-    for ssh in ["ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQC7", "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTI"] {
-        assert_eq!(load_error(oct(ssh.as_bytes()).to_string()), KeyError::PublicKeyAsSecret, "{ssh}");
+    for ssh in
+        ["ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQC7", "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTI"]
+    {
+        assert_eq!(
+            load_error(oct(ssh.as_bytes()).to_string()),
+            KeyError::PublicKeyAsSecret,
+            "{ssh}"
+        );
     }
 }
 
