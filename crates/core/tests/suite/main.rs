@@ -15,3 +15,4 @@ mod keys;
 mod properties;
 mod revocation;
 mod vectors;
+mod wycheproof;
