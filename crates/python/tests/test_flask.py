@@ -299,6 +299,9 @@ BROKEN: list[dict[str, Any]] = [
     {**CONFIG, "FLASK_JWT_ISSUER": [5]},
     {**CONFIG, "FLASK_JWT_NGINX_PROOF": "short"},
     {**CONFIG, "FLASK_JWT_NGINX_PROOF": 5},
+    {**CONFIG, "FLASK_JWT_LEEWAY": 10**400},
+    {"FLASK_JWT_NGINX_PROOF": "p" * 16, "FLASK_JWT_LEEWAY": "inf"},
+    {"FLASK_JWT_NGINX_PROOF": "p" * 16, "FLASK_JWT_LEEWAY": "nan"},
 ]
 
 

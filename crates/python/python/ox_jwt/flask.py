@@ -27,6 +27,7 @@ from __future__ import annotations
 import base64
 import binascii
 import functools
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -161,6 +162,7 @@ def _reader() -> Callable[[Mapping[str, Any]], dict[str, Any]]:
 
 def _make_reader() -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     try:
+        leeway = _leeway()
         proof = _setting("FLASK_JWT_NGINX_PROOF")
         if proof:
             nginx = NginxClaims(proof)
@@ -173,10 +175,10 @@ def _make_reader() -> Callable[[Mapping[str, Any]], dict[str, Any]]:
             algorithms,
             audience=_words("FLASK_JWT_AUDIENCE"),
             issuer=_words("FLASK_JWT_ISSUER"),
-            leeway=_leeway(),
+            leeway=leeway,
             token_from=_words("FLASK_JWT_FROM") or TOKEN_FROM,
         )
-    except (TypeError, ValueError, NotImplementedError) as error:
+    except (TypeError, ValueError, OverflowError, NotImplementedError) as error:
         raise InvalidKeyError(str(error)) from error
     return lambda environ: wsgi_claims(gate, dict(environ))
 
@@ -198,7 +200,10 @@ def _words(name: str) -> list[str] | None:
 
 def _leeway() -> float:
     value = _setting("FLASK_JWT_LEEWAY") or 0
-    return value.total_seconds() if isinstance(value, timedelta) else float(value)
+    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    if not 0 <= seconds < math.inf:
+        raise ValueError("FLASK_JWT_LEEWAY is negative or without end")
+    return seconds
 
 
 def _key(value: Any) -> Any:
