@@ -1,7 +1,8 @@
 //! Public keys in PEM (RFC 7468): `SubjectPublicKeyInfo`, PKCS#1 and X.509 certificates.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use x509_cert::Certificate;
 use x509_cert::der::{Decode as _, Encode as _};
 use x509_cert::spki::SubjectPublicKeyInfoRef;
@@ -61,14 +62,84 @@ pub fn is_pem(bytes: &[u8]) -> bool {
     bytes.windows(b"-----BEGIN ".len()).any(|bytes| bytes == b"-----BEGIN ")
 }
 
-/// Whether `bytes` are a public key or a certificate, of whatever kind, in PEM, in DER, in what stands
-/// between the lines of PEM, or as SSH writes it: what everyone can read.
+/// What stands in texts that hold public keys, white space aside: PEM (that of SSH has four hyphens), JWK
+/// (as JSON, as Python shows it, as JSON within JSON), and keys as SSH writes them (RFC 4253 section 6.6).
+const PUBLIC_MARKS: [&[u8]; 10] = [
+    b"----BEGIN",
+    b"-----END",
+    b"\"kty\"",
+    b"'kty'",
+    b"\"kty\\\"",
+    b"AAAAB3NzaC1",
+    b"AAAAC3NzaC1",
+    b"AAAAE2VjZHNhLXNoYTIt",
+    b"AAAAGnNrLXNzaC1",
+    b"AAAAInNrLWVjZHNhLXNoYTIt",
+];
+
+/// How many times over what everyone can read may be encoded to be known still.
+const MAX_ENCODINGS: usize = 3;
+
+/// Reads base64 of either alphabet, once it is written in the ordinary one without padding.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// Whether `bytes` are a public key or a certificate, of whatever kind, in PEM, in DER, as a JWK, as a
+/// point, or as SSH writes it, and perhaps in base64 or hexadecimal digits: what everyone can read.
 pub(crate) fn is_public(bytes: &[u8]) -> bool {
-    let text: Vec<u8> = bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    is_pem(bytes)
-        || is_ssh(bytes)
-        || is_der(bytes)
-        || STANDARD.decode(text).is_ok_and(|bytes| is_der(&bytes))
+    is_public_encoded(bytes, MAX_ENCODINGS)
+}
+
+fn is_public_encoded(bytes: &[u8], encodings: usize) -> bool {
+    if is_ssh(bytes) || is_der(bytes) || is_point(bytes) {
+        return true;
+    }
+    // Without white space, byte order marks, and the zeros of UTF-16.
+    let text: Vec<u8> = bytes.iter().copied().filter(u8::is_ascii_graphic).collect();
+    let has = |mark: &&[u8]| text.windows(mark.len()).any(|bytes| bytes == *mark);
+    if PUBLIC_MARKS.iter().any(has) {
+        return true;
+    }
+    let Some(encodings) = encodings.checked_sub(1) else { return false };
+    [from_hex(&text), from_base64(&text)]
+        .into_iter()
+        .flatten()
+        .any(|bytes| is_public_encoded(&bytes, encodings))
+}
+
+/// What these digits stand for.
+fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let pairs = text.chunks(2).map(|pair| match pair {
+        [high, low] => u8::try_from(digit(high)? * 16 + digit(low)?).ok(),
+        _ => None,
+    });
+    pairs.collect()
+}
+
+/// What this is the base64 of, in either alphabet, with padding or without, and perhaps in quotes.
+fn from_base64(text: &[u8]) -> Option<Vec<u8>> {
+    let text = text.iter().filter(|byte| !matches!(byte, b'=' | b'"' | b'\''));
+    let text = text.map(|byte| match byte {
+        b'-' => b'+',
+        b'_' => b'/',
+        byte => *byte,
+    });
+    LENIENT.decode(text.collect::<Vec<u8>>()).ok()
+}
+
+/// Whether it is a point on a curve, uncompressed. No random secret is.
+fn is_point(bytes: &[u8]) -> bool {
+    let is_on = |curve: Curve| {
+        let has_length = bytes.len() == 1 + 2 * curve.coordinate_len();
+        let point = || Material::Ec { curve, point: bytes.to_vec() }.verifier(curve.alg()).is_ok();
+        has_length && bytes.first() == Some(&0x04) && point()
+    };
+    Curve::ALL.into_iter().any(is_on)
 }
 
 /// Whether it is a DER sequence that begins as those of keys and certificates do, with another or with an

@@ -121,6 +121,7 @@ fn read_signing(bytes: &[u8]) -> Result<SigningKey, KeyError> {
 /// an error, everyone knows.
 fn is_json(bytes: &[u8]) -> bool {
     let is_named = |name: &[u8]| bytes.windows(name.len()).any(|window| window == name);
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'['))
         && (Json::parse(bytes).is_ok() || is_named(b"\"kty\"") || is_named(b"\"keys\""))
 }

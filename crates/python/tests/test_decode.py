@@ -563,3 +563,7 @@ def test_refused_keys_take_no_memory(ec: ox_jwt.KeyPair) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     refuse(8_000)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 16 * 1024
+
+
+def test_headers_are_read_under_the_name_that_pyjwt_has_for_it() -> None:
+    assert ox_jwt.get_unverified_header is ox_jwt.decode_unverified_header

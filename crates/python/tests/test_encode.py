@@ -222,3 +222,7 @@ def test_secrets_are_bytes_that_stand_for_both() -> None:
 def test_keys_are_new_each_time() -> None:
     for name in ("ES256", "EdDSA", "HS256"):
         assert len({ox_jwt.make_keys(name).private_key for _ in range(20)}) == 20
+
+
+def test_a_header_has_no_type_where_none_is_wanted() -> None:
+    assert ox_jwt.decode_unverified_header(hs256({}, headers={"typ": None})) == {"alg": "HS256"}

@@ -299,6 +299,9 @@ BROKEN: list[dict[str, Any]] = [
     {**CONFIG, "FLASK_JWT_ISSUER": [5]},
     {**CONFIG, "FLASK_JWT_NGINX_PROOF": "short"},
     {**CONFIG, "FLASK_JWT_NGINX_PROOF": 5},
+    {**CONFIG, "FLASK_JWT_LEEWAY": 10**400},
+    {"FLASK_JWT_NGINX_PROOF": "p" * 16, "FLASK_JWT_LEEWAY": "inf"},
+    {"FLASK_JWT_NGINX_PROOF": "p" * 16, "FLASK_JWT_LEEWAY": "nan"},
 ]
 
 
@@ -318,8 +321,10 @@ def test_a_broken_configuration_answers_500_without_internals(
 
 @pytest.mark.parametrize("name", ["AUDIENCE", "ISSUER"])
 def test_an_empty_audience_or_issuer_accepts_nobody(name: str) -> None:
-    app = made(**CONFIG, **{f"FLASK_JWT_{name}": " "})
-    assert status(app) == status(app, "/", {"aud": "a", "iss": "me"}) == 401
+    nobodies: list[Any] = ["", " ", [], ()]
+    for nobody in nobodies:
+        app = made(**CONFIG, **{f"FLASK_JWT_{name}": nobody})
+        assert status(app) == status(app, "/", {"aud": "a", "iss": "me"}) == 401
 
 
 def test_claims_of_one_request_are_not_seen_in_another(app: flask.Flask) -> None:
@@ -329,6 +334,51 @@ def test_claims_of_one_request_are_not_seen_in_another(app: flask.Flask) -> None
         assert ask(app, "/").status_code == 401
         assert ask(app, "/", "nonsense").status_code == 401
         assert "bob" in ask(app, "/", signed({"sub": "bob"})).text
+
+
+def test_claims_are_gone_with_their_request(app: flask.Flask) -> None:
+    with app.app_context():
+        assert ask(app, "/", signed({"sub": "ada"})).status_code == 200
+        assert ask(app, "/open").text == "None"
+        assert ask(app, "/", "nonsense").status_code == 401
+        assert "decoded_jwt" not in flask.g
+
+
+def test_a_request_keeps_its_claims_whatever_others_it_makes(app: flask.Flask) -> None:
+    inner = ""
+
+    @app.get("/outer")
+    @requires_jwt
+    def outer() -> str:
+        status = ask(app, "/", inner).status_code
+        ask(app, "/open", inner)
+        return f"{flask.g.decoded_jwt['sub']} {status}"
+
+    for inner, status in ((signed({"sub": "root"}), 200), ("nonsense", 401)):
+        assert ask(app, "/outer", signed({"sub": "ada"})).text == f"ada {status}"
+
+
+def test_claims_are_there_until_the_request_is_over(app: flask.Flask) -> None:
+    seen: list[Any] = []
+
+    @app.teardown_request
+    def log(_: Any) -> None:
+        seen.append(flask.g.get("decoded_jwt"))
+
+    with app.test_client() as client:
+        client.get("/", headers={"Api-Key": signed({"sub": "ada"})})
+        assert flask.g.decoded_jwt == {"sub": "ada"}
+    assert seen and seen[0] == {"sub": "ada"}
+
+
+@pytest.mark.parametrize("name", ["we \"are\"", "приложение"])
+def test_the_name_of_the_application_makes_no_broken_challenge(name: str) -> None:
+    app = flask.Flask(name)
+    app.config.from_mapping(CONFIG)
+    app.add_url_rule("/", "/", jwt_claims(["premium"])(lambda: ""))
+    realm = name.replace('"', '\\"') if name.isascii() else "?" * len(name)
+    for answer in (ask(app), ask(app, "/", signed({}))):
+        assert f'realm="{realm}"' in answer.headers["WWW-Authenticate"]
 
 
 def test_claims_that_others_put_into_g_are_not_believed(app: flask.Flask) -> None:

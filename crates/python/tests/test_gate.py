@@ -188,3 +188,15 @@ def test_what_is_our_fault_is_500_and_no_challenge() -> None:
 def test_without_proof_of_nginx_the_answer_is_401() -> None:
     answer = refusal(UntrustedRequestError("internals"))
     assert (answer.status, answer.body) == (401, b"failed: no proof\n")
+
+
+def test_a_realm_cannot_end_its_quotes_or_the_header() -> None:
+    answer = refusal(ox_jwt.MissingTokenError(), realm='a"b\\c\r\nX: y\x7fщ')
+    challenge = dict(answer.headers)["WWW-Authenticate"]
+    assert challenge == 'Bearer realm="a\\"b\\\\c??X: y??"'
+
+
+def test_an_answer_says_its_length() -> None:
+    for error in (ox_jwt.MissingTokenError(), ox_jwt.InvalidKeyError()):
+        answer = refusal(error)
+        assert dict(answer.headers)["Content-Length"] == str(len(answer.body))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import secrets
 from datetime import datetime, timedelta
@@ -199,6 +200,15 @@ def test_what_everyone_knows_is_no_secret(
         b'{"kty":"oct","kty":"oct","k":"' + b"s" * 43 + b'"}',
         json.dumps({"error": "not found", "more": "x" * 40}).encode(),
         json.dumps({"kid": str(rsa.public_key)}).encode(),
+        "\ufeff".encode() + json.dumps({"keys": [ec_jwk(ec.public_key)]}).encode(),
+        "\ufeff".encode() + json.dumps({"error": "not found", "more": "x" * 40}).encode(),
+        json.dumps(ec_jwk(ec.public_key)).encode("utf-16"),
+        repr(ec_jwk(ec.public_key)).encode(),
+        str(rsa.public_key).encode("utf-16"),
+        base64.b64encode(str(rsa.public_key).encode()),
+        base64.urlsafe_b64encode(public_der(ec.public_key)).rstrip(b"="),
+        public_der(ec.public_key).hex().encode(),
+        ssh.split()[1],
     ):
         forged = signed({"sub": "eve"}, secret=known)
         with pytest.raises((ox_jwt.InvalidKeyError, ox_jwt.InvalidAlgorithmError)):

@@ -55,6 +55,11 @@ def test_other_wsgi_requests_never_reach_the_application() -> None:
         assert token not in body + repr(headers)
 
 
+def test_whoever_asks_for_the_head_gets_no_body() -> None:
+    status, headers, body = wsgi(PATH_INFO="/", REQUEST_METHOD="HEAD")
+    assert (status, headers["Content-Length"], body) == ("401 Unauthorized", "17", "")
+
+
 def test_wsgi_paths_are_exempt_as_a_whole_alone() -> None:
     assert wsgi(PATH_INFO="/health")[2] == "None"
     assert wsgi(SCRIPT_NAME="/hea", PATH_INFO="lth")[2] == "None"

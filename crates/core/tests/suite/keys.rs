@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ojwt_core::denial::Defect;
 use ojwt_core::keys::{KeyError, MAX_CANDIDATES, MAX_KEY_FILE_SIZE};
 use ojwt_core::material::Material;
@@ -361,6 +363,68 @@ fn rejects_a_public_key_of_a_kind_that_is_not_read_as_the_secret_of_a_jwk() {
             KeyError::PublicKeyAsSecret,
             "{ssh}"
         );
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
+}
+
+/// RFC 8725 section 2.1: whoever knows what is published would sign with HS256.
+#[test]
+fn rejects_what_is_published_as_a_secret_however_it_is_encoded() {
+    let pem = pem_of(Alg::ES256);
+    let der = Kind::of(Alg::ES256).material().to_spki_der().unwrap();
+    let jwk = bare_jwk(Alg::ES256).to_string();
+    let set = jwks_text(&[bare_jwk(Alg::RS256)]);
+    let Material::Ec { point, .. } = Kind::of(Alg::ES256).material() else { unreachable!() };
+    let ordinary = |bytes: &[u8]| STANDARD.encode(bytes);
+    let utf16 = |text: &str| -> Vec<u8> {
+        core::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
+    };
+    let ssh = "AAAAC3NzaC1lZDI1NTE5AAAAIFx3hyyIzU1Gr5qfXbsEbJ4eBkU3gVc0lWuS9hMbMKHO";
+    let spellings: [(&str, Vec<u8>); 20] = [
+        ("base64 of PEM", ordinary(pem.as_bytes()).into()),
+        ("base64url of PEM", base64(pem.as_bytes()).into()),
+        ("base64 of base64 of PEM", ordinary(ordinary(pem.as_bytes()).as_bytes()).into()),
+        ("base64url of DER, without padding", base64(&der).into()),
+        ("base64 of DER, without padding", ordinary(&der).trim_end_matches('=').into()),
+        ("base64 of DER, in quotes", format!("\"{}\"", ordinary(&der)).into()),
+        ("hexadecimal digits of DER", hex(&der).to_uppercase().into()),
+        ("PEM without its first line", pem.lines().skip(1).collect::<String>().into()),
+        ("PEM in UTF-16", utf16(&pem)),
+        ("JWK", jwk.clone().into()),
+        ("JWK after a byte order mark", format!("\u{feff}{jwk}").into()),
+        ("JWK in UTF-16", utf16(&jwk)),
+        ("JWK Set after a comment", format!("// keys\n{set}").into()),
+        ("JWK as Python shows it", jwk.replace('"', "'").into()),
+        ("JWK within JSON", json!(jwk).to_string().into()),
+        ("base64 of a JWK Set", ordinary(set.as_bytes()).into()),
+        ("point", point),
+        ("SSH, without its kind", ssh.into()),
+        ("SSH, with options", format!("no-pty ssh-ed25519 {ssh} ada").into()),
+        ("SSH, between lines", format!("---- BEGIN SSH2 PUBLIC KEY ----\n{ssh}").into()),
+    ];
+    for (spelling, known) in spellings {
+        assert_eq!(load_error(oct(&known).to_string()), KeyError::PublicKeyAsSecret, "{spelling}");
+    }
+}
+
+#[test]
+fn takes_random_secrets_in_any_encoding() {
+    for byte in 0..=255u8 {
+        let mut secret: Vec<u8> = (0..64).map(|i: u8| i.wrapping_mul(37) ^ byte).collect();
+        secret[0] = byte;
+        for secret in [secret.clone(), STANDARD.encode(&secret).into(), base64(&secret).into()] {
+            load(oct(&secret).to_string(), None).unwrap();
+        }
+        load(oct(hex(&secret).as_bytes()).to_string(), None).unwrap();
+        // As long as a point, and not on the curve.
+        load(oct(&[&[0x04], &secret[..]].concat()).to_string(), None).unwrap();
     }
 }
 

@@ -31,6 +31,9 @@ from ox_jwt.exceptions import (
     UntrustedRequestError,
 )
 
+#: As PyJWT calls it.
+get_unverified_header = decode_unverified_header
+
 __all__ = [
     "DecodeError",
     "ExpiredSignatureError",
@@ -56,5 +59,6 @@ __all__ = [
     "decode",
     "decode_unverified_header",
     "encode",
+    "get_unverified_header",
     "make_keys",
 ]

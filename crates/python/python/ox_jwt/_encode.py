@@ -22,7 +22,8 @@ def encode(
 
     ``key`` is a private key in PEM or DER, a private JWK, or the bytes of a secret of HMAC, as long as
     the hash at least (32 bytes for HS256). ``exp``, ``iat`` and ``nbf`` may be aware ``datetime``s, or naive
-    ones in UTC. ``headers`` are added to the header; a JWK's ``kid`` is there by itself.
+    ones in UTC. ``headers`` are added to the header, without ``typ`` where that is None; a JWK's ``kid`` is
+    there by itself.
 
     Raises ``InvalidKeyError`` for a key that is none or none for ``algorithm``, ``NotImplementedError`` for
     an algorithm that is not known (``none`` is not), ``TypeError`` for a payload that is not JSON, or
@@ -41,6 +42,8 @@ def encode(
     if isinstance(key, dict) and "kid" in key:
         header["kid"] = key["kid"]
     header.update(headers or {})
+    if header["typ"] is None:
+        del header["typ"]
     # What the header says of the algorithm is what it is.
     header["alg"] = algorithm
     return _core.sign(_json(header), _json(claims), key, algorithm)

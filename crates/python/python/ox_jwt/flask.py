@@ -27,9 +27,11 @@ from __future__ import annotations
 import base64
 import binascii
 import functools
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NoReturn, TypeVar
 
@@ -37,12 +39,13 @@ import flask
 
 from ox_jwt.behind_nginx import NginxClaims
 from ox_jwt.exceptions import InvalidKeyError, InvalidTokenError, PyJWTError
-from ox_jwt.gate import TOKEN_FROM, Gate, refusal
+from ox_jwt.gate import TOKEN_FROM, Gate, quoted, refusal
 from ox_jwt.middleware import wsgi_claims, wsgi_header
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 _EXTENSION = "ox_jwt"
+_JUDGED = "_ox_jwt_judged"
 
 
 def requires_jwt(view: View) -> View:
@@ -85,25 +88,67 @@ def jwt_iat(age: timedelta) -> Callable[[View], View]:
 def _guarded(view: View, check: Callable[[Mapping[str, Any]], None]) -> View:
     @functools.wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        check(_verified())
+        try:
+            claims = _verified()
+        except PyJWTError as error:
+            _refuse(error)
+        check(claims)
         return flask.current_app.ensure_sync(view)(*args, **kwargs)
 
     return guarded  # type: ignore[return-value]
 
 
+@dataclass
+class _Judged:
+    """What is known of a request; and of the one that made it meanwhile, if they share their ``g``."""
+
+    request: flask.Request
+    claims: dict[str, Any] | None
+    outer: _Judged | None
+    is_over: bool = False
+
+
 def _verified() -> dict[str, Any]:
     """The claims of the request that is being answered, verified once."""
-    # An application context, and with it g, may outlive a request.
-    request = flask.request._get_current_object()  # type: ignore[attr-defined]
-    if flask.g.get("_ox_jwt_request") is not request:
+    judged = _this()
+    if judged.claims is None:
         try:
-            flask.g.decoded_jwt = _reader()(request.environ)
-        except PyJWTError as error:
-            flask.g.pop("decoded_jwt", None)
-            _refuse(error)
-        flask.g._ox_jwt_request = request
-    claims: dict[str, Any] = flask.g.decoded_jwt
-    return claims
+            judged.claims = _reader()(judged.request.environ)
+        finally:
+            _show(judged)
+    return judged.claims
+
+
+def _this(*_: Any, **__: Any) -> _Judged:
+    """What is known of the request that is being answered; ``flask.g`` holds nothing of another."""
+    # An application context, and with it g, may outlive a request, and serve another meanwhile.
+    request = flask.request._get_current_object()  # type: ignore[attr-defined]
+    judged: _Judged | None = flask.g.get(_JUDGED)
+    if judged is None or judged.request is not request:
+        outer = judged if judged is not None and not judged.is_over else None
+        judged = _Judged(request, None, outer)
+        _show(judged)
+    return judged
+
+
+def _show(judged: _Judged) -> None:
+    setattr(flask.g, _JUDGED, judged)
+    if judged.claims is None:
+        flask.g.pop("decoded_jwt", None)
+    else:
+        flask.g.decoded_jwt = judged.claims
+
+
+def _end(*_: Any, **__: Any) -> None:
+    """Has ``flask.g`` hold what it held before the request that is over."""
+    judged = _this()
+    judged.is_over = True
+    if judged.outer is not None:
+        _show(judged.outer)
+
+
+flask.request_started.connect(_this)
+flask.request_tearing_down.connect(_end)
 
 
 def _reader() -> Callable[[Mapping[str, Any]], dict[str, Any]]:
@@ -117,6 +162,7 @@ def _reader() -> Callable[[Mapping[str, Any]], dict[str, Any]]:
 
 def _make_reader() -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     try:
+        leeway = _leeway()
         proof = _setting("FLASK_JWT_NGINX_PROOF")
         if proof:
             nginx = NginxClaims(proof)
@@ -127,12 +173,12 @@ def _make_reader() -> Callable[[Mapping[str, Any]], dict[str, Any]]:
         gate = Gate(
             _key(_setting("FLASK_JWT_KEY")),
             algorithms,
-            audience=_words("FLASK_JWT_AUDIENCE") or None,
-            issuer=_words("FLASK_JWT_ISSUER") or None,
-            leeway=_leeway(),
+            audience=_words("FLASK_JWT_AUDIENCE"),
+            issuer=_words("FLASK_JWT_ISSUER"),
+            leeway=leeway,
             token_from=_words("FLASK_JWT_FROM") or TOKEN_FROM,
         )
-    except (TypeError, ValueError, NotImplementedError) as error:
+    except (TypeError, ValueError, OverflowError, NotImplementedError) as error:
         raise InvalidKeyError(str(error)) from error
     return lambda environ: wsgi_claims(gate, dict(environ))
 
@@ -142,9 +188,11 @@ def _setting(name: str) -> Any:
     return os.environ.get(name) if value is None else value
 
 
-def _words(name: str) -> list[str]:
+def _words(name: str) -> list[str] | None:
     value = _setting(name)
-    words = value.split(",") if isinstance(value, str) else list(value or ())
+    if value is None:
+        return None
+    words = value.split(",") if isinstance(value, str) else list(value)
     if not all(isinstance(word, str) for word in words):
         raise TypeError(f"{name} is text, or a list of it")
     return [word.strip() for word in words]
@@ -152,7 +200,10 @@ def _words(name: str) -> list[str]:
 
 def _leeway() -> float:
     value = _setting("FLASK_JWT_LEEWAY") or 0
-    return value.total_seconds() if isinstance(value, timedelta) else float(value)
+    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    if not 0 <= seconds < math.inf:
+        raise ValueError("FLASK_JWT_LEEWAY is negative or without end")
+    return seconds
 
 
 def _key(value: Any) -> Any:
@@ -183,6 +234,6 @@ def _refuse(error: PyJWTError) -> NoReturn:
 def _forbid() -> NoReturn:
     flask.current_app.logger.info("refused: claim rejected")
     headers = [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")]
-    challenge = f'Bearer realm="{flask.current_app.name}", error="insufficient_scope"'
+    challenge = f'Bearer realm={quoted(flask.current_app.name)}, error="insufficient_scope"'
     headers.append(("WWW-Authenticate", challenge))
     flask.abort(flask.Response(b"failed: claim rejected\n", 403, headers))

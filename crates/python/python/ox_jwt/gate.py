@@ -76,14 +76,29 @@ class Refusal(NamedTuple):
 
 def refusal(error: PyJWTError, *, realm: str = "ox_jwt") -> Refusal:
     """What to answer: 401 (RFC 6750 section 3), or 500 where the fault is ours."""
-    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")]
     if not isinstance(error, InvalidTokenError):
-        return Refusal(500, "Internal Server Error", headers, b"failed: internal error\n")
-    challenge = f'Bearer realm="{realm}"'
+        return _refusal(500, "Internal Server Error", "failed: internal error\n", [])
+    challenge = f"Bearer realm={quoted(realm)}"
     if not isinstance(error, MissingTokenError):
         challenge += f', error="invalid_token", error_description="{error.reason}"'
-    headers.append(("WWW-Authenticate", challenge))
-    return Refusal(401, "Unauthorized", headers, f"failed: {error.reason}\n".encode())
+    headers = [("WWW-Authenticate", challenge)]
+    return _refusal(401, "Unauthorized", f"failed: {error.reason}\n", headers)
+
+
+def _refusal(status: int, phrase: str, text: str, more: list[tuple[str, str]]) -> Refusal:
+    body = text.encode()
+    headers = [
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Length", str(len(body))),
+        ("Cache-Control", "no-store"),
+    ]
+    return Refusal(status, phrase, headers + more, body)
+
+
+def quoted(text: str) -> str:
+    """A quoted string (RFC 9110 section 5.6.4), with ``?`` for what is not printable ASCII."""
+    printable = "".join(c if " " <= c <= "~" else "?" for c in text)
+    return '"' + printable.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 Place = Callable[[bytes, Headers], "bytes | None"]

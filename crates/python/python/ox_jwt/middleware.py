@@ -50,7 +50,9 @@ class WsgiGate:
             except PyJWTError as error:
                 refused = _refused(error, self._realm)
                 start_response(f"{refused.status} {refused.phrase}", refused.headers)
-                return [refused.body]
+                # A server may send what it is given, and a client that asked for the head alone
+                # would take it for the next response.
+                return [] if environ.get("REQUEST_METHOD") == "HEAD" else [refused.body]
         return self._app(environ, start_response)
 
 
