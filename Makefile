@@ -10,7 +10,8 @@ TOKEN = $$(cat keys/prod_test_jwt.txt)
 
 .PHONY: help run stop test build private_key.pem public_key.pem prod_test_jwt.txt \
 	build_ojwt_nginx run_ojwt_nginx stop_ojwt_nginx exec_nginx test_ojwt_nginx test_nginx \
-	test_python deb curl_hello_world curl_token_health_check curl_verbose_token_check soak bench clean
+	test_python deb sbom reproducible curl_hello_world curl_token_health_check \
+	curl_verbose_token_check soak bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z_.]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  %-26s %s\n", $$1, $$2 }'
@@ -74,6 +75,14 @@ test_python: ## the tests of the Python package
 deb: ## build dist/libnginx-mod-http-ojwt_*.deb and dist/ojwt-tools_*.deb
 	scripts/setup deb
 	scripts/deb
+
+sbom: ## write dist/ojwt.cdx.json, a bill of materials in CycloneDX
+	scripts/setup build
+	scripts/sbom
+
+reproducible: ## build twice in different folders, and compare the bytes (takes minutes)
+	scripts/setup build
+	scripts/check-reproducible
 
 soak: ## watch the workers' memory over a thousand reloads and a hundred thousand requests
 	scripts/setup test

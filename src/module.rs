@@ -27,8 +27,9 @@ use crate::fence::{DECLINED, DONE, ERROR, INTERNAL_SERVER_ERROR, OK, printable};
 use crate::variables::{self, Evaluate, VARIABLES, Variable};
 use crate::{keys, respond};
 
-/// The module, under the name that nginx's own build looks for.
-#[unsafe(no_mangle)]
+/// The module, under the name that nginx's own build looks for; a dynamic module is found by its tables.
+#[cfg_attr(not(feature = "export-modules"), unsafe(no_mangle))]
+#[allow(non_upper_case_globals)]
 static mut ngx_http_ojwt_module: ngx_module_t = ngx_module_t {
     ctx: &raw const CONTEXT as *mut c_void,
     commands: (&raw mut COMMANDS).cast(),

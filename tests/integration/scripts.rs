@@ -57,6 +57,39 @@ fn module_for_an_nginx_configured_otherwise_is_explained_in_a_sentence() {
 }
 
 #[test]
+fn module_that_is_not_hardened_or_holds_a_path_of_its_builder_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("changed.so");
+    let module = std::fs::read(std::env::var("OJWT_MODULE").unwrap()).unwrap();
+    let check = |module: &[u8]| {
+        std::fs::write(&file, module).unwrap();
+        run(Command::new("scripts/check-module").arg(&file))
+    };
+    let (output, text) = check(&module);
+    assert!(output.status.success(), "{text}");
+
+    // Program headers are 56 bytes each, from 64 on: a type, then flags.
+    let changed = |kind: u32, at: usize, to: u32| {
+        let mut module = module.clone();
+        let header = (64..).step_by(56).find(|at| module[*at..*at + 4] == kind.to_le_bytes());
+        let start = header.unwrap() + at;
+        module[start..start + 4].copy_from_slice(&to.to_le_bytes());
+        module
+    };
+    let source = root().join("src/lib.rs");
+    for (module, complaint) in [
+        (changed(0x6474_e551, 4, 7), "the stack is executable"),
+        (changed(0x6474_e552, 0, 0), "no part is read-only after relocation"),
+        ([&module, source.to_str().unwrap().as_bytes()].concat(), "of where it was built"),
+        ([&module[..], &vec![0; 1_000_000]].concat(), "it has grown over"),
+    ] {
+        let (output, text) = check(&module);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains(complaint), "{complaint}: {text}");
+    }
+}
+
+#[test]
 fn check_that_fails_exits_with_a_failure() {
     let nginx = Nginx::builder()
         .module(Module::Embedded)
