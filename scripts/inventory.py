@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What the module, otools and the Python package are made of, asked of cargo.
 
-    supply/inventory.py table [--check]  the indirect dependencies in docs/dependencies.md
-    supply/inventory.py sbom [--check]   dist/ojwt.cdx.json, a CycloneDX 1.6 bill of materials
+    scripts/inventory.py table [--check]  the indirect dependencies in docs/dependencies.md
+    scripts/inventory.py sbom [--check]   dist/ojwt.cdx.json, a CycloneDX 1.6 bill of materials
 
 `table` writes what stands between the markers; with --check it fails where that is not up to date, or
 where a direct dependency has no row. `sbom --check` writes nothing, and holds the bill against what a
@@ -277,7 +277,7 @@ def faults(made):
 def main():
     what, *options = sys.argv[1:] or [""]
     if what not in ("table", "sbom") or options not in ([], ["--check"]):
-        fail("usage: supply/inventory.py table|sbom [--check]")
+        fail("usage: scripts/inventory.py table|sbom [--check]")
     check = bool(options)
     if what == "table":
         return document(check)
