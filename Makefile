@@ -10,7 +10,7 @@ TOKEN = $$(cat keys/prod_test_jwt.txt)
 
 .PHONY: help run stop test build private_key.pem public_key.pem prod_test_jwt.txt \
 	build_ojwt_nginx run_ojwt_nginx stop_ojwt_nginx exec_nginx test_ojwt_nginx test_nginx \
-	test_python curl_hello_world curl_token_health_check curl_verbose_token_check soak bench clean
+	test_python curl_hello_world curl_token_health_check curl_verbose_token_check fuzz soak bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z_.]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  %-26s %s\n", $$1, $$2 }'
@@ -70,6 +70,10 @@ test_nginx: ## the integration tests in the nginx that is installed
 test_python: ## the tests of the Python package
 	scripts/setup test
 	scripts/test-python
+
+fuzz: ## put random inputs to the core, a minute for each target
+	scripts/setup test
+	scripts/fuzz
 
 soak: ## watch the workers' memory over a thousand reloads and a hundred thousand requests
 	scripts/setup test
