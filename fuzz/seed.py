@@ -11,7 +11,7 @@ SEEDS = TOP / "fuzz" / "seeds"
 DATA = TOP / "crates" / "core" / "tests" / "data"
 
 # How many a target has at most, and how long they are.
-MOST = 40
+MOST = 16
 LONGEST = 2000
 
 
@@ -26,14 +26,14 @@ def decoded(part):
         return b""
 
 
-def write(target, inputs):
-    """Writes the shortest of the inputs, each once."""
+def write(target, inputs, more=()):
+    """Writes some of the inputs, of every length, and all of `more`, each once."""
     folder = SEEDS / target
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     inputs = sorted({text for text in inputs if len(text) <= LONGEST}, key=lambda text: (len(text), text))
     step = max(1, -(-len(inputs) // MOST))
-    for number, text in enumerate(inputs[::step]):
+    for number, text in enumerate([*inputs[::step], *more]):
         (folder / f"{number:02}").write_bytes(text)
 
 
@@ -61,11 +61,12 @@ def main():
 
     write("compact", signed[::3] + encrypted[::3])
     write("header", headers + jwe_headers)
-    write("json", headers + payloads + [b'["\\ud83d\\ude00",1e999,-0,{"\xc2\x85":"\x7f"}]'])
-    write("claims", payloads + [b'{"host":["a","[::1]"],"Host":"example.com.:80","aud":["a"]}'])
-    write("keys", key_sets + pems + [json.dumps(keyval).encode()])
+    write("json", headers + payloads, [b'["\\ud83d\\ude00",1e999,-0,{"\xc2\x85":"\x7f"}]'])
+    hosts = ["example.com..", "example.com.:80", "example.com:80.", ".."]
+    write("claims", payloads, [json.dumps({"host": host}).encode() for host in hosts] + [b'{"host":["a","[::1]"],"Host":"example.com.:80","aud":["a"]}'])
+    write("keys", key_sets, pems + [json.dumps(keyval).encode()])
     write("pem", pems + public + [text.split(b"\n", 1)[1] for text in public])
-    write("jwe", encrypted[::5] + [
+    write("jwe", encrypted[::5], [
         bytes([alg, alg]) + header + b"\n" + content
         for alg in range(16)
         for header, content in [(b"{}", b'{"exp":4102444800}'), (b'{"cty":"JWT","kid":"a"}', b"{}")]
@@ -94,12 +95,13 @@ def main():
                    (12, 0, 12, 3, 1), (13, 0, 0, 0, 4)]]
     payload = b'{"exp":4102444800,"nbf":0,"host":["example.com","[::1]"]}'
     names = "HS256 HS384 HS512 RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 ES256K EdDSA".split()
-    write("verifier", [
+    write("verifier", [], [
         ten + header + b"\n" + payload
         for ten in numbers
         for header in [b"", b'{"alg":"%s","kid":"secret"}' % names[ten[0]].encode(),
                        b'{"typ":"JWT","alg":"%s"}' % names[ten[0]].encode()]
-    ] + [bytes([0, 1, 0, 0, 0, 1, what, 60, 0, 65]) + b"\n" + payload for what in (1, 2, 3)])
+    ] + [bytes([0, 1, 0, 0, 0, 1, what, 60, 0, 65]) + b"\n" + payload for what in (1, 2, 3)]
+        + [bytes([0, 1, 0, 0, 0, 5, 0, 0, 0, 0]) + b'\n{"host":".."}'])
 
 
 if __name__ == "__main__":

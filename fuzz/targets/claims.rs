@@ -14,7 +14,8 @@ static KEYS: LazyLock<[Arc<KeySet>; 1]> =
 fuzz_target!(|payload: &[u8]| {
     let token = SIGNERS[0].1.sign(Alg::HS256, None, payload).unwrap();
     let mut verifier = verifier(TokenType::Signed);
-    let hosts: [Option<&[u8]>; 4] = [None, Some(b""), Some(b"example.com"), Some(b"[::1]:80")];
+    let hosts: [Option<&[u8]>; 5] =
+        [None, Some(b"."), Some(b"example.com"), Some(b"example.com."), Some(b"[::1]:80")];
     for (now, leeway) in [(0, 0), (1_700_000_000, 0), (1_700_000_000, 60), (4_102_444_800, 0)] {
         for host in hosts {
             verifier.policy.leeway = leeway;
