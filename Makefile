@@ -10,7 +10,7 @@ TOKEN = $$(cat keys/prod_test_jwt.txt)
 
 .PHONY: help run stop test build private_key.pem public_key.pem prod_test_jwt.txt \
 	build_ojwt_nginx run_ojwt_nginx stop_ojwt_nginx exec_nginx test_ojwt_nginx test_nginx \
-	test_python deb sbom reproducible curl_hello_world curl_token_health_check \
+	test_python deb sbom reproducible fuzz curl_hello_world curl_token_health_check \
 	curl_verbose_token_check soak bench clean
 
 help: ## list the targets
@@ -83,6 +83,10 @@ sbom: ## write dist/ojwt.cdx.json, a bill of materials in CycloneDX
 reproducible: ## build twice in different folders, and compare the bytes (takes minutes)
 	scripts/setup build
 	scripts/check-reproducible
+
+fuzz: ## put random inputs to the core, a minute for each target
+	scripts/setup test
+	scripts/fuzz
 
 soak: ## watch the workers' memory over a thousand reloads and a hundred thousand requests
 	scripts/setup test

@@ -7,9 +7,11 @@ use std::borrow::Cow;
 pub struct Hosts(Box<[Box<[u8]>]>);
 
 impl Hosts {
-    /// Those of these names, of which ports and a final period do not count.
+    /// Those of these names, of which ports and a final period do not count. What still ends in such
+    /// is no host.
     pub fn new(names: &[Cow<'_, str>]) -> Self {
-        Self(names.iter().map(|claimed| name(claimed.as_bytes()).into()).collect())
+        let hosts = names.iter().map(|claimed| name(claimed.as_bytes()));
+        Self(hosts.filter(|host| name(host).len() == host.len()).map(Into::into).collect())
     }
 
     /// Whether the `requested` host is one of them: letters in either case, ports and a final period

@@ -302,6 +302,20 @@ fn two_host_claims_must_both_admit_the_host() {
 }
 
 #[test]
+fn a_host_claim_with_two_final_periods_or_a_period_after_the_port_admits_no_host() {
+    for (claimed, requested) in [
+        ("example.com..", "example.com."),
+        ("example.com..", "example.com"),
+        ("example.com:80.", "example.com:80"),
+        ("example.com:80.", "example.com"),
+        ("..", "."),
+    ] {
+        let result = for_host(Some(requested), &json!({"host": claimed}));
+        assert_eq!(result, Err(Denial::WrongHost), "{claimed} {requested}");
+    }
+}
+
+#[test]
 fn a_host_claim_that_names_no_host_admits_none() {
     for name in ["host", "Host"] {
         for value in [
