@@ -175,19 +175,30 @@ def rust_library():
     }
 
 
-def flask():
+# What Python's packages that are asked for at run time are for, and their licences.
+PYTHON = {
+    "blinker": ("Signals of Flask", "MIT"),
+    "flask": ("The framework of the decorators and of the demonstration", "BSD-3-Clause"),
+}
+
+
+def python_packages():
     text = (ROOT / "crates/python/pyproject.toml").read_text()
-    (name, wanted), = re.findall(r'^dependencies = \["(\w+)([^"]*)"\]$', text, re.M)
-    return {
-        "type": "library",
-        "bom-ref": f"pkg:pypi/{name}",
-        "name": name,
-        "description": "For the demonstration; installed by pip, not part of the package",
-        "scope": "required",
-        "licenses": [{"expression": "BSD-3-Clause"}],
-        "purl": f"pkg:pypi/{name}",
-        "properties": [{"name": "ojwt:version", "value": wanted}],
-    }
+    wanted = re.search(r"^dependencies = \[(.*)\]$", text, re.M).group(1)
+    for name, version in re.findall(r'"([\w-]+)([^"]*)"', wanted):
+        if name not in PYTHON:
+            fail(f"{name} has no line in scripts/inventory.py")
+        what, licence = PYTHON[name]
+        yield {
+            "type": "library",
+            "bom-ref": f"pkg:pypi/{name}",
+            "name": name,
+            "description": f"{what}; installed by pip, not part of the package",
+            "scope": "required",
+            "licenses": [{"expression": licence}],
+            "purl": f"pkg:pypi/{name}",
+            "properties": [{"name": "ojwt:version", "value": version or "any"}],
+        }
 
 
 def bill():
@@ -200,8 +211,8 @@ def bill():
     }
     version = next(p["version"] for p in packages.values() if p["name"] == "ojwt")
     components, depends = {}, {}
-    c, rust, python = aws_lc(packages), rust_library(), flask()
-    for component in (c, rust, python):
+    c, rust, python = aws_lc(packages), rust_library(), list(python_packages())
+    for component in (c, rust, *python):
         components[component["bom-ref"]] = component
         depends[component["bom-ref"]] = set()
     for package, name, kind, what in PRODUCTS:
@@ -214,7 +225,7 @@ def bill():
                 depends[ref].add(c["bom-ref"])
         components[name] |= {"type": kind, "bom-ref": name, "name": name, "description": what}
         depends[name].add(rust["bom-ref"])
-    depends["ox_jwt"].add(python["bom-ref"])
+    depends["ox_jwt"].update(component["bom-ref"] for component in python)
     depends["ojwt"] = {name for _, name, _, _ in PRODUCTS}
     result = {
         "bomFormat": "CycloneDX",
