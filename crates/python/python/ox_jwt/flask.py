@@ -39,7 +39,7 @@ import flask
 
 from ox_jwt.behind_nginx import NginxClaims
 from ox_jwt.exceptions import InvalidKeyError, InvalidTokenError, PyJWTError
-from ox_jwt.gate import TOKEN_FROM, Gate, quoted, refusal
+from ox_jwt.gate import TOKEN_FROM, Gate, Refusal, insufficient_scope, refusal
 from ox_jwt.middleware import wsgi_claims, wsgi_header
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -151,22 +151,22 @@ flask.request_started.connect(_this)
 flask.request_tearing_down.connect(_end)
 
 
-def _reader() -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+def _reader() -> Callable[[dict[str, Any]], dict[str, Any]]:
     """What reads the claims of a request: made of the configuration once."""
     extensions = flask.current_app.extensions
     if _EXTENSION not in extensions:
         extensions[_EXTENSION] = _make_reader()
-    reader: Callable[[Mapping[str, Any]], dict[str, Any]] = extensions[_EXTENSION]
+    reader: Callable[[dict[str, Any]], dict[str, Any]] = extensions[_EXTENSION]
     return reader
 
 
-def _make_reader() -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+def _make_reader() -> Callable[[dict[str, Any]], dict[str, Any]]:
     try:
         leeway = _leeway()
         proof = _setting("FLASK_JWT_NGINX_PROOF")
         if proof:
             nginx = NginxClaims(proof)
-            return lambda environ: nginx.claims(lambda name: wsgi_header(dict(environ), name))
+            return lambda environ: nginx.claims(lambda name: wsgi_header(environ, name))
         algorithms = _words("FLASK_JWT_ALGS")
         if not algorithms:
             raise ValueError("FLASK_JWT_ALGS is not set")
@@ -180,7 +180,7 @@ def _make_reader() -> Callable[[Mapping[str, Any]], dict[str, Any]]:
         )
     except (TypeError, ValueError, OverflowError, NotImplementedError) as error:
         raise InvalidKeyError(str(error)) from error
-    return lambda environ: wsgi_claims(gate, dict(environ))
+    return lambda environ: wsgi_claims(gate, environ)
 
 
 def _setting(name: str) -> Any:
@@ -227,13 +227,13 @@ def _refuse(error: PyJWTError) -> NoReturn:
         flask.current_app.logger.info("refused: %s", error.reason)
     else:
         flask.current_app.logger.error("no token can be judged: %s", error)
-    answer = refusal(error, realm=flask.current_app.name)
-    flask.abort(flask.Response(answer.body, answer.status, answer.headers))
+    _answer(refusal(error, realm=flask.current_app.name))
 
 
 def _forbid() -> NoReturn:
     flask.current_app.logger.info("refused: claim rejected")
-    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")]
-    challenge = f'Bearer realm={quoted(flask.current_app.name)}, error="insufficient_scope"'
-    headers.append(("WWW-Authenticate", challenge))
-    flask.abort(flask.Response(b"failed: claim rejected\n", 403, headers))
+    _answer(insufficient_scope(realm=flask.current_app.name))
+
+
+def _answer(refused: Refusal) -> NoReturn:
+    flask.abort(flask.Response(refused.body, refused.status, refused.headers))

@@ -78,11 +78,18 @@ def refusal(error: PyJWTError, *, realm: str = "ox_jwt") -> Refusal:
     """What to answer: 401 (RFC 6750 section 3), or 500 where the fault is ours."""
     if not isinstance(error, InvalidTokenError):
         return _refusal(500, "Internal Server Error", "failed: internal error\n", [])
-    challenge = f"Bearer realm={quoted(realm)}"
+    challenge = f"Bearer realm={_quoted(realm)}"
     if not isinstance(error, MissingTokenError):
         challenge += f', error="invalid_token", error_description="{error.reason}"'
     headers = [("WWW-Authenticate", challenge)]
     return _refusal(401, "Unauthorized", f"failed: {error.reason}\n", headers)
+
+
+def insufficient_scope(*, realm: str = "ox_jwt") -> Refusal:
+    """What to answer where a good token does not claim enough: 403 (RFC 6750 section 3.1)."""
+    challenge = f'Bearer realm={_quoted(realm)}, error="insufficient_scope"'
+    headers = [("WWW-Authenticate", challenge)]
+    return _refusal(403, "Forbidden", "failed: claim rejected\n", headers)
 
 
 def _refusal(status: int, phrase: str, text: str, more: list[tuple[str, str]]) -> Refusal:
@@ -95,7 +102,7 @@ def _refusal(status: int, phrase: str, text: str, more: list[tuple[str, str]]) -
     return Refusal(status, phrase, headers + more, body)
 
 
-def quoted(text: str) -> str:
+def _quoted(text: str) -> str:
     """A quoted string (RFC 9110 section 5.6.4), with ``?`` for what is not printable ASCII."""
     printable = "".join(c if " " <= c <= "~" else "?" for c in text)
     return '"' + printable.replace("\\", "\\\\").replace('"', '\\"') + '"'
