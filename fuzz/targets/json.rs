@@ -6,9 +6,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ojwt_core::json::{self, Json};
+use ojwt_core::json::Json;
 use ojwt_fuzz::reference::{self, Refused};
-use serde_json::Value;
+use same_json::assert_same;
+
+#[path = "../../crates/core/tests/suite/same_json.rs"]
+mod same_json;
 
 fuzz_target!(|bytes: &[u8]| {
     let lent = Json::parse(bytes);
@@ -28,30 +31,3 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(Json::parse(text.as_bytes()).as_ref(), Ok(&ours));
     assert_eq!(Json::parse(text.as_bytes().to_vec()).as_ref(), Ok(&ours));
 });
-
-/// Names, order, strings and numbers are the same.
-fn assert_same(ours: json::Value<'_>, theirs: &Value) {
-    match theirs {
-        Value::Null => assert_eq!(ours.text(), "null"),
-        Value::Bool(value) => assert_eq!(ours.as_bool(), Some(*value)),
-        Value::Number(_) => {
-            let number: Value = serde_json::from_str(ours.as_number().unwrap()).unwrap();
-            assert_eq!(&number, theirs);
-        }
-        Value::String(text) => assert_eq!(ours.as_str().unwrap(), text.as_str()),
-        Value::Array(values) => {
-            let elements: Vec<_> = ours.as_array().unwrap().collect();
-            assert_eq!(elements.len(), values.len());
-            elements.into_iter().zip(values).for_each(|(ours, theirs)| assert_same(ours, theirs));
-        }
-        Value::Object(members) => {
-            let object = ours.as_object().unwrap();
-            assert_eq!(object.members().count(), members.len());
-            for ((name, value), (their_name, theirs)) in object.members().zip(members) {
-                assert_eq!(name, their_name.as_str());
-                assert_same(value, theirs);
-                assert_eq!(object.member(their_name).unwrap().text(), value.text());
-            }
-        }
-    }
-}

@@ -14,5 +14,6 @@ mod jwe;
 mod keys;
 mod properties;
 mod revocation;
+mod same_json;
 mod vectors;
 mod wycheproof;

@@ -17,6 +17,7 @@ use serde_json::Value;
 use crate::common::{
     NOW, bare_jwk, data, judge, key, refusal, token, verifier_for, verifier_of_all_kinds,
 };
+use crate::same_json::assert_same;
 
 // A token is refused after any change
 
@@ -280,33 +281,6 @@ fn assert_compact(json: &Json) {
     }
     let again = Json::parse(text.as_bytes()).unwrap();
     assert_eq!(again.text(), text);
-}
-
-/// Every value of ours is that of `serde_json`: names, order, strings, numbers as written.
-fn assert_same(ours: ojwt_core::json::Value<'_>, theirs: &Value) {
-    match theirs {
-        Value::Null => assert_eq!(ours.text(), "null"),
-        Value::Bool(value) => assert_eq!(ours.as_bool(), Some(*value)),
-        Value::Number(_) => {
-            let number: Value = serde_json::from_str(ours.as_number().unwrap()).unwrap();
-            assert_eq!(&number, theirs);
-        }
-        Value::String(text) => assert_eq!(ours.as_str().unwrap(), text.as_str()),
-        Value::Array(values) => {
-            let elements: Vec<_> = ours.as_array().unwrap().collect();
-            assert_eq!(elements.len(), values.len());
-            elements.into_iter().zip(values).for_each(|(ours, theirs)| assert_same(ours, theirs));
-        }
-        Value::Object(members) => {
-            let object = ours.as_object().unwrap();
-            assert_eq!(object.members().count(), members.len());
-            for ((name, value), (their_name, theirs)) in object.members().zip(members) {
-                assert_eq!(name, their_name.as_str());
-                assert_same(value, theirs);
-                assert_eq!(object.member(their_name).unwrap().text(), value.text());
-            }
-        }
-    }
 }
 
 proptest! {
