@@ -23,7 +23,7 @@ run: ## install what is missing, build, and start nginx with the example on 127.
 stop: ## end the nginx that `make run` started
 	scripts/stop
 
-test: ## lint, unit, integration and container tests
+test: ## lint, unit, integration, Python, fuzz, container and package tests
 	scripts/setup test
 	scripts/test
 
