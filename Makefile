@@ -11,7 +11,7 @@ TOKEN = $$(cat keys/prod_test_jwt.txt)
 .PHONY: help run stop test build private_key.pem public_key.pem prod_test_jwt.txt \
 	build_ojwt_nginx run_ojwt_nginx stop_ojwt_nginx exec_nginx test_ojwt_nginx test_nginx \
 	test_python deb sbom reproducible fuzz curl_hello_world curl_token_health_check \
-	curl_verbose_token_check soak bench clean
+	curl_verbose_token_check soak bench nginx_tests clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z_.]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  %-26s %s\n", $$1, $$2 }'
@@ -95,6 +95,9 @@ soak: ## watch the workers' memory over a thousand reloads and a hundred thousan
 bench: ## measure beside the peers that can be installed
 	scripts/setup test
 	scripts/bench
+
+nginx_tests: ## nginx's own tests, with and without the module (NGINX_TESTS=DIR, a checkout of nginx-tests)
+	scripts/nginx-tests
 
 clean: stop ## remove everything that was built; keys stay
 	cargo clean

@@ -1,23 +1,28 @@
 #!/usr/bin/env python3
 """What the module, otools and the Python package are made of, asked of cargo.
 
-    scripts/inventory.py table [--check]  the indirect dependencies in docs/dependencies.md
-    scripts/inventory.py sbom [--check]   dist/ojwt.cdx.json, a CycloneDX 1.6 bill of materials
+    scripts/inventory.py table [--check]             the indirect dependencies in docs/dependencies.md
+    scripts/inventory.py sbom [--check]              dist/ojwt.cdx.json, a CycloneDX 1.6 bill of materials
+    scripts/inventory.py advisories COPY LOCK...     what recorded advisories say of lock files
+    scripts/inventory.py record CLONE COPY LOCK...   records them, from a clone of their database
 
 `table` writes what stands between the markers; with --check it fails where that is not up to date, or
 where a direct dependency has no row. `sbom --check` writes nothing, and holds the bill against what a
-reader of it needs.
+reader of it needs. `advisories` fails where one concerns a version that is locked, and prints what its
+reader must know: that the copy is old, or that a crate was not looked up.
 
 cargo-cyclonedx would make a bill, too: one for each package, with a time and a random serial number,
 with build dependencies in it and without AWS-LC, which is C, or what Python brings; and it takes minutes
 to compile. Nothing here is random: the same Cargo.lock and Rust give the same bytes.
 """
 
+import datetime
 import json
 import pathlib
 import re
 import subprocess
 import sys
+import tomllib
 import uuid
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -285,11 +290,121 @@ def faults(made):
         yield f"nothing uses {', '.join(sorted(known - reached))}"
 
 
+# The advisories ----------------------------------------------------------------------------------
+
+# After so many days a copy says little.
+OLD = 180
+
+
+def locked(files):
+    """What comes from a registry: name and version."""
+    for file in files:
+        for package in tomllib.loads(pathlib.Path(file).read_text())["package"]:
+            if "source" in package:
+                yield package["name"], package["version"]
+
+
+def advisory(file):
+    """What stands in front of an advisory's text, and its title."""
+    front, text = file.read_text().removeprefix("```toml").split("```", 1)
+    return tomllib.loads(front), re.search(r"^#+ *(.+)$", text, re.M)[1]
+
+
+def order(version):
+    """Its numbers, and what sorts a version that comes before a release: 1.0.0-pre.2."""
+    numbers, _, before = version.partition("+")[0].partition("-")
+    parts = [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in before.split(".") if before]
+    return [int(number) for number in numbers.split(".")], (0, parts) if before else (1, [])
+
+
+def fits(version, requirement):
+    """Whether a version is in a range, in Cargo's words: `>= 0.6.3, < 0.6.14`, `^0.3.4`."""
+    here = order(version)
+    for part in requirement.split(","):
+        found = re.fullmatch(r"\s*(>=|<=|>|<|=|\^|~|)\s*(\d+(?:\.\d+){0,2}(?:-[\w.-]+)?)\s*", part)
+        operator, (numbers, before) = (found[1] or "^", order(found[2])) if found else ("", ([], None))
+        # What `<= 1.2` means of 1.2.3 is left to those who can ask Cargo.
+        if not found or (operator in ("<=", ">", "=") and len(numbers) < 3):
+            fail(f"an advisory has the range {requirement!r}, which is not understood")
+        there = (numbers + [0] * (3 - len(numbers)), before)
+        # The leading numbers that have to be the same.
+        kept = min(2, len(numbers))
+        if operator == "^":
+            kept = next((at for at, number in enumerate(numbers) if number), len(numbers) - 1) + 1
+        if not {
+            ">=": here >= there,
+            "<=": here <= there,
+            ">": here > there,
+            "<": here < there,
+            "=": here == there,
+        }.get(operator, here >= there and here[0][:kept] == numbers[:kept]):
+            return False
+    return True
+
+
+def advisories(copy, files):
+    recorded = tomllib.loads((copy / "copy.toml").read_text())
+    age = (datetime.date.today() - recorded["date"]).days
+    if age > OLD:
+        print(f"newer advisories: those recorded are of {recorded['date']}, {age} days ago; "
+              "docs/dependencies.md says how to record them anew")
+    packages = sorted(set(locked(files)))
+    unknown = sorted({name for name, _ in packages} - set(recorded["crates"]))
+    if unknown:
+        print(f"advisories of {', '.join(unknown)}: not among what was looked up for the recorded copy; "
+              "docs/dependencies.md says how to record it anew")
+    config = tomllib.loads((ROOT / "deny.toml").read_text())
+    ignored = {entry["id"] for entry in config["advisories"]["ignore"]}
+    hits = []
+    for name, version in packages:
+        for file in sorted((copy / "crates" / name).glob("*.md")):
+            front, title = advisory(file)
+            fine = front["versions"].get("patched", []) + front["versions"].get("unaffected", [])
+            if front["advisory"]["id"] not in ignored and not any(fits(version, range) for range in fine):
+                hits.append(f"{front['advisory']['id']} concerns {name} {version}: {title}")
+    if hits:
+        fail("\n".join(hits))
+
+
+def record(clone, copy, files):
+    """Writes what decides whether an advisory concerns a version; drafts have no number yet."""
+    date = ask("git", "-C", clone, "log", "-1", "--format=%cs").strip()
+    names = sorted({name for name, _ in locked(files)})
+    for old in copy.glob("crates/*/*.md"):
+        old.unlink()
+    for name in names:
+        for file in sorted((clone / "crates" / name).glob("RUSTSEC-[12]*.md")):
+            front, title = advisory(file)
+            if "withdrawn" in front["advisory"]:
+                continue
+            front["advisory"].setdefault("url", next(iter(front["advisory"].get("references", [])), ""))
+            lines = []
+            for table, members in (
+                ("advisory", ("id", "package", "date", "url", "informational", "aliases")),
+                ("versions", ("patched", "unaffected")),
+            ):
+                lines += ["", f"[{table}]"] if lines else [f"[{table}]"]
+                lines += [f"{member} = {json.dumps(front[table][member], ensure_ascii=False)}"
+                          for member in members if front[table].get(member)]
+            made = copy / "crates" / name / file.name
+            made.parent.mkdir(parents=True, exist_ok=True)
+            made.write_text("\n".join(["```toml", *lines, "```", "", f"# {title}", ""]))
+    crates = "".join(f'    "{name}",\n' for name in names)
+    (copy / "copy.toml").write_text(
+        "# What was looked up, and of what day the answers are.\n"
+        f"date = {date}\ncrates = [\n{crates}]\n")
+
+
 def main():
-    what, *options = sys.argv[1:] or [""]
-    if what not in ("table", "sbom") or options not in ([], ["--check"]):
-        fail("usage: scripts/inventory.py table|sbom [--check]")
-    check = bool(options)
+    what, *words = sys.argv[1:] or [""]
+    if what == "advisories" and len(words) > 1:
+        return advisories(pathlib.Path(words[0]), words[1:])
+    if what == "record" and len(words) > 2:
+        return record(pathlib.Path(words[0]), pathlib.Path(words[1]), words[2:])
+    if what not in ("table", "sbom") or words not in ([], ["--check"]):
+        fail("usage: scripts/inventory.py table|sbom [--check], advisories COPY LOCK..., "
+             "or record CLONE COPY LOCK...")
+    check = bool(words)
     if what == "table":
         return document(check)
     made = bill()

@@ -66,7 +66,7 @@ impl<'a> Arbitrary<'a> for Case {
             now: [1_700_000_000, 0, i64::MIN, i64::MAX][usize::from(time) % 4],
             host: hosts[usize::from(host) % hosts.len()],
             max_token_size: if flags & 16 != 0 { 128 } else { 16 * 1024 },
-            change: (change.what % 4 != 0).then_some(change),
+            change: (!change.what.is_multiple_of(4)).then_some(change),
             header: header.to_vec(),
             payload: payload.to_vec(),
         })

@@ -1,5 +1,7 @@
 //! The scripts and the Makefile: what they say, and how they exit.
 
+use std::fs;
+use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::json;
@@ -114,6 +116,141 @@ fn check_that_fails_exits_with_a_failure() {
         let (output, text) = check(target, "x.y.z");
         assert!(!output.status.success() && text.contains("failed: malformed token"), "{text}");
     }
+}
+
+/// A test as nginx's suite has them: nginx answers, with what the suite was told to configure.
+const SERVES: &str = r#"
+use strict;
+use warnings;
+use File::Temp 'tempdir';
+use IO::Socket::UNIX;
+
+my $folder = tempdir(CLEANUP => 1);
+open my $file, '>', "$folder/nginx.conf" or die;
+print $file "$ENV{TEST_NGINX_GLOBALS} daemon off; pid $folder/pid; events {}
+    http { access_log $folder/access; client_body_temp_path $folder/body; $ENV{TEST_NGINX_GLOBALS_HTTP}
+        server { listen unix:$folder/socket; location / { root $folder; } } }";
+close $file;
+my $nginx = fork;
+exec $ENV{TEST_NGINX_BINARY}, '-p', "$folder/", '-c', 'nginx.conf', '-e', "$folder/log" unless $nginx;
+my $client;
+for (1 .. 100) {
+    last if $client = IO::Socket::UNIX->new("$folder/socket");
+    select undef, undef, undef, 0.05;
+}
+print $client "GET /nginx.conf HTTP/1.0\r\n\r\n";
+print +(<$client> =~ / 200 / ? "" : "not "), "ok 1 - it serves on $folder\n1..1\n";
+kill QUIT => $nginx;
+waitpid $nginx, 0;
+"#;
+
+/// What scripts/nginx-tests makes of a checkout with these tests.
+fn nginx_tests(tests: &[(&str, &str)]) -> (Option<i32>, String) {
+    let checkout = tempfile::tempdir().unwrap();
+    fs::create_dir_all(checkout.path().join("lib/Test")).unwrap();
+    fs::write(checkout.path().join("lib/Test/Nginx.pm"), "").unwrap();
+    for (name, test) in tests {
+        fs::write(checkout.path().join(name), test).unwrap();
+    }
+    let (output, text) =
+        run(Command::new("scripts/nginx-tests").env("NGINX_TESTS", checkout.path()));
+    (output.status.code(), text)
+}
+
+#[test]
+fn tests_of_nginx_that_say_the_same_with_the_module_are_the_same() {
+    let (code, text) = nginx_tests(&[
+        ("serves.t", SERVES),
+        ("fails.t", r#"print "1..3\nok 1 - a\nnot ok 2 - b\nnot ok 3 - c # TODO not yet\n""#),
+        ("skipped.t", r#"print "1..0 # SKIP no mail available\n""#),
+        // Fails in the second run, which is the first with the module.
+        (
+            "flaky.t",
+            r#"open my $runs, '>>', 'runs'; print $runs "x"; close $runs;
+               print -s 'runs' == 2 ? "not ok 1\n1..1\n" : "ok 1\n1..1\n""#,
+        ),
+    ]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("once more, since they differ: flaky.t\n"), "{text}");
+    assert!(text.contains("in every way fails.t fails: not ok 2 - b\n"), "{text}");
+    assert!(text.contains("in every way skipped.t is skipped: no mail available\n"), "{text}");
+    assert!(text.contains("1 requests were judged\n"), "{text}");
+    let summary = "4 files, 5 tests: the same with and without ojwt \
+                   (1 files skipped and 1 tests failing in every way)\n";
+    assert!(text.ends_with(summary), "{text}");
+}
+
+#[test]
+fn test_of_nginx_that_the_module_changes_is_found() {
+    let (code, text) = nginx_tests(&[
+        ("serves.t", SERVES),
+        (
+            "depends.t",
+            r#"print $ENV{TEST_NGINX_GLOBALS} =~ /ojwt|plain|load_module/ ? "not ok 1 - why\n" : "ok 1\n";
+               print "1..1\n""#,
+        ),
+    ]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("depends.t is another with the module loaded:\n"), "{text}");
+    assert!(text.contains("-ok 1\n+not ok 1\n"), "{text}");
+    assert!(text.contains("--- depends.t, loaded:\nnot ok 1 - why\n"), "{text}");
+    assert!(!text.contains("serves.t is another"), "{text}");
+    assert!(text.ends_with("the results are not the same with and without ojwt\n"), "{text}");
+}
+
+#[test]
+fn tests_of_nginx_that_are_not_there_are_asked_for() {
+    for (folder, complaint) in
+        [("", "NGINX_TESTS is not set: git clone"), ("tests", "NGINX_TESTS=tests is no checkout")]
+    {
+        let (output, text) = run(Command::new("scripts/nginx-tests").env("NGINX_TESTS", folder));
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.starts_with(&format!("ojwt: {complaint}")), "{text}");
+    }
+}
+
+/// What the recorded advisories in a folder say of a lock file with these packages.
+fn advisories(copy: &Path, packages: &[(&str, &str)]) -> (bool, String) {
+    let lock = tempfile::NamedTempFile::new().unwrap();
+    let tables = packages.iter().map(|(name, version)| {
+        format!("[[package]]\nname = \"{name}\"\nversion = \"{version}\"\nsource = \"registry\"\n")
+    });
+    fs::write(&lock, tables.collect::<String>()).unwrap();
+    let mut script = Command::new("python3");
+    script.args(["scripts/inventory.py", "advisories"]).arg(copy).arg(lock.path());
+    let (output, text) = run(&mut script);
+    (output.status.success(), text)
+}
+
+#[test]
+fn advisory_on_a_locked_version_is_a_failure() {
+    let copy = root().join("tests/advisories");
+    assert_eq!(advisories(&copy, &[("lru", "0.19.1"), ("rand", "0.9.4")]), (true, String::new()));
+    // Before what is patched; between two patched ranges; before a release of a patched version.
+    for (name, version, id) in [
+        ("lru", "0.18.1", "2026-0253"),
+        ("rand", "0.10.0", "2026-0097"),
+        ("smallvec", "1.6.0", "2021-0003"),
+        ("lru", "0.18.2-rc.1", "2026-0253"),
+    ] {
+        let (passes, text) = advisories(&copy, &[("memchr", "2.7.4"), (name, version)]);
+        let sentence = format!("ojwt: RUSTSEC-{id} concerns {name} {version}: ");
+        assert!(!passes && text.starts_with(&sentence), "{text}");
+    }
+}
+
+#[test]
+fn recorded_advisories_that_are_old_or_lack_a_crate_are_not_relied_on_silently() {
+    let recorded = root().join("tests/advisories/copy.toml");
+    let text = fs::read_to_string(recorded).unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    let (head, date) = text.split_once("date = ").unwrap();
+    let (_, crates) = date.split_once('\n').unwrap();
+    fs::write(copy.path().join("copy.toml"), format!("{head}date = 2020-02-02\n{crates}")).unwrap();
+    let (passes, text) = advisories(copy.path(), &[("lru", "0.19.1"), ("openssl", "0.10.0")]);
+    assert!(passes, "{text}");
+    assert!(text.contains("those recorded are of 2020-02-02, "), "{text}");
+    assert!(text.contains("advisories of openssl: not among what was looked up"), "{text}");
 }
 
 #[test]
