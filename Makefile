@@ -11,7 +11,7 @@ TOKEN = $$(cat keys/prod_test_jwt.txt)
 .PHONY: help run stop test build private_key.pem public_key.pem prod_test_jwt.txt \
 	build_ojwt_nginx run_ojwt_nginx stop_ojwt_nginx exec_nginx test_ojwt_nginx test_nginx \
 	test_python deb sbom reproducible fuzz curl_hello_world curl_token_health_check \
-	curl_verbose_token_check soak bench nginx_tests clean
+	curl_verbose_token_check faults soak bench nginx_tests clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z_.]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  %-26s %s\n", $$1, $$2 }'
@@ -88,7 +88,11 @@ fuzz: ## put random inputs to the core, a minute for each target
 	scripts/setup test
 	scripts/fuzz
 
-soak: ## watch the workers' memory over a thousand reloads and a hundred thousand requests
+faults: ## put faults to nginx under load, and count what comes of each request (takes minutes)
+	scripts/setup test
+	scripts/faults
+
+soak: ## watch nginx's memory over requests, key rotations and reloads (takes minutes)
 	scripts/setup test
 	scripts/soak
 

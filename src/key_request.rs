@@ -37,8 +37,11 @@ const STALE_FACTOR: u64 = 10;
 /// And never longer than this, in seconds.
 const MAX_STALE: u64 = 3600;
 
-/// How long after a failure there is no other try, where answers are kept, in seconds.
-const RETRY: i64 = 5;
+/// How long after a failure there is no other try, where answers are kept, in milliseconds.
+const RETRY: u64 = 5_000;
+
+/// The same where nothing is kept yet, so that everything is refused until then.
+const RETRY_WITHOUT_KEYS: u64 = 1_000;
 
 /// The key requests of a worker.
 pub(crate) struct KeyRequests {
@@ -46,8 +49,8 @@ pub(crate) struct KeyRequests {
     proven: RefCell<LruCache<Target, Answer>>,
     /// Others. Whoever makes up hosts or URIs fills these alone.
     unproven: RefCell<LruCache<Target, Answer>>,
-    /// When a fetch failed last.
-    failures: RefCell<LruCache<Target, i64>>,
+    /// When a fetch failed last, by [`fence::uptime`].
+    failures: RefCell<LruCache<Target, u64>>,
     parsed: RefCell<ParsedBodies>,
     under_way: RefCell<HashMap<Target, Weak<Flight>>>,
 }
@@ -68,7 +71,10 @@ pub(crate) struct Target {
 #[derive(Clone)]
 struct Answer {
     keys: Arc<KeySet>,
+    /// When, by the time of day.
     fetched: i64,
+    /// When, by [`fence::uptime`].
+    fetched_at: u64,
 }
 
 /// A fetch.
@@ -233,30 +239,40 @@ impl KeyRequests {
         if cache == 0 {
             return Ok(None);
         }
-        let now = fence::now();
-        let failed_lately = || {
-            let failed = self.failures.borrow_mut().get(target).copied();
-            failed.is_some_and(|failed| (0..RETRY).contains(&now.saturating_sub(failed)))
-        };
-        let has_failed = has_failed || failed_lately();
+        let uptime = fence::uptime();
         let proven = self.proven.borrow_mut().get(target).cloned();
         let answer = proven.or_else(|| self.unproven.borrow_mut().get(target).cloned());
-        let keys = answer.and_then(|Answer { keys, fetched }| {
-            // None for a clock that was set back: the age is not known.
-            let age = u64::try_from(now.checked_sub(fetched)?).ok()?;
-            let stale = cache.saturating_mul(STALE_FACTOR).min(MAX_STALE);
-            let spares = || has_failed || self.under_way.borrow().contains_key(target);
-            let serves = age < cache || (age < cache.saturating_add(stale) && spares());
-            serves.then_some(keys)
-        });
-        match keys {
+        // A clock that is set, or that went on while the machine slept, makes no key fresh; but that alone
+        // is no reason to refuse what the last good keys would let in.
+        let is_fresh = |answer: &Answer| {
+            let seconds = fence::now().saturating_sub(answer.fetched);
+            let by_day = u64::try_from(seconds).is_ok_and(|seconds| seconds < cache);
+            by_day && answer.age(uptime) < cache.saturating_mul(1000)
+        };
+        if let Some(answer) = answer.as_ref().filter(|answer| is_fresh(answer)) {
+            return Ok(Some(Arc::clone(&answer.keys)));
+        }
+        let serves_for = cache.saturating_add(cache.saturating_mul(STALE_FACTOR).min(MAX_STALE));
+        let last_good =
+            answer.filter(|answer| answer.age(uptime) < serves_for.saturating_mul(1000));
+        let retry = if last_good.is_some() { RETRY } else { RETRY_WITHOUT_KEYS };
+        let failed = self.failures.borrow_mut().get(target).copied();
+        let has_failed =
+            has_failed || failed.is_some_and(|failed| uptime.saturating_sub(failed) < retry);
+        match last_good {
+            Some(Answer { keys, .. })
+                if has_failed || self.under_way.borrow().contains_key(target) =>
+            {
+                Ok(Some(keys))
+            }
             None if has_failed => Err(Denial::KeyUnavailable),
-            keys => Ok(keys),
+            _ => Ok(None),
         }
     }
 
     fn keep(&self, target: &Target, keys: &Arc<KeySet>) {
-        let answer = Answer { keys: Arc::clone(keys), fetched: fence::now() };
+        let (fetched, fetched_at) = (fence::now(), fence::uptime());
+        let answer = Answer { keys: Arc::clone(keys), fetched, fetched_at };
         self.failures.borrow_mut().pop(target);
         let mut proven = self.proven.borrow_mut();
         if let Some(kept) = proven.get_mut(target) {
@@ -287,6 +303,13 @@ impl KeyRequests {
         let keys = Arc::new(keys);
         self.parsed.borrow_mut().put((digest, format), Arc::clone(&keys));
         Ok(keys)
+    }
+}
+
+impl Answer {
+    /// How long ago it came, in milliseconds.
+    fn age(&self, uptime: u64) -> u64 {
+        uptime.saturating_sub(self.fetched_at)
     }
 }
 
@@ -348,7 +371,7 @@ impl Flight {
 
     fn fail(&self, request: Request<'_>, why: &str) {
         self.end(End::Failed);
-        self.store.failures.borrow_mut().put(self.target.clone(), fence::now());
+        self.store.failures.borrow_mut().put(self.target.clone(), fence::uptime());
         request.log(Level::Error, &format!("{self}: {why}"));
     }
 

@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use lru::LruCache;
 use ojwt_core::denial::Denial;
-use ojwt_core::keys::{KeyError, KeyFormat, KeySet, KeySetBuilder, MAX_KEY_FILE_SIZE};
+use ojwt_core::keys::{KeyError, KeyFormat, KeySet, KeySetBuilder, KeyWarning, MAX_KEY_FILE_SIZE};
 
+use crate::fence;
 use crate::fence::complex::ComplexValue;
 use crate::fence::log::Level;
 use crate::fence::printable;
@@ -21,6 +22,10 @@ use crate::file::{Opened, State};
 
 /// How many key files that requests name are kept by a worker.
 const MAX_FILES: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+
+/// For how long keys serve after they were last seen in a file that has none now, in milliseconds: whoever
+/// writes it in place takes a moment.
+const GRACE: u64 = 5_000;
 
 /// The key file that `build.rs` embedded, if any.
 const EMBEDDED: Option<&[u8]> = include!(concat!(env!("OUT_DIR"), "/embedded_key.rs"));
@@ -105,8 +110,14 @@ pub(crate) struct KeyFiles(RefCell<LruCache<(PathBuf, Option<KeyFormat>), ReadFi
 /// A file as it was read.
 #[derive(Debug)]
 struct ReadFile {
+    /// The state of the file when it was looked at last.
     state: State,
+    /// The last good keys.
     keys: Arc<KeySet>,
+    /// When the file was last seen with them, by [`fence::uptime`].
+    seen: u64,
+    /// Whether it has no keys any more.
+    is_broken: bool,
 }
 
 impl KeyFiles {
@@ -127,32 +138,75 @@ impl KeyFiles {
         locator: Locator,
         path: &[u8],
     ) -> Result<Arc<KeySet>, Denial> {
-        let refused = |why: String| {
+        let say = |why: &str| {
             request.log(Level::Error, &format!("key file \"{}\": {why}", printable(path)));
+        };
+        let refused = |why: String| {
+            say(&why);
             Denial::KeyUnavailable
         };
         if path.contains(&0) || climbs(path) > locator.climbs {
             return Err(refused("a variable may not climb with \"..\", nor hold NUL".to_owned()));
         }
         let name = (PathBuf::from(OsStr::from_bytes(path)), locator.format);
-        let unreadable = |error| refused(format!("cannot be read: {error}"));
-        let file = Opened::open(&name.0).map_err(unreadable)?;
-        let state = file.state;
-        if let Some(read) = self.0.borrow_mut().get(&name)
-            && read.state == state
+        // A file that has not changed is not opened again: that works where no more files may be opened.
+        let state = State::at(&name.0);
+        if let Some(read) = self.0.borrow_mut().get_mut(&name)
+            && Some(read.state) == state
+            && let Some(keys) = read.look()
         {
-            return Ok(Arc::clone(&read.keys));
+            return Ok(keys);
         }
-        let mut builder = KeySetBuilder::new();
-        builder
-            .add(&file.read(MAX_KEY_FILE_SIZE).map_err(unreadable)?, locator.format)
-            .map_err(|error| refused(error.to_string()))?;
-        let (keys, warnings) = builder.build();
+        let file = Opened::open(&name.0).map_err(|error| {
+            // Whoever takes a file away withdraws its keys, whatever is put there next.
+            self.0.borrow_mut().pop(&name);
+            refused(format!("cannot be read: {error}"))
+        })?;
+        let state = file.state;
+        let (keys, warnings) = match read_keys(file, locator.format) {
+            Ok(read) => read,
+            Err(why) => {
+                let mut files = self.0.borrow_mut();
+                let last = files.get_mut(&name).and_then(|read| {
+                    (read.state, read.is_broken) = (state, true);
+                    read.look()
+                });
+                let Some(keys) = last else { return Err(refused(why)) };
+                say(&format!("{why}; the keys that it had serve for a moment"));
+                return Ok(keys);
+            }
+        };
         for warning in warnings {
             request.log(Level::Warn, &format!("key file \"{}\": {warning}", printable(path)));
         }
         let keys = Arc::new(keys);
-        self.0.borrow_mut().put(name, ReadFile { state, keys: Arc::clone(&keys) });
+        let (seen, is_broken) = (fence::uptime(), false);
+        let read = ReadFile { state, keys: Arc::clone(&keys), seen, is_broken };
+        self.0.borrow_mut().put(name, read);
         Ok(keys)
     }
+}
+
+impl ReadFile {
+    /// The keys, now that the file is in the state that it was in.
+    fn look(&mut self) -> Option<Arc<KeySet>> {
+        let now = fence::uptime();
+        if !self.is_broken {
+            self.seen = now;
+        }
+        (now.saturating_sub(self.seen) < GRACE).then(|| Arc::clone(&self.keys))
+    }
+}
+
+/// The keys of an open file, and warnings.
+///
+/// # Errors
+///
+/// Why there are none.
+fn read_keys(file: Opened, format: Option<KeyFormat>) -> Result<(KeySet, Vec<KeyWarning>), String> {
+    let contents =
+        file.read(MAX_KEY_FILE_SIZE).map_err(|error| format!("cannot be read: {error}"))?;
+    let mut builder = KeySetBuilder::new();
+    builder.add(&contents, format).map_err(|error| error.to_string())?;
+    Ok(builder.build())
 }

@@ -16,8 +16,8 @@ pub(crate) mod wake;
 use core::slice;
 
 use ngx::ffi::{
-    NGX_AGAIN, NGX_DECLINED, NGX_DONE, NGX_ERROR, ngx_cached_time, ngx_http_time, ngx_int_t,
-    ngx_str_t,
+    NGX_AGAIN, NGX_DECLINED, NGX_DONE, NGX_ERROR, ngx_cached_time, ngx_current_msec, ngx_http_time,
+    ngx_int_t, ngx_str_t,
 };
 
 /// What functions return that nginx calls, or that it offers.
@@ -33,6 +33,13 @@ pub(crate) fn now() -> i64 {
     // SAFETY: nginx points `ngx_cached_time` at a static slot before it reads any configuration,
     // and only ever moves it to another one; a worker's event loop is its only writer.
     unsafe { (*ngx_cached_time).sec }
+}
+
+/// The milliseconds of a clock that nobody sets, by which nginx's timers go: for how long ago something
+/// was, whatever becomes of the time meanwhile.
+pub(crate) fn uptime() -> u64 {
+    // SAFETY: a number, whose one writer is the event loop of this process.
+    unsafe { ngx_current_msec as u64 }
 }
 
 /// The bytes of an nginx string. An empty one may point anywhere.

@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::symlink;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use ojwt_core::Alg;
 use ojwt_core::sign::to_jwk;
@@ -315,12 +317,88 @@ fn file_that_a_request_names_is_read_anew_when_it_changed() {
     assert_eq!(status(&nginx, "/?file=a.pem", &b), 200);
     std::fs::rename(nginx.path("secret/a.pem"), nginx.path("keys/a.pem")).unwrap();
     assert_eq!(status(&nginx, "/?file=a.pem", &a), 200);
-    nginx.write("keys/a.pem", "half a k");
-    assert_eq!(status(&nginx, "/?file=a.pem", &a), 500);
     std::fs::remove_file(nginx.path("keys/a.pem")).unwrap();
+    assert_eq!(status(&nginx, "/?file=a.pem", &a), 500);
+    // What was taken away does not serve for something broken either.
+    nginx.write("keys/a.pem", "half a k");
     assert_eq!(status(&nginx, "/?file=a.pem", &a), 500);
     nginx.write("keys/a.pem", public_pem(&ISSUER));
     assert_eq!(status(&nginx, "/?file=a.pem", &a), 200);
+}
+
+#[test]
+fn keys_of_a_file_that_is_being_written_serve_for_a_moment_and_not_for_longer() {
+    let nginx = named(BY_ARGUMENT);
+    let (a, b) = (token(json!({})), signed_by(&FORGER, &json!({})));
+    assert_eq!(status(&nginx, "/?file=a.pem", &a), 200);
+    let start = Instant::now();
+    let mut refused_at = None;
+    for number in 0.. {
+        // Neither the same breakage nor another one prolongs it.
+        nginx.write("keys/a.pem", ["", "half a k", "{\"keys\":[]}"][number % 3]);
+        match status(&nginx, "/?file=a.pem", &a) {
+            200 => assert_eq!(status(&nginx, "/?file=a.pem", &b), 401),
+            _ => refused_at = Some(start.elapsed()),
+        }
+        if refused_at.is_some() || start.elapsed() > Duration::from_secs(15) {
+            break;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    let refused_at = refused_at.expect("keys that are gone are not for ever");
+    assert!(refused_at > Duration::from_secs(3) && refused_at < Duration::from_secs(8));
+    assert!(nginx.error_log().contains("no usable key; the keys that it had serve for a moment"));
+    assert_eq!(status(&nginx, "/?file=a.pem", &a), 500);
+    nginx.write("keys/a.pem", public_pem(&FORGER));
+    assert_eq!(status(&nginx, "/?file=a.pem", &b), 200);
+    assert_eq!(status(&nginx, "/?file=a.pem", &a), 401);
+}
+
+#[test]
+fn keys_that_were_not_seen_of_late_do_not_serve_for_a_broken_file() {
+    let nginx = named(BY_ARGUMENT);
+    let a = token(json!({}));
+    assert_eq!(status(&nginx, "/?file=a.pem", &a), 200);
+    // By now others may have been in the file, and withdrawn.
+    thread::sleep(Duration::from_millis(5500));
+    nginx.write("keys/a.pem", "half a k");
+    assert_eq!(status(&nginx, "/?file=a.pem", &a), 500);
+}
+
+#[test]
+fn file_that_has_not_changed_serves_where_no_more_files_may_be_opened() {
+    // Only a process of the same user may always lower a limit.
+    let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
+    let user = if is_root { "user root root;" } else { "" };
+    let nginx = Nginx::builder()
+        .file("keys/a.pem", public_pem(&ISSUER))
+        .file("keys/b.pem", public_pem(&ISSUER))
+        .whole(&format!(
+            "load_module \"MODULE\"; worker_processes 1; pid nginx.pid; error_log error.log info; {user}
+             events {{ worker_connections 64; }}
+             http {{
+                 access_log off; client_body_temp_path tmp/body; proxy_temp_path tmp/proxy;
+                 fastcgi_temp_path tmp/f; uwsgi_temp_path tmp/u; scgi_temp_path tmp/s;
+                 server {{
+                     listen ADDRESS; auth_jwt_key_file keys/$arg_file; return 200 $decoded_ojwt;
+                 }}
+             }}"
+        ))
+        .start();
+    let target = |file: &str| format!("/?file={file}&jwt={}", token(json!({})));
+    assert_eq!(nginx.get(&target("a.pem")).body, "{}");
+    let worker = nginx.workers()[0].to_string();
+    let folder = std::fs::read_dir(format!("/proc/{worker}/fd")).unwrap();
+    let open: Vec<u32> =
+        folder.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect();
+    // The first that is free is for the connection.
+    let limit = (0..).filter(|number| !open.contains(number)).nth(1).unwrap();
+    let limit = format!("--nofile={limit}:");
+    let output = Command::new("prlimit").args(["--pid", &worker, &limit]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(nginx.get(&target("a.pem")).body, "{}");
+    assert_eq!(nginx.get(&target("b.pem")).body, "failed: key unavailable");
+    assert!(nginx.error_log().contains("Too many open files"));
 }
 
 #[test]

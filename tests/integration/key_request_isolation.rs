@@ -4,8 +4,9 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ojwt_core::sign::{SigningKey, to_jwk};
 use serde_json::{Value, json};
@@ -390,6 +391,33 @@ fn failure_is_not_repeated_for_every_request_where_answers_are_kept() {
         assert_eq!(get(&nginx, "/", &token(json!({}))).status, 500);
     }
     assert!(keys.requests().len() <= 2, "{}", keys.requests().len());
+}
+
+#[test]
+fn worker_without_keys_tries_again_within_a_second_or_two() {
+    let count = AtomicUsize::new(0);
+    let keys = Upstream::start(move |_, stream| {
+        let answer = match count.fetch_add(1, Ordering::SeqCst) {
+            0 => "HTTP/1.1 503 Down\r\nContent-Length: 0\r\n\r\n".to_owned(),
+            _ => ok(&jwks(&[&ISSUER])),
+        };
+        let _ = stream.write_all(answer.as_bytes());
+    });
+    let nginx = Nginx::builder()
+        .file("html/page.html", "content")
+        .server(&format!(
+            "auth_jwt realm; auth_jwt_key_request /keys; auth_jwt_key_cache 1h;
+             location / {{ try_files /page.html =404; }}
+             location = /keys {{ internal; proxy_pass http://{}; }}",
+            keys.address()
+        ))
+        .start();
+    let good = token(json!({}));
+    assert_eq!(get(&nginx, "/", &good).status, 500);
+    let start = Instant::now();
+    nginx.wait("keys", || get(&nginx, "/", &good).status == 200);
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    assert_eq!(keys.requests().len(), 2);
 }
 
 #[test]
