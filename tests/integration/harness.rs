@@ -511,6 +511,8 @@ pub fn wait(what: &str, condition: impl Fn() -> bool) {
 
 fn nginx(directory: &Path) -> Command {
     let mut nginx = Command::new(env::var_os("NGINX").unwrap_or_else(|| "nginx".into()));
+    // nginx takes it for a list of the sockets that it inherits.
+    nginx.env_remove("NGINX");
     nginx.arg("-p").arg(directory).args(["-c", "nginx.conf", "-e", "error.log"]);
     nginx
 }
