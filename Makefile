@@ -10,7 +10,7 @@ TOKEN = $$(cat keys/prod_test_jwt.txt)
 
 .PHONY: help run stop test build private_key.pem public_key.pem prod_test_jwt.txt \
 	build_ojwt_nginx run_ojwt_nginx stop_ojwt_nginx exec_nginx test_ojwt_nginx test_nginx \
-	test_python deb sbom reproducible fuzz curl_hello_world curl_token_health_check \
+	test_python test_memory deb sbom reproducible fuzz curl_hello_world curl_token_health_check \
 	curl_verbose_token_check faults soak bench nginx_tests clean
 
 help: ## list the targets
@@ -23,7 +23,7 @@ run: ## install what is missing, build, and start nginx with the example on 127.
 stop: ## end the nginx that `make run` started
 	scripts/stop
 
-test: ## lint, unit, integration, Python, fuzz, container and package tests
+test: ## lint, unit, integration, memory, Python, fuzz, container and package tests
 	scripts/setup test
 	scripts/test
 
@@ -71,6 +71,10 @@ test_nginx: ## the integration tests in the nginx that is installed
 test_python: ## the tests of the Python package
 	scripts/setup test
 	scripts/test-python
+
+test_memory: ## the module and the core under AddressSanitizer, over a thousand reloads (takes half an hour)
+	scripts/setup test
+	scripts/test-memory 1000
 
 deb: ## build dist/libnginx-mod-http-ojwt_*.deb and dist/ojwt-tools_*.deb
 	scripts/setup deb

@@ -1,5 +1,6 @@
-//! What the fuzz targets share: keys, and a [`reference`] to agree with.
+//! What the fuzz targets share: keys, a [`reference`] to agree with, and a bound for memory.
 
+pub mod heap;
 pub mod reference;
 
 use std::sync::{Arc, LazyLock};
@@ -43,6 +44,11 @@ pub fn key_set(file: &[u8]) -> Arc<KeySet> {
 /// A verifier that asks for no more than each does.
 pub fn verifier(token_type: TokenType) -> Verifier {
     Verifier { policy: Policy::default(), token_type, max_token_size: DEFAULT_MAX_TOKEN_SIZE }
+}
+
+/// How much memory may be held to judge a token, or to read JSON, of this length.
+pub fn memory_for(length: usize) -> usize {
+    16 * 1024 + 64 * length
 }
 
 /// The text until the next line feed, and what follows it.

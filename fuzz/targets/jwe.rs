@@ -9,8 +9,9 @@ use libfuzzer_sys::fuzz_target;
 use ojwt_core::encrypt::encrypt_with_header;
 use ojwt_core::material::Material;
 use ojwt_core::{Alg, Circumstances, Denial, Enc, KeyAlg, KeySet, TokenType, base64url};
+use ojwt_fuzz::heap::within;
 use ojwt_fuzz::reference::{self, At, Refused};
-use ojwt_fuzz::{SIGNERS, jwk, key_set, line, verifier};
+use ojwt_fuzz::{SIGNERS, jwk, key_set, line, memory_for, verifier};
 use serde_json::{Map, Value, json};
 
 const ENCS: [Enc; 6] = [
@@ -53,10 +54,11 @@ static RSA: LazyLock<Material> = LazyLock::new(|| {
 });
 
 fuzz_target!(|data: &[u8]| {
-    let at = Circumstances::new(1_700_000_000, Some(b"example.com"));
+    let (keys, at) = (&*KEYS, Circumstances::new(1_700_000_000, Some(b"example.com")));
     for token_type in [TokenType::Encrypted, TokenType::Nested] {
         // Nobody guesses a tag.
-        let verdict = verifier(token_type).verify(data, &*KEYS, &at);
+        let judge = || verifier(token_type).verify(data, keys, &at);
+        let verdict = within(memory_for(data.len()), judge);
         assert!(!matches!(verdict, Err(Denial::NoKey | Denial::InternalError)));
     }
     let [alg, enc, rest @ ..] = data else { return };
@@ -86,7 +88,8 @@ fuzz_target!(|data: &[u8]| {
 
     let token = encrypted(content, &header);
     let is_short = |token: &str| token.len() <= verifier(TokenType::Encrypted).max_token_size;
-    let verdict = verifier(TokenType::Encrypted).verify(token.as_bytes(), &*KEYS, &at);
+    let judge = || verifier(TokenType::Encrypted).verify(token.as_bytes(), keys, &at);
+    let verdict = within(memory_for(token.len()), judge);
     if expected != Err(Refused::Unknown) {
         assert_eq!(
             verdict.is_ok(),
@@ -100,7 +103,8 @@ fuzz_target!(|data: &[u8]| {
     let is_jwt = header
         .get("cty")
         .is_none_or(|cty| cty.as_str().is_some_and(|cty| cty.eq_ignore_ascii_case("JWT")));
-    let verdict = verifier(TokenType::Nested).verify(token.as_bytes(), &*KEYS, &at);
+    let judge = || verifier(TokenType::Nested).verify(token.as_bytes(), keys, &at);
+    let verdict = within(memory_for(token.len()), judge);
     if expected != Err(Refused::Unknown) {
         let is_good = is_plain && is_jwt && expected.is_ok() && is_short(&token);
         assert_eq!(verdict.is_ok(), is_good, "{verdict:?}");

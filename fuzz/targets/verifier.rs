@@ -1,5 +1,5 @@
 //! The whole verifier: whatever it accepts the reference accepts, and the other way round, and what it
-//! remembers changes no verdict.
+//! remembers changes no verdict. Its memory is bounded by the length of the token.
 #![no_main]
 
 use std::cell::RefCell;
@@ -11,8 +11,9 @@ use ojwt_core::cache::TokenCache;
 use ojwt_core::header_table::HeaderTable;
 use ojwt_core::verify::Memory;
 use ojwt_core::{Alg, Circumstances, Claims, Denial, KeySet, TokenType, Verifier};
+use ojwt_fuzz::heap::within;
 use ojwt_fuzz::reference::{self, At, Refused};
-use ojwt_fuzz::{SIGNERS, jwk, key_set, line, verifier};
+use ojwt_fuzz::{SIGNERS, jwk, key_set, line, memory_for, verifier};
 use serde_json::{Value, json};
 
 /// A token and those who judge it. In the bytes: ten numbers, a line of header, the payload.
@@ -178,7 +179,8 @@ fuzz_target!(|case: Case| {
         jwks => vec![key_set(json!({ "keys": jwks }).to_string().as_bytes())],
     };
 
-    let verdict = verifier.verify(&token, &keys, &at);
+    let judge = || verifier.verify(&token, &keys, &at);
+    let verdict = within(memory_for(token.len()), judge);
     match (case.expected(&token, &signed), &verdict) {
         (Err(Refused::Bad), Ok(claims)) => panic!("accepted {}", claims.as_json()),
         (Ok(()), Err(denial)) => panic!("refused: {denial}"),

@@ -15,8 +15,10 @@ pub(crate) fn guard<T>(on_panic: T, entry: impl FnOnce() -> T) -> T {
     // What a panic may leave half-done belongs to the request or the configuration at hand, which
     // is refused; so nothing observes a broken invariant.
     panic::catch_unwind(AssertUnwindSafe(entry)).unwrap_or_else(|payload| {
-        // Dropping the payload runs code of whoever panicked: not if that could panic again.
-        core::mem::forget(payload);
+        // Dropping the payload runs code of whoever panicked, which could panic again; not if it is text.
+        let kept = payload.downcast::<String>().map(drop);
+        let kept = kept.or_else(|payload| payload.downcast::<&'static str>().map(drop));
+        core::mem::forget(kept);
         let message = match ORIGIN.take() {
             Some(origin) => format!("ojwt: internal error at {origin}"),
             None => "ojwt: internal error".to_owned(),

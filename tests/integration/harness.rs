@@ -110,9 +110,44 @@ impl Nginx {
         Response::parse(&answer)
     }
 
+    /// Sends requests at once, of which the last closes the connection; the statuses of the answers.
+    pub fn send_all(&self, requests: &[u8]) -> Vec<u16> {
+        let mut stream = TcpStream::connect(self.address).expect("nginx accepts connections");
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut reader = stream.try_clone().unwrap();
+        let reading = thread::spawn(move || {
+            let mut answers = Vec::new();
+            reader.read_to_end(&mut answers).unwrap();
+            String::from_utf8_lossy(&answers).into_owned()
+        });
+        stream.write_all(requests).unwrap();
+        let answers = reading.join().unwrap();
+        let starts = answers.split("HTTP/1.1 ").skip(1);
+        starts.map(|answer| answer[..3].parse().unwrap()).collect()
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddrV4 {
         self.address
+    }
+
+    /// The process of its master.
+    pub fn master(&self) -> u32 {
+        self.master.id()
+    }
+
+    /// Has it end in order, and waits until it has.
+    pub fn quit(mut self) {
+        self.signal("QUIT");
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.master.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "nginx does not end");
+            thread::sleep(Duration::from_millis(5));
+        };
+        assert!(status.success(), "{status}: {}", self.file("stderr.log"));
     }
 
     /// A file in its folder.
@@ -192,6 +227,9 @@ impl Drop for Nginx {
             eprintln!("--- error log of the nginx of this test ---\n{log}");
         } else {
             // No test may pass over a worker that crashed or an entry point that panicked.
+            let codes = log.split("exited with code ").skip(1);
+            let failed = codes.filter(|code| !code.starts_with('0')).count();
+            assert_eq!(failed, 0, "a worker ended with another code than 0:\n{log}");
             let panics = self.module == Module::Panicking;
             for trouble in ["exited on signal", "internal error at", "[alert]"] {
                 let is_expected = panics && trouble != "exited on signal";
@@ -511,6 +549,8 @@ pub fn wait(what: &str, condition: impl Fn() -> bool) {
 
 fn nginx(directory: &Path) -> Command {
     let mut nginx = Command::new(env::var_os("NGINX").unwrap_or_else(|| "nginx".into()));
+    // nginx takes it for a list of the sockets that it inherits.
+    nginx.env_remove("NGINX");
     nginx.arg("-p").arg(directory).args(["-c", "nginx.conf", "-e", "error.log"]);
     nginx
 }

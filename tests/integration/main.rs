@@ -36,6 +36,7 @@ mod hostile_requests;
 mod key_request_isolation;
 mod key_rotation;
 mod logs;
+mod memory;
 mod migrating;
 mod ojwt_cookie;
 mod ojwt_status;

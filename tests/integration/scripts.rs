@@ -59,6 +59,18 @@ fn module_for_an_nginx_configured_otherwise_is_explained_in_a_sentence() {
 }
 
 #[test]
+fn nginx_that_is_named_does_not_take_its_name_for_a_socket() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("broken.so");
+    std::fs::write(&file, "no module").unwrap();
+    let (_, nginx) = run(Command::new("sh").args(["-c", "command -v nginx"]));
+    let mut check = Command::new("scripts/check-module");
+    let (output, text) = run(check.arg(file).env("NGINX", nginx.trim()));
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("broken.so") && !text.contains("invalid socket number"), "{text}");
+}
+
+#[test]
 fn module_that_is_not_hardened_or_holds_a_path_of_its_builder_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("changed.so");
