@@ -320,7 +320,7 @@ impl Remembered {
         let flights = &self.course().flights;
         let mut keys = fixed.clone();
         for (file, path) in files.iter().zip(&places.paths) {
-            keys.push(main.key_files.find(request, *file, path)?);
+            keys.push(main.key_files.find(request, *file, path, *cache)?);
         }
         for target in &places.targets {
             match main.key_requests.find(flights, target, *cache)? {

@@ -23,9 +23,9 @@ use crate::file::{Opened, State};
 /// How many key files that requests name are kept by a worker.
 const MAX_FILES: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
-/// For how long keys serve after they were last seen in a file that has none now, in milliseconds: whoever
-/// writes it in place takes a moment.
-const GRACE: u64 = 5_000;
+/// For how long keys serve at most after they were last seen in a file that has none now, in seconds,
+/// where `auth_jwt_key_cache` lets them: whoever writes it in place takes a moment.
+const MAX_GRACE: u64 = 5;
 
 /// The key file that `build.rs` embedded, if any.
 const EMBEDDED: Option<&[u8]> = include!(concat!(env!("OUT_DIR"), "/embedded_key.rs"));
@@ -126,7 +126,8 @@ impl KeyFiles {
         Self(RefCell::new(LruCache::new(MAX_FILES)))
     }
 
-    /// The keys of the file at `path`, which `locator` led to for this request, as the file is now.
+    /// The keys of the file at `path`, which `locator` led to for this request, as the file is now; or,
+    /// where it is broken, as it was at most `cache` seconds ago.
     ///
     /// # Errors
     ///
@@ -137,7 +138,9 @@ impl KeyFiles {
         request: Request<'_>,
         locator: Locator,
         path: &[u8],
+        cache: u64,
     ) -> Result<Arc<KeySet>, Denial> {
+        let grace = cache.min(MAX_GRACE).saturating_mul(1000);
         let say = |why: &str| {
             request.log(Level::Error, &format!("key file \"{}\": {why}", printable(path)));
         };
@@ -153,7 +156,7 @@ impl KeyFiles {
         let state = State::at(&name.0);
         if let Some(read) = self.0.borrow_mut().get_mut(&name)
             && Some(read.state) == state
-            && let Some(keys) = read.look()
+            && let Some(keys) = read.look(grace)
         {
             return Ok(keys);
         }
@@ -169,7 +172,7 @@ impl KeyFiles {
                 let mut files = self.0.borrow_mut();
                 let last = files.get_mut(&name).and_then(|read| {
                     (read.state, read.is_broken) = (state, true);
-                    read.look()
+                    read.look(grace)
                 });
                 let Some(keys) = last else { return Err(refused(why)) };
                 say(&format!("{why}; the keys that it had serve for a moment"));
@@ -188,13 +191,15 @@ impl KeyFiles {
 }
 
 impl ReadFile {
-    /// The keys, now that the file is in the state that it was in.
-    fn look(&mut self) -> Option<Arc<KeySet>> {
+    /// The keys, now that the file is in the state that it was in; those of a broken one for `grace`
+    /// milliseconds.
+    fn look(&mut self, grace: u64) -> Option<Arc<KeySet>> {
         let now = fence::uptime();
         if !self.is_broken {
             self.seen = now;
         }
-        (now.saturating_sub(self.seen) < GRACE).then(|| Arc::clone(&self.keys))
+        let serves = !self.is_broken || now.saturating_sub(self.seen) < grace;
+        serves.then(|| Arc::clone(&self.keys))
     }
 }
 

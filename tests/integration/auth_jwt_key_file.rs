@@ -293,6 +293,10 @@ const BY_ARGUMENT: &str = "location / {
     auth_jwt realm; auth_jwt_key_file keys/$arg_file; try_files /page.html =404;
 }";
 
+const BY_ARGUMENT_CACHED: &str = "location / {
+    auth_jwt realm; auth_jwt_key_cache 1m; auth_jwt_key_file keys/$arg_file; try_files /page.html =404;
+}";
+
 fn status(nginx: &Nginx, target: &str, jwt: &str) -> u16 {
     nginx.get_with(target, &[&format!("Authorization: Bearer {jwt}")]).status
 }
@@ -317,9 +321,6 @@ fn file_that_a_request_names_is_read_anew_when_it_changed() {
     assert_eq!(status(&nginx, "/?file=a.pem", &b), 200);
     std::fs::rename(nginx.path("secret/a.pem"), nginx.path("keys/a.pem")).unwrap();
     assert_eq!(status(&nginx, "/?file=a.pem", &a), 200);
-    std::fs::remove_file(nginx.path("keys/a.pem")).unwrap();
-    assert_eq!(status(&nginx, "/?file=a.pem", &a), 500);
-    // What was taken away does not serve for something broken either.
     nginx.write("keys/a.pem", "half a k");
     assert_eq!(status(&nginx, "/?file=a.pem", &a), 500);
     nginx.write("keys/a.pem", public_pem(&ISSUER));
@@ -327,8 +328,21 @@ fn file_that_a_request_names_is_read_anew_when_it_changed() {
 }
 
 #[test]
-fn keys_of_a_file_that_is_being_written_serve_for_a_moment_and_not_for_longer() {
-    let nginx = named(BY_ARGUMENT);
+fn keys_of_a_file_that_was_taken_away_do_not_serve_for_a_broken_one() {
+    let nginx = named(BY_ARGUMENT_CACHED);
+    let a = token(json!({}));
+    assert_eq!(status(&nginx, "/?file=a.pem", &a), 200);
+    std::fs::remove_file(nginx.path("keys/a.pem")).unwrap();
+    assert_eq!(status(&nginx, "/?file=a.pem", &a), 500);
+    nginx.write("keys/a.pem", "half a k");
+    assert_eq!(status(&nginx, "/?file=a.pem", &a), 500);
+    nginx.write("keys/a.pem", public_pem(&ISSUER));
+    assert_eq!(status(&nginx, "/?file=a.pem", &a), 200);
+}
+
+#[test]
+fn keys_of_a_file_that_is_being_written_serve_for_a_moment_where_they_may_be_cached() {
+    let nginx = named(BY_ARGUMENT_CACHED);
     let (a, b) = (token(json!({})), signed_by(&FORGER, &json!({})));
     assert_eq!(status(&nginx, "/?file=a.pem", &a), 200);
     let start = Instant::now();
@@ -356,7 +370,7 @@ fn keys_of_a_file_that_is_being_written_serve_for_a_moment_and_not_for_longer() 
 
 #[test]
 fn keys_that_were_not_seen_of_late_do_not_serve_for_a_broken_file() {
-    let nginx = named(BY_ARGUMENT);
+    let nginx = named(BY_ARGUMENT_CACHED);
     let a = token(json!({}));
     assert_eq!(status(&nginx, "/?file=a.pem", &a), 200);
     // By now others may have been in the file, and withdrawn.
