@@ -309,3 +309,38 @@ fn of_several_tokens_none_is_picked_for_being_good() {
         assert_eq!(nginx.get_with("/", &[&list]).body, "failed: malformed token", "{list}");
     }
 }
+
+/// A signature that nobody checks costs nothing: what `security.md` advises.
+#[test]
+fn limit_by_address_answers_before_the_gate_but_after_an_if() {
+    let nginx = Nginx::builder()
+        .http(
+            "auth_jwt_key_file issuer.pem; limit_req_zone $binary_remote_addr zone=z:1m rate=1r/m;",
+        )
+        .server(
+            "limit_req zone=z;
+             location /file { auth_jwt realm; try_files /none =404; }
+             location /if { if ($decoded_ojwt ~ ^fail) { return 401; } try_files /none =404; }",
+        )
+        .start();
+    let forged = format!("Authorization: Bearer {}", signed_by(&FORGER, &json!({})));
+    assert_eq!(nginx.get_with("/file", &[&forged]).status, 401);
+    assert_eq!(nginx.get_with("/file", &[&forged]).status, 503);
+    assert_eq!(nginx.get_with("/if", &[&forged]).status, 401);
+    let log = nginx.error_log();
+    assert!(log.contains("limiting requests"), "{log}");
+}
+
+#[test]
+fn token_without_an_end_can_be_refused() {
+    let nginx = Nginx::with_location(
+        "/",
+        "auth_jwt realm; auth_jwt_require $jwt_claim_exp; try_files /none =404;",
+    );
+    let status = |claims| {
+        let bearer = format!("Authorization: Bearer {}", token(claims));
+        nginx.get_with("/", &[&bearer]).status
+    };
+    assert_eq!(status(json!({"sub": "a", "exp": 4_102_444_800_u64})), 404);
+    assert_eq!(status(json!({"sub": "a"})), 401);
+}
