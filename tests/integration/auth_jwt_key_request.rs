@@ -12,7 +12,8 @@ use ojwt_core::sign::{SigningKey, to_jwk};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Builder, FORGER, HOST, ISSUER, Nginx, Response, Upstream, ok, public_pem, signed_by, token,
+    Builder, FORGER, HOST, ISSUER, Nginx, Response, Upstream, ok, public_pem, self_signed,
+    signed_by, token,
 };
 
 /// A JWK Set of these keys, without names.
@@ -44,6 +45,43 @@ fn bearer(token: &str) -> String {
 
 fn get(nginx: &Nginx, target: &str, token: &str) -> Response {
     nginx.get_with(target, &[&bearer(token)])
+}
+
+/// With the lines that the documentation has: nginx takes any certificate without them. Sessions are not
+/// resumed, since the one server here would vouch for itself.
+#[test]
+fn keys_of_a_server_that_nobody_vouches_for_open_no_gate() {
+    let (key, certificate) = self_signed();
+    let (_, other) = self_signed();
+    let nginx = Nginx::builder()
+        .file("tls.key", key)
+        .file("tls.pem", certificate)
+        .file("other.pem", other)
+        .http("ssl_certificate tls.pem; ssl_certificate_key tls.key;")
+        .server(&format!(
+            "listen unix:idp.sock ssl;
+             location /idp {{ return 200 '{}'; }}
+             location /verified {{ auth_jwt_key_request /1; return 200 $decoded_ojwt; }}
+             location /intercepted {{ auth_jwt_key_request /2; return 200 $decoded_ojwt; }}
+             location /misnamed {{ auth_jwt_key_request /3; return 200 $decoded_ojwt; }}
+             proxy_ssl_verify on; proxy_ssl_server_name on; proxy_ssl_name {HOST};
+             proxy_ssl_session_reuse off;
+             proxy_ssl_trusted_certificate tls.pem;
+             location = /1 {{ internal; proxy_pass https://unix:idp.sock:/idp; }}
+             location = /2 {{
+                 internal; proxy_pass https://unix:idp.sock:/idp;
+                 proxy_ssl_trusted_certificate other.pem;
+             }}
+             location = /3 {{
+                 internal; proxy_pass https://unix:idp.sock:/idp; proxy_ssl_name other.example;
+             }}",
+            jwks(&[&ISSUER])
+        ))
+        .start();
+    let token = token(json!({"sub": "a"}));
+    assert_eq!(get(&nginx, "/verified", &token).body, r#"{"sub":"a"}"#);
+    assert_eq!(get(&nginx, "/intercepted", &token).body, "failed: key unavailable");
+    assert_eq!(get(&nginx, "/misnamed", &token).body, "failed: key unavailable");
 }
 
 #[test]

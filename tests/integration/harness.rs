@@ -523,6 +523,23 @@ pub fn public_pem(key: &SigningKey) -> String {
     ojwt_core::sign::public_pem(&key.material().unwrap()).unwrap()
 }
 
+/// A key and a certificate for TLS, which nobody but itself vouches for.
+pub fn self_signed() -> (Vec<u8>, Vec<u8>) {
+    let directory = tempfile::tempdir().unwrap();
+    let (key, certificate) = (directory.path().join("key"), directory.path().join("certificate"));
+    let status = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
+        .args(["-subj", "/CN=example.com", "-keyout"])
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate)
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    (fs::read(key).unwrap(), fs::read(certificate).unwrap())
+}
+
 /// The seconds since the epoch.
 pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use ojwt_core::base64url::encode;
 use serde_json::json;
 
-use crate::harness::{Module, Nginx, token};
+use crate::harness::{FORGER, Module, Nginx, Upstream, ok, signed_by, token};
 
 /// A gate whose nginx takes large requests, so that it is the module that has to cope.
 fn wide_open() -> Nginx {
@@ -123,4 +123,224 @@ fn panic_denies_the_request_and_the_worker_lives_on() {
     assert!(log.contains("[alert]"), "{log}");
     assert!(log.contains("ojwt: internal error at src/context.rs:"), "{log}");
     assert!(!log.contains("as the test wants it"), "{log}");
+}
+
+/// Servers disagree on which part of a request counts (as CVE-2025-54576 of oauth2-proxy had it).
+#[test]
+fn no_spelling_of_a_guarded_path_leads_around_the_gate() {
+    let nginx = Nginx::builder()
+        .file("html/guarded/secret.txt", "secret")
+        .file("html/open/file.txt", "open")
+        .server(
+            "location / { root html; }
+             location /guarded/ { root html; auth_jwt realm; auth_jwt_key_file issuer.pem; }",
+        )
+        .start();
+    let target = "/guarded/secret.txt";
+    let bearer = format!("Authorization: Bearer {}", token(json!({})));
+    assert_eq!(nginx.get_with(target, &[&bearer]).body, "secret");
+    assert_eq!(nginx.get("/open/file.txt").body, "open");
+    let way_round = ["X-Original-URL: /open/file.txt", "X-Rewrite-URL: /open/file.txt"];
+    for (target, headers) in [
+        (target, &[][..]),
+        (target, &way_round),
+        ("/open/file.txt", &["X-Original-URL: /guarded/secret.txt"]),
+        ("//guarded/secret.txt", &[]),
+        ("/guarded//secret.txt", &[]),
+        ("/./guarded/secret.txt", &[]),
+        ("/open/../guarded/secret.txt", &[]),
+        ("/open/..%2fguarded/secret.txt", &[]),
+        ("/%67uarded/secret.txt", &[]),
+        ("/%2e/guarded/secret.txt", &[]),
+        ("/guarded%2fsecret.txt", &[]),
+        ("/guarded%252fsecret.txt", &[]),
+        ("/guarded/secret.txt?/open/file.txt", &[]),
+        ("/guarded/secret.txt#/open/file.txt", &[]),
+        ("/guarded/secret.txt;/open/file.txt", &[]),
+        ("/guarded/secret.txt/../secret.txt", &[]),
+        ("/guarded/secret.txt%00", &[]),
+        ("/guarded/secret.txt%20", &[]),
+        ("/guarded\\secret.txt", &[]),
+        ("/GUARDED/secret.txt", &[]),
+        ("http://example.com/guarded/secret.txt", &[]),
+        ("http://other.example//guarded/secret.txt", &[]),
+    ] {
+        let response = nginx.get_with(target, headers);
+        assert!(!response.body.contains("secret"), "{target}: {response:?}");
+    }
+}
+
+#[test]
+fn every_method_meets_the_gate() {
+    let nginx = Nginx::builder()
+        .http("auth_jwt_key_file issuer.pem;")
+        .server("location / { auth_jwt realm; proxy_pass http://127.0.0.1:1; }")
+        .start();
+    for method in [
+        "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "PROPFIND", "MKCOL", "COPY",
+        "LOCK", "PURGE", "X",
+    ] {
+        let request = format!(
+            "{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\
+             Access-Control-Request-Method: GET\r\nOrigin: http://a\r\n\
+             X-HTTP-Method-Override: GET\r\n\r\n"
+        );
+        assert_eq!(nginx.send(request.as_bytes()).status, 401, "{method}");
+    }
+    // nginx has none of these.
+    for method in ["TRACE", "CONNECT"] {
+        let request = format!("{method} / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        assert!(matches!(nginx.send(request.as_bytes()).status, 400 | 405), "{method}");
+    }
+}
+
+/// An application takes `X_Claims` for `X-Claims` (CGI and WSGI do); a proxy before it may drop what
+/// `Connection` names (as CVE-2024-45410 of Traefik had it).
+#[test]
+fn no_header_of_the_client_stands_for_the_claims_or_takes_them_away() {
+    let application = Upstream::with_answer(ok("application"));
+    let nginx = Nginx::builder()
+        .http("auth_jwt_key_file issuer.pem;")
+        .server(&format!(
+            "location / {{
+                 auth_jwt realm; proxy_set_header X-Claims $decoded_ojwt;
+                 proxy_pass http://{};
+             }}",
+            application.address()
+        ))
+        .start();
+    let bearer = format!("Authorization: Bearer {}", token(json!({"sub": "me"})));
+    let response = nginx.get_with(
+        "/",
+        &[
+            &bearer,
+            "X-Claims: forged",
+            "x-claims: forged",
+            "X_Claims: forged",
+            "X-Claims : forged",
+            "X.Claims: forged",
+            "Connection: X-Claims",
+            "Trailer: X-Claims",
+        ],
+    );
+    // nginx itself refuses a header with white space before the colon, from 1.21.1 on.
+    if response.status == 200 {
+        assert_eq!(response.body, "application");
+    } else {
+        assert_eq!(response.status, 400, "{response:?}");
+    }
+    let rest = ["X-Claims: forged", "x-claims: forged", "X_Claims: forged", "X.Claims: forged"];
+    let named = ["Connection: X-Claims", "Trailer: X-Claims"];
+    let headers = [&[bearer.as_str()][..], &rest, &named].concat();
+    assert_eq!(nginx.get_with("/", &headers).body, "application");
+    for head in application.requests() {
+        let head = head.to_ascii_lowercase();
+        assert!(head.contains("\r\nx-claims: {\"sub\":\"me\"}\r\n"), "{head}");
+        assert!(!head.contains("\r\nconnection: x-claims"), "{head}");
+        let spelled = head.replace(['_', '.'], "-");
+        assert_eq!(spelled.matches("\r\nx-claims").count(), 1, "{head}");
+    }
+}
+
+#[test]
+fn token_in_a_header_with_an_underscore_is_none() {
+    let nginx = Nginx::builder()
+        .http("auth_jwt_key_file issuer.pem; underscores_in_headers on;")
+        .server("location / { return 200 $decoded_ojwt; }")
+        .start();
+    let header = format!("Api_Key: {}", token(json!({})));
+    assert_eq!(nginx.get_with("/", &[&header]).body, "failed: no token");
+}
+
+#[test]
+fn host_is_none_of_those_that_a_forwarding_header_names() {
+    let nginx = wide_open();
+    let target = format!("/?jwt={}", token(json!({"host": "example.com"})));
+    for header in [
+        "X-Forwarded-Host: example.com",
+        "X-Host: example.com",
+        "X-Forwarded-Server: example.com",
+        "Forwarded: host=example.com",
+        "Origin: http://example.com",
+        "Referer: http://example.com/",
+    ] {
+        let answer = nginx.get_with(&target, &["Host: other.example", header]).body;
+        assert_eq!(answer, "failed: wrong host", "{header}");
+    }
+    // One of two hosts is no host at all.
+    let twice = nginx.get_with(&target, &["Host: other.example", "Host: example.com"]);
+    assert_eq!(twice.status, 400);
+}
+
+/// As CVE-2021-21378 of Envoy had it, where what failed and what is missing were the same.
+#[test]
+fn of_several_tokens_none_is_picked_for_being_good() {
+    let nginx = wide_open();
+    let good = token(json!({"sub": "me"}));
+    let forged = signed_by(&FORGER, &json!({"sub": "root"}));
+    let mismatch = "failed: signature mismatch";
+    let good_bearer = format!("Authorization: Bearer {good}");
+    let forged_bearer = format!("Authorization: Bearer {forged}");
+    for (target, headers) in [
+        (format!("/?jwt={forged}&jwt={good}"), vec![]),
+        (format!("/?jwt={forged}"), vec![good_bearer.clone()]),
+        ("/".into(), vec![format!("Cookie: jwtcookie={forged}; jwtcookie={good}")]),
+        (
+            "/".into(),
+            vec![format!("Cookie: jwtcookie={forged}"), format!("Cookie: jwtcookie={good}")],
+        ),
+        ("/".into(), vec![format!("Api-Key: {forged}"), format!("Api-Key: {good}")]),
+        ("/".into(), vec![format!("Api-Key: {forged}"), good_bearer.clone()]),
+    ] {
+        let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
+        assert_eq!(nginx.get_with(&target, &headers).body, mismatch, "{target} {headers:?}");
+    }
+    // A second one of these nginx refuses itself, from 1.23.0 on.
+    let twice = nginx.get_with("/", &[&forged_bearer, &good_bearer]);
+    assert!(twice.status == 400 || twice.body == mismatch, "{twice:?}");
+    // A list is no token.
+    for list in [
+        format!("Authorization: Bearer {good}, Bearer {forged}"),
+        format!("Authorization: Bearer {good},{forged}"),
+        format!("Authorization: Bearer {good} {forged}"),
+        format!("Authorization: Bearer Bearer {good}"),
+        format!("Api-Key: {good}, {forged}"),
+    ] {
+        assert_eq!(nginx.get_with("/", &[&list]).body, "failed: malformed token", "{list}");
+    }
+}
+
+/// A signature that nobody checks costs nothing: what `security.md` advises.
+#[test]
+fn limit_by_address_answers_before_the_gate_but_after_an_if() {
+    let nginx = Nginx::builder()
+        .http(
+            "auth_jwt_key_file issuer.pem; limit_req_zone $binary_remote_addr zone=z:1m rate=1r/m;",
+        )
+        .server(
+            "limit_req zone=z;
+             location /file { auth_jwt realm; try_files /none =404; }
+             location /if { if ($decoded_ojwt ~ ^fail) { return 401; } try_files /none =404; }",
+        )
+        .start();
+    let forged = format!("Authorization: Bearer {}", signed_by(&FORGER, &json!({})));
+    assert_eq!(nginx.get_with("/file", &[&forged]).status, 401);
+    assert_eq!(nginx.get_with("/file", &[&forged]).status, 503);
+    assert_eq!(nginx.get_with("/if", &[&forged]).status, 401);
+    let log = nginx.error_log();
+    assert!(log.contains("limiting requests"), "{log}");
+}
+
+#[test]
+fn token_without_an_end_can_be_refused() {
+    let nginx = Nginx::with_location(
+        "/",
+        "auth_jwt realm; auth_jwt_require $jwt_claim_exp; try_files /none =404;",
+    );
+    let status = |claims| {
+        let bearer = format!("Authorization: Bearer {}", token(claims));
+        nginx.get_with("/", &[&bearer]).status
+    };
+    assert_eq!(status(json!({"sub": "a", "exp": 4_102_444_800_u64})), 404);
+    assert_eq!(status(json!({"sub": "a"})), 401);
 }

@@ -1,5 +1,6 @@
 //! The tokens of `tests/vectors`, put to a real nginx.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 
@@ -7,22 +8,37 @@ use serde_json::Value;
 
 use crate::harness::{Nginx, root};
 
-#[test]
-fn tokens_of_the_vectors_get_the_same_answer_as_from_the_core() {
+/// Why no gate takes the keys of a vector, in its `expect`.
+const REFUSED: &str = "keys refused: ";
+
+/// The vectors of every file, but for those with a time of their own, which are for the core.
+fn vectors() -> Vec<Value> {
+    let files = ["jws.json", "jwe.json", "rfc.json", "wycheproof_jose.json"];
     let read = |name: &str| -> Vec<Value> {
         let file = fs::read(root().join("tests/vectors").join(name)).unwrap();
         serde_json::from_slice(&file).unwrap()
     };
-    let vectors: Vec<Value> = ["jws.json", "jwe.json"].into_iter().flat_map(read).collect();
-    // Those with a time of their own are for the core.
-    let vectors: Vec<&Value> =
-        vectors.iter().filter(|vector| vector.get("now").is_none()).collect();
-    assert!(vectors.len() > 400, "{}", vectors.len());
+    files.into_iter().flat_map(read).filter(|vector| vector.get("now").is_none()).collect()
+}
 
-    let key_of = |vector: &Value| match vector.get("pem") {
+fn key_of(vector: &Value) -> String {
+    match vector.get("pem") {
         Some(pem) => pem.as_str().unwrap().to_owned(),
         None => vector["jwks"].to_string(),
-    };
+    }
+}
+
+fn expected(vector: &Value) -> &str {
+    vector["expect"].as_str().unwrap()
+}
+
+#[test]
+fn tokens_of_the_vectors_get_the_same_answer_as_from_the_core() {
+    let vectors = vectors();
+    let vectors: Vec<&Value> =
+        vectors.iter().filter(|vector| !expected(vector).starts_with(REFUSED)).collect();
+    assert!(vectors.len() > 650, "{}", vectors.len());
+
     let gate_of = |vector: &Value| {
         let token_type = vector.get("type").and_then(Value::as_str).unwrap_or("signed");
         (key_of(vector), token_type.to_owned())
@@ -48,13 +64,31 @@ fn tokens_of_the_vectors_get_the_same_answer_as_from_the_core() {
     for vector in vectors {
         let index = gates.binary_search(&gate_of(vector)).unwrap();
         let host = vector.get("host").and_then(Value::as_str).unwrap_or("example.com");
-        let header = format!("Api-Key: {}", vector["token"].as_str().unwrap());
+        let token = vector["token"].as_str().unwrap();
+        let header = format!("Api-Key: {token}");
         let body = nginx.get_with(&format!("/{index}"), &[&format!("Host: {host}"), &header]).body;
         let answer = match body.strip_prefix("failed: ") {
             Some(reason) => reason,
             None if body.starts_with('{') => "ok",
             None => &body,
         };
-        assert_eq!(answer, vector["expect"].as_str().unwrap(), "{}", vector["name"]);
+        // An empty header is none.
+        let expected = if token.is_empty() { "no token" } else { expected(vector) };
+        assert_eq!(answer, expected, "{}", vector["name"]);
+    }
+}
+
+#[test]
+fn keys_of_the_vectors_that_no_gate_takes_are_refused_with_the_reason() {
+    let vectors = vectors();
+    let refused: BTreeMap<String, &str> = vectors
+        .iter()
+        .filter_map(|vector| Some((key_of(vector), expected(vector).strip_prefix(REFUSED)?)))
+        .collect();
+    assert_eq!(refused.len(), 24);
+    for (key, reason) in refused {
+        let server = "location / { auth_jwt_key_file broken.jwks; return 200 $decoded_ojwt; }";
+        let said = Nginx::builder().file("broken.jwks", key).server(server).refused();
+        assert!(said.contains("[emerg]") && said.contains(reason), "{reason}: {said}");
     }
 }

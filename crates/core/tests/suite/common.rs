@@ -82,6 +82,18 @@ pub(crate) fn data(name: &str) -> Vec<u8> {
     std::fs::read(format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
+/// The vectors of a file that all parts of the project share (`tests/vectors`).
+pub(crate) fn shared_vectors(name: &str) -> Vec<Value> {
+    let path = format!("{}/../../tests/vectors/{name}", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// Hexadecimal digits, as bytes.
+pub(crate) fn unhex(digits: &str) -> Vec<u8> {
+    let pair = |i| u8::from_str_radix(&digits[i..i + 2], 16).unwrap();
+    (0..digits.len()).step_by(2).map(pair).collect()
+}
+
 /// The issuer's key for `alg`.
 pub(crate) fn key(alg: Alg) -> SigningKey {
     Kind::of(alg).key()

@@ -14,6 +14,8 @@ mod jwe;
 mod keys;
 mod properties;
 mod revocation;
+mod rfc;
 mod same_json;
 mod vectors;
 mod wycheproof;
+mod wycheproof_jose;
