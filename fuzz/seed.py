@@ -45,7 +45,9 @@ def der(name):
 
 
 def main():
-    jws, jwe = vectors("jws.json"), vectors("jwe.json")
+    rfc = vectors("rfc.json")
+    jws = vectors("jws.json") + [vector for vector in rfc if vector["token"].count(".") == 2]
+    jwe = vectors("jwe.json") + [vector for vector in rfc if vector["token"].count(".") == 4]
     signed = [vector["token"].encode() for vector in jws]
     encrypted = [vector["token"].encode() for vector in jwe]
     parts = [vector["token"].split(".") for vector in jws]
