@@ -654,7 +654,7 @@ def outage(title, answer, expectation=NOT_KEPT, refused=True, is_quick=False):
     fault(f"the endpoint {title}", expectation, is_quick)(function)
 
 
-outage("is slow: byte by byte", manner.byte_by_byte, "requests wait; nothing is refused", False, True)
+outage("is slow: byte by byte", manner.byte_by_byte, "requests wait; nothing is refused", False)
 outage("says nothing", manner.says_nothing, is_quick=True)
 
 
@@ -665,7 +665,7 @@ async def ignores(run):
     with run.tally.tolerate(("fetch", 500)):
         async with run.load():
             await pause(0.2)
-            await run.endpoint.ignore()
+            run.endpoint.ignore()
             await pause(run.pick(1.8, 0.9))
             run.endpoint.accept()
             run.over()
@@ -680,7 +680,7 @@ async def refuses(run):
     with run.tally.tolerate(("fetch", 500)):
         async with run.load():
             await pause(0.2)
-            await run.endpoint.refuse()
+            run.endpoint.refuse()
             await pause(run.pick(1.8, 0.9))
             run.endpoint.listen()
             run.over()
@@ -822,6 +822,8 @@ def cancellation(step, answer):
         run.over()
         async with run.load():
             await pause(run.pick(0.5, 0.3))
+        if answer not in (None, manner.late):
+            run.expect(run.endpoint.abandoned > 0, "nginx gave up no fetch")
         run.notes.append(f"{run.tally.cancelled} cancelled, {grown} kB more")
 
     title = f"clients go away {step}: one, and ten of twenty"
@@ -834,7 +836,7 @@ async def cancel(run, answer, rounds):
     choice = random.Random(1)
     for number in range(rounds):
         if answer is None:
-            await run.endpoint.ignore()
+            run.endpoint.ignore()
         else:
             run.endpoint.manner = answer
         is_shared = number % 3 == 0
