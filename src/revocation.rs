@@ -74,7 +74,7 @@ pub(crate) struct RevocationFile {
     list: RefCell<Rc<RevocationList>>,
     /// The state in which the file was seen last; `None` where there was none.
     seen: Cell<Option<State>>,
-    /// Whether it could be read then, whatever it held; else the next look tries again.
+    /// Whether it could be read then, whatever it held, and was whole; else the next look tries again.
     is_settled: Cell<bool>,
     /// The second in which the file was looked at last.
     looked: Cell<i64>,
@@ -122,9 +122,14 @@ impl RevocationFile {
         match read(&self.path) {
             Ok((list, state)) => {
                 // What changes after this is seen by the next look.
-                self.seen.set(Some(state));
-                self.is_settled.set(true);
+                let is_same = self.seen.replace(Some(state)) == Some(state) && !is_new;
                 let entries = list.len();
+                // One that is half-written would let the rest in; it does not stay as it is.
+                let is_whole = is_same || entries >= self.list.borrow().len();
+                self.is_settled.set(is_whole);
+                if !is_whole {
+                    return;
+                }
                 self.list.replace(Rc::new(list));
                 let message =
                     format!("ojwt: revocation list \"{name}\" changed: {entries} entries");

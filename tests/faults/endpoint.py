@@ -17,25 +17,21 @@ class Endpoint:
         self.manner = good
         # Requests that were read, connections that are open, and those of which nginx went away first.
         self.requests = self.connections = self.abandoned = 0
-        self.tasks, self.accepting, self.port = set(), None, 0
+        self.tasks, self.port = set(), 0
         self.listen()
         self.port = self.listener.getsockname()[1]
 
     def accept(self):
         """Accepts, from now on."""
-        if self.accepting is None:
-            self.accepting = asyncio.ensure_future(self.serve())
+        asyncio.get_running_loop().add_reader(self.listener.fileno(), self.welcome)
 
-    async def ignore(self):
+    def ignore(self):
         """Accepts nobody: the system lets clients connect all the same, and they wait."""
-        accepting, self.accepting = self.accepting, None
-        if accepting:
-            accepting.cancel()
-            await asyncio.gather(accepting, return_exceptions=True)
+        asyncio.get_running_loop().remove_reader(self.listener.fileno())
 
-    async def refuse(self):
+    def refuse(self):
         """Does not listen, until `listen`."""
-        await self.ignore()
+        self.ignore()
         self.listener.close()
 
     def listen(self):
@@ -46,10 +42,10 @@ class Endpoint:
         self.listener.setblocking(False)
         self.accept()
 
-    async def serve(self):
-        loop = asyncio.get_running_loop()
-        while True:
-            connection, _ = await loop.sock_accept(self.listener)
+    def welcome(self):
+        with contextlib.suppress(BlockingIOError):
+            connection, _ = self.listener.accept()
+            connection.setblocking(False)
             task = asyncio.ensure_future(self.converse(connection))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
@@ -77,8 +73,7 @@ class Endpoint:
                 writer.close()
 
     async def close(self):
-        await self.ignore()
-        self.listener.close()
+        self.refuse()
         for task in list(self.tasks):
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)

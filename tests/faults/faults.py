@@ -20,6 +20,16 @@ FETCHING = ("fetch", "cached", "if_cached", "kept")
 FAKETIME = next(iter(glob.glob("/usr/lib/*/faketime/libfaketime.so.1")), None)
 
 
+# The control, which is not in the table
+
+
+async def open_gate(run):
+    """Two gates refuse nobody: whoever counts must notice."""
+    await run.start(refuse="^never$")
+    async with run.load():
+        await pause(0.3)
+
+
 # Processes
 
 
@@ -198,11 +208,10 @@ async def renamed(run):
 @fault("a key file is written in place, slowly", "while it is half-written the keys that were there serve")
 async def written_slowly(run):
     nginx = await run.start()
-    await run.warm(("file",))
     whole = run.tokens.key_set("ES256", "rotation 0", "RS256")
     async with run.load(("file",), clients=6):
+        await pause(0.4)
         for _ in range(run.pick(4, 2)):
-            await warm_files(run)
             with open(nginx.folder / "keys/ES256.jwks", "w") as file:
                 for start in range(0, len(whole), 100):
                     await pause(0.03)
@@ -213,23 +222,17 @@ async def written_slowly(run):
         await pause(0.3)
 
 
-async def warm_files(run):
-    """Both workers know the keys of every file."""
-    for _ in range(4):
-        for case in run.tokens.good:
-            await run.answer("file", case)
-
-
 @fault("a key file is cut, emptied, or garbage, for a while", "the keys that were there serve for five seconds")
 async def broken_file(run):
     nginx = await run.start()
     whole = run.tokens.key_set("ES256")
     async with run.load(("file",), clients=6):
+        await pause(0.4)
         for text in (whole[:-60], "", "garbage", '{"keys": []}', "-----BEGIN PUBLIC KEY-----\nMF"):
-            await warm_files(run)
             nginx.write("keys/ES256.jwks", text)
             await pause(run.pick(0.6, 0.2))
             nginx.replace("keys/ES256.jwks", whole)
+            await pause(run.pick(0.3, 0.1))
         run.over()
         await pause(0.3)
 
@@ -237,15 +240,15 @@ async def broken_file(run):
 @fault("a key file stays broken", "its keys serve for five seconds, and then its tokens are refused with 500", False)
 async def stays_broken(run):
     nginx = await run.start()
-    await warm_files(run)
     case = next(case for case in run.tokens.good if case.name.startswith("ES256"))
-    began = time.monotonic()
-    nginx.write("keys/ES256.jwks", "garbage")
     with run.tally.tolerate(("file", 500)):
         async with run.load(("file",), clients=4):
+            await pause(0.5)
+            began = time.monotonic()
+            nginx.write("keys/ES256.jwks", "garbage")
             await pause(3)
             run.expect(not run.tally.refused, "refused within three seconds")
-            await pause(4 - (time.monotonic() - began) + 3)
+            await pause(max(0, began + 7 - time.monotonic()))
             for _ in range(4):
                 run.expect(await run.answer("file", case) == 500, "accepted after seven seconds")
             nginx.replace("keys/ES256.jwks", run.tokens.key_set("ES256"))
@@ -253,12 +256,14 @@ async def stays_broken(run):
             await pause(0.3)
 
 
-@fault("a key file is deleted, made unreadable, or a folder", "its tokens are refused with 500 at once, and no others")
+@fault(
+    "a key file is deleted, made unreadable, or a folder",
+    "its tokens are refused with 500 at once, and no others",
+)
 async def deleted(run):
     nginx = await run.start()
     path, whole = nginx.folder / "keys/ES256.jwks", run.tokens.key_set("ES256")
     case = next(case for case in run.tokens.good if case.name.startswith("ES256"))
-    await warm_files(run)
     with run.tally.tolerate(("file", 500)):
         async with run.load(("file", "access"), clients=6):
             for _ in range(run.pick(5, 2)):
@@ -304,10 +309,23 @@ async def broken_list(run):
             else:
                 nginx.write("revoked.json", text)
             await pause(run.pick(1.3, 0.4))
+        # In place, and slowly: while it is half-written it names fewer.
+        names = [*(f"somebody {number}" for number in range(9)), "thief"]
+        nginx.replace("revoked.json", "\n".join(names))
+        await pause(1.5)
+        for _ in range(run.pick(2, 1)):
+            with open(nginx.folder / "revoked.json", "w") as file:
+                for name in names:
+                    file.write(f"{name}\n")
+                    file.flush()
+                    await pause(0.2)
         run.over()
 
 
-@fault("the disk is full: logs, temporary files, cache and key files", "nginx cannot take large bodies; nothing else is refused")
+@fault(
+    "the disk is full: logs, temporary files, cache and key files",
+    "nginx cannot take large bodies; nothing else is refused",
+)
 async def disk_full(run):
     nginx = await start_on_tiny_disk(run)
     await run.warm(("file", *FETCHING))
@@ -341,14 +359,18 @@ async def disk_full(run):
             run.over()
             await pause(0.3)
         await pause(0.1)
-        run.expect(await run.answer("upload", run.good("upload"), body=b"x" * 30_000) == 200, "bodies are not taken again")
+        run.expect(
+            await run.answer("upload", run.good("upload"), body=b"x" * 30_000) == 200, "bodies are not taken again"
+        )
 
 
 async def start_on_tiny_disk(run):
     """The error log, nginx's temporary files and the key files are on a disk of 256 KB."""
     tiny = run.make_folder() / "tiny"
     tiny.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=755", "tmpfs", str(tiny)], capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k,mode=755", "tmpfs", str(tiny)], capture_output=True
+    )
     if mounted.returncode != 0:
         raise Skipped(f"no tmpfs can be mounted: {mounted.stderr.decode().strip()}")
     run.stack.callback(subprocess.run, ["umount", "-l", str(tiny)], check=True)
@@ -371,11 +393,15 @@ def limit(worker, what, most):
         resource.prlimit(worker, what, (hard if most is None else most, hard))
 
 
-@fault("a worker's memory is used up (RLIMIT_AS)", "requests fail, or the worker ends and another takes over; whole when the limit is gone")
+@fault(
+    "a worker's memory is used up (RLIMIT_AS)",
+    "requests fail, or the worker ends and another takes over; whole when the limit is gone",
+)
 async def memory_short(run):
     nginx = await run.start(main=AS_OURSELVES)
     await run.warm()
-    with run.tally.tolerate("unanswered", *((gate, 500) for gate in GATES), *((gate, 503) for gate in GATES)):
+    # A signature for which AWS-LC gets no memory counts as none.
+    with run.tally.tolerate("unanswered", *((gate, code) for gate in GATES for code in (401, 500, 503))):
         async with run.load(clients=16):
             for step in range(run.pick(12, 4)):
                 for worker in nginx.workers():
@@ -415,7 +441,10 @@ async def holder(nginx):
     return client
 
 
-@fault("a worker's descriptors are used up (RLIMIT_NOFILE)", "connections wait; keys that must be fetched are not: 500")
+@fault(
+    "a worker's descriptors are used up (RLIMIT_NOFILE)",
+    "connections wait; keys that must be fetched are not: 500",
+)
 async def descriptors_short(run):
     nginx = await run.start(main=AS_OURSELVES)
     await run.warm()
@@ -432,6 +461,26 @@ async def descriptors_short(run):
             run.over()
             await pause(1)
     run.expect("(24: " in nginx.log(), "there were descriptors all the time")
+    run.allowed_alert = "socket() failed (24: "
+
+
+@fault("all connections of nginx are in use (worker_connections)", "who gets none has no answer; keys are not fetched")
+async def connections_short(run):
+    nginx = await run.start(connections=48)
+    await run.warm()
+    with run.tally.tolerate("unanswered", ("fetch", 500)):
+        async with run.load():
+            for _ in range(run.pick(3, 1)):
+                # 48 of each worker are more than there are.
+                hold = [await holder(nginx) for _ in range(120)]
+                await pause(run.pick(0.6, 0.3))
+                for client in hold:
+                    client.close()
+                await pause(0.1)
+            run.over()
+            await pause(0.5)
+    run.expect("worker_connections are not enough" in nginx.log(), "there were connections all the time")
+    run.allowed_alert = "worker_connections are not enough"
 
 
 @fault("10,000 connections at once, idle, then all asking", "all are answered", False)
@@ -538,12 +587,20 @@ async def clock_jumps(run, *offsets):
     return clock
 
 
-@fault("the clock is set back by an hour, and forth", "`nbf` and `exp` are judged by the clock as it is; nothing else changes")
+@fault(
+    "the clock is set back by an hour, and forth",
+    "`nbf` and `exp` are judged by the clock as it is; nothing else changes",
+    False,
+)
 async def clock_back(run):
     await clock_jumps(run, -HOUR)
 
 
-@fault("the clock is set forth by a day, and back", "tokens expire by the clock as it is; nothing else changes", False)
+@fault(
+    "the clock is set forth by a day, and back",
+    "tokens expire by the clock as it is; nothing else changes",
+    False,
+)
 async def clock_forth(run):
     await clock_jumps(run, DAY)
 
@@ -569,7 +626,6 @@ async def clock_and_outage(run):
 
 # How long nginx waits for the endpoint, and so a request where nothing is kept.
 SOON = "500ms"
-
 
 
 NOT_KEPT = "500 where nothing is kept; kept keys serve"
@@ -598,7 +654,7 @@ def outage(title, answer, expectation=NOT_KEPT, refused=True, is_quick=False):
     fault(f"the endpoint {title}", expectation, is_quick)(function)
 
 
-outage("is slow: byte by byte", manner.byte_by_byte, "requests wait; nothing is refused", False, True)
+outage("is slow: byte by byte", manner.byte_by_byte, "requests wait; nothing is refused", False)
 outage("says nothing", manner.says_nothing, is_quick=True)
 
 
@@ -609,7 +665,7 @@ async def ignores(run):
     with run.tally.tolerate(("fetch", 500)):
         async with run.load():
             await pause(0.2)
-            await run.endpoint.ignore()
+            run.endpoint.ignore()
             await pause(run.pick(1.8, 0.9))
             run.endpoint.accept()
             run.over()
@@ -624,7 +680,7 @@ async def refuses(run):
     with run.tally.tolerate(("fetch", 500)):
         async with run.load():
             await pause(0.2)
-            await run.endpoint.refuse()
+            run.endpoint.refuse()
             await pause(run.pick(1.8, 0.9))
             run.endpoint.listen()
             run.over()
@@ -648,7 +704,7 @@ outage("answers 200 with a page in HTML", manner.page, is_quick=True)
 outage("answers 200 with nothing", manner.nothing)
 outage("does not speak HTTP", manner.no_http)
 outage("sends a header of 64 KB", manner.huge_header)
-outage("sends a body of 8 MB", manner.huge_body, is_quick=True)
+outage("sends a body of 8 MB", manner.huge_body)
 outage("sends 64 MB compressed to 64 KB", manner.compressed_bomb)
 outage("answers 500", status(b"500 Internal Server Error"))
 outage("answers 503", status(b"503 Service Unavailable"))
@@ -672,7 +728,10 @@ async def flaps(run):
     run.expect(run.tally.refused["fetch", 500] > 0, "good tokens pass without keys")
 
 
-@fault("the endpoint is down; meanwhile reloads and -9", "those serve that `proxy_cache` keeps; a new worker has no others")
+@fault(
+    "the endpoint is down; meanwhile reloads and -9",
+    "those serve that `proxy_cache` keeps; a new worker has no others",
+)
 async def outage_and_reload(run):
     nginx = await run.start(timeout=SOON)
     await run.warm(FETCHING)
@@ -688,11 +747,15 @@ async def outage_and_reload(run):
             await pause(run.pick(2, 0.6))
             run.endpoint.manner = manner.good
             run.over()
-            await pause(2)
+            await pause(run.pick(2, 1.4))
     run.expect(run.tally.accepted_at["kept"] > 0, "no kept key serves")
 
 
-@fault("the endpoint rotates its keys every second", "tokens of published keys pass, those of retired keys do not", False)
+@fault(
+    "the endpoint rotates its keys every second",
+    "tokens of published keys pass, those of retired keys do not",
+    False,
+)
 async def rotates(run):
     await run.start(timeout=SOON)
     # A key is published two turns before it signs, and withdrawn when the next one signs. What gates may
@@ -747,11 +810,11 @@ def cancellation(step, answer):
         # One worker, so that all who want the same keys share a fetch.
         nginx = await run.start(timeout=SOON, workers=1)
         await run.warm(FETCHING)
-        await cancel(run, answer, 10)
+        await cancel(run, answer, run.pick(10, 6))
         await until(lambda: run.endpoint.connections == 0, "the end of the fetches")
         await pause(0.3)
         descriptors, resident = nginx.descriptors(), nginx.resident()
-        await cancel(run, answer, run.pick(60, 12))
+        await cancel(run, answer, run.pick(60, 8))
         await until(lambda: run.endpoint.connections == 0, "the end of the fetches")
         await until(lambda: nginx.descriptors() <= descriptors, "the end of all connections")
         grown = nginx.resident() - resident
@@ -759,6 +822,8 @@ def cancellation(step, answer):
         run.over()
         async with run.load():
             await pause(run.pick(0.5, 0.3))
+        if answer not in (None, manner.late):
+            run.expect(run.endpoint.abandoned > 0, "nginx gave up no fetch")
         run.notes.append(f"{run.tally.cancelled} cancelled, {grown} kB more")
 
     title = f"clients go away {step}: one, and ten of twenty"
@@ -771,7 +836,7 @@ async def cancel(run, answer, rounds):
     choice = random.Random(1)
     for number in range(rounds):
         if answer is None:
-            await run.endpoint.ignore()
+            run.endpoint.ignore()
         else:
             run.endpoint.manner = answer
         is_shared = number % 3 == 0

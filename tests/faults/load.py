@@ -133,6 +133,11 @@ class Tally:
         self.fail("unanswered", f"{case.name} at /{gate}: {why}")
         self.unanswered[why] += 1
 
+    def counted(self):
+        """How many requests came to something that was counted."""
+        good = self.accepted + sum(self.refused.values()) + sum(self.unanswered.values())
+        return good + self.bad_refused + len(self.let_in) + self.bad_unanswered + self.cancelled
+
     def fail(self, what, how):
         self.last_failure = time.monotonic()
         if not self.is_tolerated(what):

@@ -71,7 +71,9 @@ def draw(series):
         f"<title>{title}</title>",
         f'<rect width="{width}" height="{height}" fill="#fff"/>',
         f'<text x="10" y="22" font-size="15" font-weight="bold">{title}, MB that no file holds</text>',
-        '<text x="10" y="42" fill="#666">A line that stays level leaks nothing.</text>',
+        '<text x="10" y="42" fill="#666">Caches fill at first; a line that then stays level leaks nothing. nginx itself'
+        " keeps some memory at each reload.</text>",
+        f'<text x="{LEFT - 6}" y="{TOP - 12}" text-anchor="end" fill="#666">MB</text>',
     ]
     for number, (what, lines) in enumerate(PANELS):
         highest = max(kilobytes / 1024 for name, _, _ in lines for _, kilobytes in series[name])

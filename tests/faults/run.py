@@ -115,6 +115,7 @@ class Run:
         tally, log = self.tally, self.nginx.log()
         self.expect(not tally.let_in, f"{len(tally.let_in)} let in: {some(tally.let_in)}")
         self.expect(not tally.needless, f"{len(tally.needless)} good ones failed: {some(tally.needless)}")
+        self.expect(tally.counted() == tally.sent, f"{tally.sent} requests sent, {tally.counted()} counted")
         self.expect(tally.accepted > 0, "no good token was accepted")
         self.expect(tally.bad_refused > 0, "no bad token was refused")
         self.expect(self.recovery() < 3, f"not whole again for {self.recovery():.1f} s")

@@ -45,7 +45,7 @@ http {{
 
         location /if {{
             auth_jwt_key_file keys.jwks;
-            if ($decoded_ojwt ~ "^fail.*") {{ return 401 $decoded_ojwt; }}
+            if ($decoded_ojwt ~ "{refuse}") {{ return 401 $decoded_ojwt; }}
             try_files /page =404;
         }}
         location /access {{
@@ -73,7 +73,7 @@ http {{
         location /if_cached {{
             auth_jwt_key_request /keys;
             auth_jwt_key_cache 1s;
-            if ($decoded_ojwt ~ "^fail.*") {{ return 401 $decoded_ojwt; }}
+            if ($decoded_ojwt ~ "{refuse}") {{ return 401 $decoded_ojwt; }}
             try_files /page =404;
         }}
         location /kept {{
@@ -164,7 +164,7 @@ class Nginx:
         self.words = {
             "module": module, "folder": folder, "endpoint": endpoint.port, "application": application.port,
             "main": "", "http": "", "server": "", "keys": "keys", "temporary": "tmp", "error_log": "error.log",
-            "connections": 2000, "files": 8000, "timeout": "5s", "workers": 2,
+            "connections": 2000, "files": 8000, "timeout": "5s", "workers": 2, "refuse": "^fail",
         } | words  # fmt: skip
         self.socket = str(self.folder / "socket")
 
@@ -287,10 +287,8 @@ def reap():
     """Lets go of adopted processes that have ended."""
     for pid in children(os.getpid()):
         if not is_alive(pid):
-            try:
+            with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
-            except ChildProcessError:
-                pass
 
 
 def raise_descriptors(wanted):

@@ -1,4 +1,4 @@
-"""Watches the memory of nginx, and draws it: `python3 tests/faults/soak.py MODULE [--out FOLDER]`.
+"""Watches the memory of nginx, and draws it: `python3 tests/faults/soak.py MODULE`.
 
 - the worker's, over REQUESTS requests (100,000 if unset), good and bad, at a gate of each kind;
 - the worker's, over ROTATIONS rotations of a key (3,000 if unset), in a file that a variable names and at
@@ -6,8 +6,8 @@
 - the master's, over RELOADS reloads (3,000 if unset), beside that of nginx without the module.
 
 It fails if a worker grows by more than a tenth after the first fifth, when its caches are full, or if the
-master grows by more for each reload than that of nginx alone and 64 bytes. It writes memory.json and
-memory.svg to the folder.
+master grows by more for each reload than that of nginx alone and 64 bytes. It writes docs/memory.json,
+docs/memory.svg and, between its markers, docs/reliability.md; `--draw` writes the latter two anew.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import secrets
 import tempfile
 
 import picture
+from document import DOCS, put_between
 from endpoint import Application, Endpoint
 from load import GATES, Client, Load, Tally
 from server import PAGE, Nginx, adopt_orphans, children, status_of, until
@@ -165,24 +166,40 @@ class Soak:
         await nginx.start()
 
 
-async def main(options):
+def write(report):
+    """The picture, and what the document says of it."""
+    (DOCS / "memory.svg").write_text(picture.draw(report["series"]))
+    lines = ["| | after a fifth | in the end |", "| --- | ---: | ---: |"]
+    for name, samples in report["series"].items():
+        (count, first), (most, last) = samples[len(samples) // 5], samples[-1]
+        words = name.split(", over ")
+        lines.append(f"| {words[0]} | {first:,} kB, {count:,} {words[1]} | {last:,} kB, {most:,} {words[1]} |")
+    put_between("<!-- memory: written by scripts/soak -->\n", "<!-- end of memory -->\n", lines)
+
+
+async def soak(module):
     adopt_orphans()
-    out = pathlib.Path(options.out)
     with tempfile.TemporaryDirectory(prefix="ojwt-soak-") as folder:
-        soak = Soak(str(pathlib.Path(options.module).resolve()), folder)
+        soak = Soak(str(pathlib.Path(module).resolve()), folder)
         await soak.requests()
         await soak.rotations()
         await soak.reloads()
     growth = {kind: round(bytes_) for kind, bytes_ in soak.growth.items()}
     report = {"unit": "kB", "bytes a reload": growth, "series": soak.series}
-    (out / "memory.json").write_text(json.dumps(report) + "\n")
-    (out / "memory.svg").write_text(picture.draw(soak.series))
+    (DOCS / "memory.json").write_text(json.dumps(report) + "\n")
+    write(report)
     if soak.failures:
         raise SystemExit("ojwt: memory is not as it should be")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("module")
-    parser.add_argument("--out", default=".", metavar="FOLDER")
-    asyncio.run(main(parser.parse_args()))
+    parser.add_argument("module", nargs="?")
+    parser.add_argument("--draw", action="store_true")
+    chosen = parser.parse_args()
+    if chosen.draw:
+        write(json.loads((DOCS / "memory.json").read_text()))
+    elif chosen.module:
+        asyncio.run(soak(chosen.module))
+    else:
+        parser.error("a module is missing")

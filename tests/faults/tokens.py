@@ -14,7 +14,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 OTOOLS = os.environ.get("OTOOLS", str(ROOT / "dist" / "otools"))
-MINT = os.environ.get("OJWT_MINT", str(ROOT / "target" / "release" / "examples" / "mint"))
+MINT = os.environ.get("OJWT_MINT", str(ROOT / "target" / "debug" / "examples" / "mint"))
 
 HOST = "example.com"
 HOUR, DAY = 3600, 86400

@@ -2,8 +2,8 @@
 
 use std::fs;
 use std::process::Command;
-use std::thread::sleep;
-use std::time::Duration;
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
 
 use ojwt_core::Alg;
 use serde_json::json;
@@ -248,6 +248,26 @@ fn file_that_many_locations_name_is_read_once() {
         assert_ne!(get(number, "mallory"), REVOKED);
     }
     assert_eq!(nginx.count_in_log("changed: 1 entries"), 1);
+}
+
+#[test]
+fn list_that_is_being_written_in_place_lets_nobody_in() {
+    let nginx = oracle("alice\nbob\nmallory\n");
+    assert!(is_revoked(&nginx, "mallory"));
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(4) {
+        for part in ["", "alice\n", "alice\nbob\n", "alice\nbob\nmallory\n"] {
+            nginx.write("list", part);
+            for _ in 0..10 {
+                assert!(is_revoked(&nginx, "mallory"), "{part:?}");
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
+    }
+    // One that stays shorter is meant.
+    nginx.write("list", "alice\n");
+    nginx.wait("the shorter list", || !is_revoked(&nginx, "mallory"));
+    assert!(is_revoked(&nginx, "alice") && !is_revoked(&nginx, "bob"));
 }
 
 #[test]

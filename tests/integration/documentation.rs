@@ -6,7 +6,7 @@ use std::path::Path;
 use ojwt_core::sign::to_jwk;
 use serde_json::json;
 
-use crate::harness::{ISSUER, Nginx, public_pem, root};
+use crate::harness::{ISSUER, Nginx, Upstream, ok, public_pem, root, token};
 
 /// The text of every Rust file below a folder.
 fn sources(folder: &Path) -> String {
@@ -60,12 +60,42 @@ fn every_directive_and_variable_is_documented() {
 }
 
 #[test]
+fn configuration_that_reliability_md_recommends_is_accepted_and_fetches_keys_once() {
+    let text = fs::read_to_string(root().join("docs/reliability.md")).unwrap();
+    let keys = json!({"keys": [to_jwk(&ISSUER.material().unwrap(), None, None)]}).to_string();
+    let upstream = Upstream::with_answer(ok(&keys));
+    let block = text.split("```nginx\n").nth(1).unwrap().split("```").next().unwrap();
+    let block = block
+        .replace("/var/cache/nginx/keys", "cache")
+        .replace("https://idp.example.com", &format!("http://{}", upstream.address()));
+    let (http, server) = block.split_once('\n').unwrap();
+    let condition = text.split("`if ($decoded_ojwt").nth(1).unwrap().split('`').next().unwrap();
+    let nginx = Nginx::builder()
+        .file("html/page.html", "content")
+        .http(http)
+        .server(&format!(
+            "{server}
+             location / {{ auth_jwt realm; auth_jwt_key_request /jwks; try_files /page.html =404; }}
+             location /if {{ if ($decoded_ojwt{condition} try_files /page.html =404; }}"
+        ))
+        .start();
+    let header = format!("Authorization: Bearer {}", token(json!({})));
+    for _ in 0..3 {
+        assert_eq!(nginx.get_with("/", &[&header]).status, 200, "{}", nginx.error_log());
+    }
+    assert_eq!(upstream.requests().len(), 1);
+    assert_eq!(nginx.get_with("/if", &[&header]).status, 503, "a gate without a key");
+    assert_eq!(nginx.get("/if").status, 200, "no fault of ours");
+}
+
+#[test]
 fn files_that_the_documentation_links_to_exist() {
     let documents = [
         "README.md",
         "docs/dependencies.md",
         "docs/directives.md",
         "docs/migrating.md",
+        "docs/reliability.md",
         "docs/security.md",
     ];
     for document in documents {
