@@ -57,6 +57,7 @@ http {{
         location /file {{
             auth_jwt realm;
             auth_jwt_key_file {keys}/$jwt_header_kid.jwks;
+            auth_jwt_key_cache 1m;
             try_files /page =404;
         }}
         location /fetch {{
