@@ -23,7 +23,7 @@ run: ## install what is missing, build, and start nginx with the example on 127.
 stop: ## end the nginx that `make run` started
 	scripts/stop
 
-test: ## lint, unit, integration, memory, Python, fuzz, container and package tests
+test: ## every test: unit, nginx, Python, faults, memory, fuzz, containers, packages
 	scripts/setup test
 	scripts/test
 
