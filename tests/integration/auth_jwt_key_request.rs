@@ -236,14 +236,16 @@ fn nothing_of_the_client_reaches_the_key_server() {
     let heads = upstream.requests();
     assert_eq!(heads.len(), 1, "{heads:?}");
     let head = &heads[0];
-    assert!(head.starts_with("GET /keys HTTP/1.0\r\n"), "{head}");
+    assert!(head.starts_with("GET /keys HTTP/1."), "{head}");
     assert!(!head.contains("secret") && !head.contains(&jwt), "{head}");
+    // Before 1.29.7 nginx speaks HTTP/1.0 to upstreams, and says that it closes the connection.
     let names: Vec<&str> = head
         .lines()
         .skip(1)
         .filter_map(|line| line.split_once(':').map(|(name, _)| name))
+        .filter(|name| *name != "Connection")
         .collect();
-    assert_eq!(names, ["Host", "Connection"], "{head}");
+    assert_eq!(names, ["Host"], "{head}");
 }
 
 #[test]
