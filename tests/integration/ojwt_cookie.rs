@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::harness::{FORGER, HOST, Nginx, Response, now, signed_by, token};
+use crate::harness::{FORGER, HOST, Nginx, Response, now, self_signed, signed_by, token};
 
 fn oracle(directives: &str) -> Nginx {
     Nginx::with_server(&format!("{directives} location / {{ return 200 $decoded_ojwt; }}"))
@@ -199,21 +199,4 @@ fn mistakes_are_refused_with_file_and_line() {
         assert!(text.contains(message), "{words}: {text}");
         assert!(text.contains("[emerg]") && text.contains("nginx.conf:"), "{text}");
     }
-}
-
-/// A key and a certificate for TLS.
-fn self_signed() -> (Vec<u8>, Vec<u8>) {
-    let directory = tempfile::tempdir().unwrap();
-    let (key, certificate) = (directory.path().join("key"), directory.path().join("certificate"));
-    let status = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
-        .args(["-subj", "/CN=example.com", "-keyout"])
-        .arg(&key)
-        .arg("-out")
-        .arg(&certificate)
-        .stderr(std::process::Stdio::null())
-        .status()
-        .unwrap();
-    assert!(status.success());
-    (std::fs::read(key).unwrap(), std::fs::read(certificate).unwrap())
 }
