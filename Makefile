@@ -10,7 +10,7 @@ TOKEN = $$(cat keys/prod_test_jwt.txt)
 
 .PHONY: help run stop test build private_key.pem public_key.pem prod_test_jwt.txt \
 	build_ojwt_nginx run_ojwt_nginx stop_ojwt_nginx exec_nginx test_ojwt_nginx test_nginx \
-	test_python deb sbom reproducible fuzz curl_hello_world curl_token_health_check \
+	test_python matrix deb sbom reproducible fuzz curl_hello_world curl_token_health_check \
 	curl_verbose_token_check soak bench clean
 
 help: ## list the targets
@@ -71,6 +71,10 @@ test_nginx: ## the integration tests in the nginx that is installed
 test_python: ## the tests of the Python package
 	scripts/setup test
 	scripts/test-python
+
+matrix: ## the integration tests in many versions and builds of nginx (takes an hour and more)
+	scripts/setup matrix
+	scripts/matrix
 
 deb: ## build dist/libnginx-mod-http-ojwt_*.deb and dist/ojwt-tools_*.deb
 	scripts/setup deb
