@@ -398,10 +398,11 @@ fn last_good_keys_serve_through_an_outage_and_garbage_but_not_for_ever() {
     *answer.lock().unwrap() = ok("garbage");
     let mut refused_at = None;
     while start.elapsed() < Duration::from_secs(15) && refused_at.is_none() {
-        match get(&nginx, "/", &good).status {
-            200 => assert_eq!(get(&nginx, "/", &bad).status, 401),
-            500 => refused_at = Some(start.elapsed()),
-            status => panic!("{status}"),
+        // The keys may die between the two.
+        match (get(&nginx, "/", &good).status, get(&nginx, "/", &bad).status) {
+            (200, 401) => {}
+            (200 | 500, 500) => refused_at = Some(start.elapsed()),
+            statuses => panic!("{statuses:?}"),
         }
         thread::sleep(Duration::from_millis(100));
     }
