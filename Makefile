@@ -10,8 +10,8 @@ TOKEN = $$(cat keys/prod_test_jwt.txt)
 
 .PHONY: help run stop test build private_key.pem public_key.pem prod_test_jwt.txt \
 	build_ojwt_nginx run_ojwt_nginx stop_ojwt_nginx exec_nginx test_ojwt_nginx test_nginx \
-	test_python test_memory deb sbom reproducible fuzz curl_hello_world curl_token_health_check \
-	curl_verbose_token_check faults soak bench nginx_tests clean
+	test_python test_memory matrix deb sbom reproducible fuzz curl_hello_world \
+	curl_token_health_check curl_verbose_token_check faults soak bench nginx_tests clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z_.]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  %-26s %s\n", $$1, $$2 }'
@@ -75,6 +75,10 @@ test_python: ## the tests of the Python package
 test_memory: ## the module and the core under AddressSanitizer, over a thousand reloads (takes half an hour)
 	scripts/setup test
 	scripts/test-memory 1000
+
+matrix: ## the integration tests in many versions and builds of nginx (takes an hour and more)
+	scripts/setup matrix
+	scripts/matrix
 
 deb: ## build dist/libnginx-mod-http-ojwt_*.deb and dist/ojwt-tools_*.deb
 	scripts/setup deb

@@ -274,14 +274,16 @@ fn nothing_of_the_client_reaches_the_key_server() {
     let heads = upstream.requests();
     assert_eq!(heads.len(), 1, "{heads:?}");
     let head = &heads[0];
-    assert!(head.starts_with("GET /keys HTTP/1.0\r\n"), "{head}");
+    assert!(head.starts_with("GET /keys HTTP/1."), "{head}");
     assert!(!head.contains("secret") && !head.contains(&jwt), "{head}");
+    // Before 1.29.7 nginx speaks HTTP/1.0 to upstreams, and says that it closes the connection.
     let names: Vec<&str> = head
         .lines()
         .skip(1)
         .filter_map(|line| line.split_once(':').map(|(name, _)| name))
+        .filter(|name| *name != "Connection")
         .collect();
-    assert_eq!(names, ["Host", "Connection"], "{head}");
+    assert_eq!(names, ["Host"], "{head}");
 }
 
 #[test]
@@ -434,10 +436,11 @@ fn last_good_keys_serve_through_an_outage_and_garbage_but_not_for_ever() {
     *answer.lock().unwrap() = ok("garbage");
     let mut refused_at = None;
     while start.elapsed() < Duration::from_secs(15) && refused_at.is_none() {
-        match get(&nginx, "/", &good).status {
-            200 => assert_eq!(get(&nginx, "/", &bad).status, 401),
-            500 => refused_at = Some(start.elapsed()),
-            status => panic!("{status}"),
+        // The keys may die between the two.
+        match (get(&nginx, "/", &good).status, get(&nginx, "/", &bad).status) {
+            (200, 401) => {}
+            (200 | 500, 500) => refused_at = Some(start.elapsed()),
+            statuses => panic!("{statuses:?}"),
         }
         thread::sleep(Duration::from_millis(100));
     }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use ojwt_core::sign::to_jwk;
 use serde_json::json;
@@ -92,6 +93,7 @@ fn configuration_that_reliability_md_recommends_is_accepted_and_fetches_keys_onc
 fn files_that_the_documentation_links_to_exist() {
     let documents = [
         "README.md",
+        "docs/compatibility.md",
         "docs/dependencies.md",
         "docs/directives.md",
         "docs/migrating.md",
@@ -107,6 +109,18 @@ fn files_that_the_documentation_links_to_exist() {
                 assert!(path.parent().unwrap().join(link).exists(), "{document}: {link}");
             }
         }
+    }
+}
+
+#[test]
+fn every_row_of_the_matrix_is_in_compatibility_md() {
+    let output = Command::new("scripts/matrix").arg("--list").current_dir(root()).output().unwrap();
+    assert!(output.status.success());
+    let text = fs::read_to_string(root().join("docs/compatibility.md")).unwrap();
+    let rows = String::from_utf8(output.stdout).unwrap();
+    assert!(rows.lines().count() >= 20, "{rows}");
+    for row in rows.lines() {
+        assert!(text.contains(&format!("\n| {row} |")), "{row}");
     }
 }
 

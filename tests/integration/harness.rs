@@ -48,6 +48,7 @@ pub struct Builder {
     server: String,
     files: Vec<(String, Vec<u8>)>,
     whole: Option<String>,
+    configuration_file: &'static str,
 }
 
 /// A running nginx.
@@ -67,6 +68,7 @@ impl Nginx {
             server: String::new(),
             files: vec![("issuer.pem".to_owned(), public_pem(&ISSUER).into_bytes())],
             whole: None,
+            configuration_file: "nginx.conf",
         }
     }
 
@@ -273,11 +275,18 @@ impl Builder {
         self
     }
 
+    /// Puts the configuration elsewhere in its folder.
+    pub fn configuration_file(mut self, name: &'static str) -> Self {
+        self.configuration_file = name;
+        self
+    }
+
     /// Starts it, and waits until it answers.
     pub fn start(self) -> Nginx {
         let address = own_address();
         let directory = self.write(address);
-        let master = nginx(directory.path())
+        let master = self
+            .nginx(directory.path())
             .args(["-g", "daemon off;"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -316,7 +325,7 @@ impl Builder {
 
     fn test(self) -> (Output, String) {
         let directory = self.write(own_address());
-        let output = nginx(directory.path()).arg("-t").output().expect("nginx is installed");
+        let output = self.nginx(directory.path()).arg("-t").output().expect("nginx is installed");
         let text = String::from_utf8_lossy(&output.stderr)
             .replace(&format!("{}/", directory.path().display()), "");
         (output, text)
@@ -340,13 +349,23 @@ impl Builder {
             Some(whole) => whole.clone(),
             None => self.configuration(),
         };
+        let load_module = if is_static() { "" } else { "load_module \"MODULE\";" };
         let configuration = configuration
+            .replace("load_module \"MODULE\";", load_module)
             .replace("MODULE", &module(self.module).display().to_string())
             .replace("ADDRESS", &address.to_string())
             // nginx takes the paths of sockets as they are.
             .replace("unix:", &format!("unix:{}/", directory.path().display()));
-        fs::write(directory.path().join("nginx.conf"), configuration).unwrap();
+        fs::write(directory.path().join(self.configuration_file), configuration).unwrap();
         directory
+    }
+
+    fn nginx(&self, directory: &Path) -> Command {
+        let mut nginx = Command::new(binary(self.module));
+        // nginx takes its value for sockets that it inherits.
+        nginx.env_remove("NGINX");
+        nginx.arg("-p").arg(directory).args(["-c", self.configuration_file, "-e", "error.log"]);
+        nginx
     }
 
     fn configuration(&self) -> String {
@@ -564,15 +583,61 @@ pub fn wait(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-fn nginx(directory: &Path) -> Command {
-    let mut nginx = Command::new(env::var_os("NGINX").unwrap_or_else(|| "nginx".into()));
-    // nginx takes it for a list of the sockets that it inherits.
-    nginx.env_remove("NGINX");
-    nginx.arg("-p").arg(directory).args(["-c", "nginx.conf", "-e", "error.log"]);
-    nginx
+/// Whether nginx and curl both speak HTTP/3; if not, says what a test is skipped for.
+pub fn has_http_3() -> bool {
+    let output = Command::new(binary(Module::Plain)).arg("-V").output().unwrap();
+    let is_in_nginx = String::from_utf8_lossy(&output.stderr).contains("http_v3_module");
+    let output = Command::new("curl").arg("-V").output().unwrap();
+    let is_in_curl = String::from_utf8_lossy(&output.stdout).contains("HTTP3");
+    match (is_in_nginx, is_in_curl) {
+        (true, true) => return true,
+        (false, _) => skipped("HTTP/3: this nginx was built without"),
+        (true, false) => skipped("HTTP/3: this curl was built without"),
+    }
+    false
 }
 
-/// The module to load: built by the Makefile, or else by cargo now.
+/// Says what was not tested, and why: in the file that `OJWT_SKIPPED` names, since a test that passes
+/// is not shown.
+fn skipped(reason: &str) {
+    eprintln!("*** SKIPPED *** {reason}");
+    if let Some(file) = env::var_os("OJWT_SKIPPED") {
+        let mut file = fs::File::options().create(true).append(true).open(file).unwrap();
+        writeln!(file, "{reason}").unwrap();
+    }
+}
+
+/// A key and a certificate for TLS.
+pub fn self_signed() -> (Vec<u8>, Vec<u8>) {
+    let directory = tempfile::tempdir().unwrap();
+    let (key, certificate) = (directory.path().join("key"), directory.path().join("certificate"));
+    let status = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
+        .args(["-subj", "/CN=example.com", "-keyout"])
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate)
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    (fs::read(key).unwrap(), fs::read(certificate).unwrap())
+}
+
+/// Whether the module is linked into nginx: then what names a module names an nginx that has it.
+fn is_static() -> bool {
+    env::var_os("OJWT_STATIC").is_some()
+}
+
+/// The nginx that has or loads a module.
+fn binary(which: Module) -> PathBuf {
+    if is_static() {
+        return module(which);
+    }
+    env::var_os("NGINX").unwrap_or_else(|| "nginx".into()).into()
+}
+
+/// The module to load, or the nginx that has it: built by the Makefile, or else by cargo now.
 fn module(which: Module) -> PathBuf {
     let (variable, key, features) = match which {
         Module::Plain => ("OJWT_MODULE", String::new(), ""),

@@ -45,4 +45,5 @@ mod phases;
 mod reload;
 mod scripts;
 mod vectors;
+mod versions;
 mod without_token;
