@@ -607,23 +607,6 @@ fn skipped(reason: &str) {
     }
 }
 
-/// A key and a certificate for TLS.
-pub fn self_signed() -> (Vec<u8>, Vec<u8>) {
-    let directory = tempfile::tempdir().unwrap();
-    let (key, certificate) = (directory.path().join("key"), directory.path().join("certificate"));
-    let status = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
-        .args(["-subj", "/CN=example.com", "-keyout"])
-        .arg(&key)
-        .arg("-out")
-        .arg(&certificate)
-        .stderr(Stdio::null())
-        .status()
-        .unwrap();
-    assert!(status.success());
-    (fs::read(key).unwrap(), fs::read(certificate).unwrap())
-}
-
 /// Whether the module is linked into nginx: then what names a module names an nginx that has it.
 fn is_static() -> bool {
     env::var_os("OJWT_STATIC").is_some()
