@@ -10,7 +10,7 @@ TOKEN = $$(cat keys/prod_test_jwt.txt)
 
 .PHONY: help run stop test build private_key.pem public_key.pem prod_test_jwt.txt \
 	build_ojwt_nginx run_ojwt_nginx stop_ojwt_nginx exec_nginx test_ojwt_nginx test_nginx \
-	test_python test_memory matrix deb sbom reproducible fuzz curl_hello_world \
+	test_python test_memory test_miri matrix deb sbom reproducible fuzz curl_hello_world \
 	curl_token_health_check curl_verbose_token_check faults soak bench nginx_tests clean
 
 help: ## list the targets
@@ -75,6 +75,10 @@ test_python: ## the tests of the Python package
 test_memory: ## the module and the core under AddressSanitizer, over a thousand reloads (takes half an hour)
 	scripts/setup test
 	scripts/test-memory 1000
+
+test_miri: ## what in the core reads and compares, in Miri
+	scripts/setup test
+	scripts/test-miri
 
 matrix: ## the integration tests in many versions and builds of nginx (takes an hour and more)
 	scripts/setup matrix
