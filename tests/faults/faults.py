@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import endpoint as manner
-from endpoint import status
+from endpoint import Endpoint, status
 from load import GATES, Client
 from run import Skipped, fault, pause
 from server import is_alive, raise_descriptors, status_of, until
@@ -658,34 +658,27 @@ outage("is slow: byte by byte", manner.byte_by_byte, "requests wait; nothing is 
 outage("says nothing", manner.says_nothing, is_quick=True)
 
 
-@fault("the endpoint accepts no connection", "500 where nothing is kept; kept keys serve", False)
-async def ignores(run):
-    await run.start(timeout=SOON)
-    await run.warm(FETCHING)
-    with run.tally.tolerate(("fetch", 500)):
-        async with run.load():
-            await pause(0.2)
-            run.endpoint.ignore()
-            await pause(run.pick(1.8, 0.9))
-            run.endpoint.accept()
-            run.over()
-            await pause(run.pick(0.8, 0.6))
-    run.expect(run.tally.refused["fetch", 500] > 0, "good tokens pass without keys")
+def unreachable(title, begin, end, is_quick):
+    """The endpoint answers nobody for a while."""
+
+    async def function(run):
+        await run.start(timeout=SOON)
+        await run.warm(FETCHING)
+        with run.tally.tolerate(("fetch", 500)):
+            async with run.load():
+                await pause(0.2)
+                begin(run.endpoint)
+                await pause(run.pick(1.8, 0.9))
+                end(run.endpoint)
+                run.over()
+                await pause(run.pick(0.8, 0.5))
+        run.expect(run.tally.refused["fetch", 500] > 0, "good tokens pass without keys")
+
+    fault(f"the endpoint {title}", NOT_KEPT, is_quick)(function)
 
 
-@fault("the endpoint does not listen", "500 where nothing is kept; kept keys serve")
-async def refuses(run):
-    await run.start(timeout=SOON)
-    await run.warm(FETCHING)
-    with run.tally.tolerate(("fetch", 500)):
-        async with run.load():
-            await pause(0.2)
-            run.endpoint.refuse()
-            await pause(run.pick(1.8, 0.9))
-            run.endpoint.listen()
-            run.over()
-            await pause(run.pick(0.6, 0.3))
-    run.expect(run.tally.refused["fetch", 500] > 0, "good tokens pass without keys")
+unreachable("accepts no connection", Endpoint.ignore, Endpoint.accept, False)
+unreachable("does not listen", Endpoint.refuse, Endpoint.listen, True)
 
 
 outage("stops within the headers", manner.stops_within_the_headers)

@@ -352,10 +352,9 @@ fn claims_do_not_vanish_when_kept_keys_grow_old_in_the_middle_of_a_request() {
     assert!(application.requests()[1].contains("X-Sub: me\r\n"), "{:?}", application.requests());
 }
 
-#[test]
-fn made_up_hosts_displace_no_keys_that_are_in_use() {
-    let keys = issuer();
-    let nginx = Nginx::builder()
+/// A gate whose keys are fetched and kept.
+fn with_kept_keys(keys: &Upstream) -> Nginx {
+    Nginx::builder()
         .file("html/page.html", "content")
         .server(&format!(
             "auth_jwt realm; auth_jwt_key_request /keys; auth_jwt_key_cache 1h;
@@ -363,7 +362,13 @@ fn made_up_hosts_displace_no_keys_that_are_in_use() {
              location = /keys {{ internal; proxy_pass http://{}; }}",
             keys.address()
         ))
-        .start();
+        .start()
+}
+
+#[test]
+fn made_up_hosts_displace_no_keys_that_are_in_use() {
+    let keys = issuer();
+    let nginx = with_kept_keys(&keys);
     let good = token(json!({}));
     assert_eq!(get(&nginx, "/", &good).status, 200);
     for index in 0..300 {
@@ -378,15 +383,7 @@ fn made_up_hosts_displace_no_keys_that_are_in_use() {
 #[test]
 fn failure_is_not_repeated_for_every_request_where_answers_are_kept() {
     let keys = Upstream::with_answer("HTTP/1.1 503 Down\r\nContent-Length: 0\r\n\r\n");
-    let nginx = Nginx::builder()
-        .file("html/page.html", "content")
-        .server(&format!(
-            "auth_jwt realm; auth_jwt_key_request /keys; auth_jwt_key_cache 1h;
-             location / {{ try_files /page.html =404; }}
-             location = /keys {{ internal; proxy_pass http://{}; }}",
-            keys.address()
-        ))
-        .start();
+    let nginx = with_kept_keys(&keys);
     for _ in 0..20 {
         assert_eq!(get(&nginx, "/", &token(json!({}))).status, 500);
     }
@@ -403,15 +400,7 @@ fn worker_without_keys_tries_again_within_a_second_or_two() {
         };
         let _ = stream.write_all(answer.as_bytes());
     });
-    let nginx = Nginx::builder()
-        .file("html/page.html", "content")
-        .server(&format!(
-            "auth_jwt realm; auth_jwt_key_request /keys; auth_jwt_key_cache 1h;
-             location / {{ try_files /page.html =404; }}
-             location = /keys {{ internal; proxy_pass http://{}; }}",
-            keys.address()
-        ))
-        .start();
+    let nginx = with_kept_keys(&keys);
     let good = token(json!({}));
     assert_eq!(get(&nginx, "/", &good).status, 500);
     let start = Instant::now();
