@@ -80,7 +80,7 @@ test_miri: ## what in the core reads and compares, in Miri
 	scripts/setup test
 	scripts/test-miri
 
-matrix: ## the integration tests in many versions and builds of nginx (takes an hour and more)
+matrix: ## the integration tests in many versions and builds of nginx (takes half an hour and more)
 	scripts/setup matrix
 	scripts/matrix
 
