@@ -6,6 +6,8 @@ case $NGX_OBJS in
 esac
 ojwt_lib=$NGX_OBJS/ojwt/release/libngx_http_ojwt_module.a
 
+# The library's recipe is empty: without one GNU make would keep the time that it read before cargo ran, and
+# link what cargo makes now in the next run.
 cat << END >> $NGX_MAKEFILE
 
 .PHONY:	ojwt
@@ -15,7 +17,7 @@ ojwt:
 		cargo rustc --locked --release --package ojwt --lib --no-default-features \\
 		--crate-type staticlib --target-dir "$ojwt_objs/ojwt"
 
-$ojwt_lib:	ojwt
+$ojwt_lib:	ojwt ;
 
 END
 

@@ -265,6 +265,101 @@ fn recorded_advisories_that_are_old_or_lack_a_crate_are_not_relied_on_silently()
     assert!(text.contains("advisories of openssl: not among what was looked up"), "{text}");
 }
 
+/// Stands in for cargo: the library that it builds holds what the file `library` does.
+const CARGO: &str = r#"#!/bin/sh
+[ "$1" != --version ] || exit 0
+while [ $# -gt 0 ]; do [ "$1" != --target-dir ] || target=$2; shift; done
+mkdir -p "$target/release"
+built=$target/release/libngx_http_ojwt_module.a
+cmp -s "$FOLDER/library" "$built" || cp "$FOLDER/library" "$built"
+"#;
+
+/// Stands in for the compiler and the linker: a result holds the libraries that it is linked with.
+const CC: &str = r#"#!/bin/sh
+while [ $# -gt 0 ]; do
+    case $1 in -o) out=$2 ;; *.a) libraries="$libraries $1" ;; esac
+    shift
+done
+[ -z "$libraries" ] || echo linked >>"$FOLDER/links"
+cat /dev/null $libraries >"$out"
+"#;
+
+/// nginx's own Makefile, made by its `./configure` with this option for our folder.
+struct Makefile {
+    folder: tempfile::TempDir,
+}
+
+impl Makefile {
+    fn configured(option: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        for (name, script) in [("bin/cargo", CARGO), ("bin/fake-cc", CC)] {
+            fs::create_dir_all(path.join("bin")).unwrap();
+            fs::write(path.join(name), script).unwrap();
+            assert!(run(Command::new("chmod").arg("+x").arg(path.join(name))).0.status.success());
+        }
+        // The headers of a package have no sources beside them; nobody reads them here.
+        let configure = format!(
+            "cp -RL \"${{NGINX_SOURCE_DIR:-/usr/share/nginx/src}}\" src && cd src && rm -rf objs &&
+             if [ -e configure ]; then script=./configure; else script=auto/configure; fi &&
+             $script --without-pcre --without-http_rewrite_module --without-http_gzip_module \
+                 {option}={} &&
+             for file in $(grep -o 'src/[a-z0-9_/]*\\.c' objs/Makefile); do
+                 [ -e \"$file\" ] || {{ mkdir -p \"$(dirname \"$file\")\" && : >\"$file\"; }}
+             done",
+            root().display()
+        );
+        let makefile = Self { folder };
+        let (output, text) =
+            run(makefile.command("sh").args(["-ec", &format!("cd \"$FOLDER\" && {configure}")]));
+        assert!(output.status.success(), "{text}");
+        makefile
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let path = self.folder.path();
+        let mut command = Command::new(program);
+        let paths = format!("{}/bin:{}", path.display(), std::env::var("PATH").unwrap());
+        command.env("PATH", paths).env("FOLDER", path);
+        command
+    }
+
+    /// Has cargo build this library and make what links it; what is then linked, and how often it was.
+    fn make(&self, target: &str, linked: &str, library: &str) -> (String, usize) {
+        let path = self.folder.path();
+        fs::write(path.join("library"), library).unwrap();
+        let mut make = self.command("make");
+        make.args(["-s", "-f", "objs/Makefile", "CC=fake-cc", target])
+            .arg("-C")
+            .arg(path.join("src"));
+        let (output, text) = run(&mut make);
+        assert!(output.status.success(), "{text}");
+        let links = fs::read_to_string(path.join("links")).unwrap().lines().count();
+        (fs::read_to_string(path.join("src/objs").join(linked)).unwrap(), links)
+    }
+}
+
+#[test]
+fn make_links_the_library_that_cargo_built_in_the_same_run() {
+    for (option, target, linked) in [
+        ("--add-dynamic-module", "modules", "ngx_http_ojwt_module.so"),
+        ("--add-module", "binary", "nginx"),
+    ] {
+        let makefile = Makefile::configured(option);
+        assert_eq!(makefile.make(target, linked, "of yesterday"), ("of yesterday".to_owned(), 1));
+        assert_eq!(
+            makefile.make(target, linked, "of today"),
+            ("of today".to_owned(), 2),
+            "{option}"
+        );
+        assert_eq!(
+            makefile.make(target, linked, "of today"),
+            ("of today".to_owned(), 2),
+            "{option}"
+        );
+    }
+}
+
 #[test]
 fn help_lists_every_target() {
     let (output, help) = run(Command::new("make").arg("help"));
