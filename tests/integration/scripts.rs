@@ -164,8 +164,10 @@ fn nginx_tests(tests: &[(&str, &str)]) -> (Option<i32>, String) {
     for (name, test) in tests {
         fs::write(checkout.path().join(name), test).unwrap();
     }
-    let (output, text) =
-        run(Command::new("scripts/nginx-tests").env("NGINX_TESTS", checkout.path()));
+    let (_, nginx) = run(Command::new("sh").args(["-c", "command -v \"${NGINX:-nginx}\""]));
+    let mut script = Command::new("scripts/nginx-tests");
+    script.env("NGINX_TESTS", checkout.path()).env("NGINX", nginx.trim());
+    let (output, text) = run(&mut script);
     (output.status.code(), text)
 }
 
@@ -186,10 +188,69 @@ fn tests_of_nginx_that_say_the_same_with_the_module_are_the_same() {
     assert!(text.contains("once more, since they differ: flaky.t\n"), "{text}");
     assert!(text.contains("in every way fails.t fails: not ok 2 - b\n"), "{text}");
     assert!(text.contains("in every way skipped.t is skipped: no mail available\n"), "{text}");
-    assert!(text.contains("1 requests were judged\n"), "{text}");
+    assert!(text.contains("1 requests were judged, and 1 passed the gate\n"), "{text}");
     let summary = "4 files, 5 tests: the same with and without ojwt \
-                   (1 files skipped and 1 tests failing in every way)\n";
+                   (1 files skipped, 1 tests failing and 0 files ending early in every way)\n";
     assert!(text.ends_with(summary), "{text}");
+}
+
+#[test]
+fn tests_of_nginx_that_end_early_are_counted_apart() {
+    let (code, text) = nginx_tests(&[
+        ("serves.t", SERVES),
+        ("dies.t", r#"print "1..2\nok 1 - a\n"; die "no nginx\n""#),
+        ("stops.t", r#"print "1..3\nok 1 - a\nnot ok 2 - b\n""#),
+        ("fails.t", r#"print "not ok 1 - a\n1..1\n"; exit 1"#),
+    ]);
+    assert_eq!(code, Some(0), "{text}");
+    for line in [
+        "in every way dies.t ends early: no nginx\n",
+        "in every way stops.t fails: not ok 2 - b\n",
+        "in every way stops.t ends early: ",
+        "in every way fails.t fails: not ok 1 - a\n",
+        "a checkout that is about as old as the nginx may have fewer",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    let summary = "(0 files skipped, 2 tests failing and 2 files ending early in every way)\n";
+    assert!(text.ends_with(summary), "{text}");
+}
+
+#[test]
+fn tests_of_nginx_that_must_differ_in_one_way_are_left_out_of_that_and_the_reason_is_said() {
+    let differs_with = |directive| {
+        format!(
+            r#"print $ENV{{TEST_NGINX_GLOBALS_HTTP}} =~ /{directive}/ ? "not ok 1\n" : "ok 1\n";
+               print "1..1\n""#
+        )
+    };
+    let (refused, gated) = (differs_with("limit_req"), differs_with("auth_jwt everything"));
+    let (code, text) = nginx_tests(&[
+        ("serves.t", SERVES),
+        ("error_log.t", &refused),
+        ("syslog.t", &refused),
+        ("auth_request_satisfy.t", &gated),
+    ]);
+    assert_eq!(code, Some(0), "{text}");
+    let reason = "since it counts lines of the level info, and each refusal is one\n";
+    for line in [
+        format!("without error_log.t, {reason}"),
+        format!("without syslog.t, {reason}"),
+        "without auth_request_satisfy.t, since it asks who is let in if any module says yes, and \
+         the gate always does\n"
+            .to_owned(),
+    ] {
+        assert_eq!(text.matches(&line).count(), 1, "{line}: {text}");
+    }
+}
+
+#[test]
+fn tests_of_nginx_are_run_without_the_variable_that_nginx_takes_for_sockets() {
+    let (code, text) = nginx_tests(&[
+        ("serves.t", SERVES),
+        ("inherits.t", r#"print defined $ENV{NGINX} ? "not ok 1\n" : "ok 1\n"; print "1..1\n""#),
+    ]);
+    assert!(code == Some(0) && !text.contains("inherits.t fails"), "{text}");
 }
 
 #[test]
@@ -207,7 +268,17 @@ fn test_of_nginx_that_the_module_changes_is_found() {
     assert!(text.contains("-ok 1\n+not ok 1\n"), "{text}");
     assert!(text.contains("--- depends.t, loaded:\nnot ok 1 - why\n"), "{text}");
     assert!(!text.contains("serves.t is another"), "{text}");
-    assert!(text.ends_with("the results are not the same with and without ojwt\n"), "{text}");
+    // The figures are there all the same, and what was found is kept.
+    assert!(text.contains("1 requests were judged, and 1 passed the gate\n"), "{text}");
+    let (_, end) = text.rsplit_once("ojwt: nginx-tests: ").unwrap();
+    let (figures, folder) = end.trim_end().split_once("; the results are in ").unwrap();
+    let expected = "2 files, 2 tests: not the same with and without ojwt \
+                    (0 files skipped, 0 tests failing and 0 files ending early in every way): \
+                    depends.t";
+    assert_eq!(figures, expected);
+    let kept = fs::read_to_string(Path::new(folder).join("loaded/depends.t.tap")).unwrap();
+    assert_eq!(kept, "not ok 1 - why\n1..1\n");
+    fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
@@ -339,25 +410,22 @@ impl Makefile {
     }
 }
 
-#[test]
-fn make_links_the_library_that_cargo_built_in_the_same_run() {
-    for (option, target, linked) in [
-        ("--add-dynamic-module", "modules", "ngx_http_ojwt_module.so"),
-        ("--add-module", "binary", "nginx"),
-    ] {
-        let makefile = Makefile::configured(option);
-        assert_eq!(makefile.make(target, linked, "of yesterday"), ("of yesterday".to_owned(), 1));
-        assert_eq!(
-            makefile.make(target, linked, "of today"),
-            ("of today".to_owned(), 2),
-            "{option}"
-        );
-        assert_eq!(
-            makefile.make(target, linked, "of today"),
-            ("of today".to_owned(), 2),
-            "{option}"
-        );
+/// Makes twice, and once more with nothing changed.
+fn links_what_cargo_built_last(option: &str, target: &str, linked: &str) {
+    let makefile = Makefile::configured(option);
+    for (library, links) in [("of yesterday", 1), ("of today", 2), ("of today", 2)] {
+        assert_eq!(makefile.make(target, linked, library), (library.to_owned(), links));
     }
+}
+
+#[test]
+fn make_links_the_module_with_the_library_that_cargo_built_in_the_same_run() {
+    links_what_cargo_built_last("--add-dynamic-module", "modules", "ngx_http_ojwt_module.so");
+}
+
+#[test]
+fn make_links_nginx_with_the_library_that_cargo_built_in_the_same_run() {
+    links_what_cargo_built_last("--add-module", "binary", "nginx");
 }
 
 #[test]
