@@ -7,7 +7,9 @@ use ojwt_core::Alg;
 use ojwt_core::sign::{SigningKey, to_jwk};
 use serde_json::{Value, json};
 
-use crate::harness::{Builder, FORGER, ISSUER, Nginx, Response, now, public_pem, root, token};
+use crate::harness::{
+    Builder, FORGER, ISSUER, Nginx, Response, Upstream, now, ok, public_pem, root, token,
+};
 
 /// The examples of a section: those to be replaced, and those that replace them.
 fn examples(section: &str) -> (Vec<String>, Vec<String>) {
@@ -84,24 +86,37 @@ fn configuration_of_kjdevs_module_runs_with_the_changes_that_are_named() {
     let start = |example: &str| {
         builder(example)
             .file("keys.json", keys.as_str())
-            .file("revoked.json", r#"{"mallory": {"locked_reason": "left"}}"#)
+            .file("revoked.json", r#"{"mallory": {"locked_reason": "stolen"}}"#)
+            .file("left.json", r#"{"trudy": {"locked_reason": "left"}}"#)
     };
     let refusal = start(&before[0]).refused();
     assert!(refusal.contains("unknown directive \"auth_jwt_allow_nested\""), "{refusal}");
     let nginx = start(&after[0]).start();
     let signed =
         |claims: Value| ISSUER.sign(Alg::RS256, Some("1"), claims.to_string().as_bytes()).unwrap();
-    let of = |sub: &str, roles: Value, iss: &str| {
-        signed(json!({"sub": sub, "realm_access": {"roles": roles}, "iss": iss}))
+    let good = json!({
+        "sub": "alice", "realm_access": {"roles": ["user", "admin"]},
+        "iss": "https://idp.example.com", "exp": now() + 60,
+    });
+    let but = |name: &str, value: Value| {
+        let mut claims = good.clone();
+        claims[name] = value;
+        signed(claims)
     };
-    for (jwt, status) in [
-        (of("alice", json!(["user", "admin"]), "https://idp.example.com"), 200),
-        (of("alice", json!(["user"]), "https://idp.example.com"), 401),
-        (of("alice", json!(["admin"]), "https://old.example.com"), 401),
-        (of("mallory", json!(["admin"]), "https://idp.example.com"), 401),
-        (signed(json!({"sub": "alice", "iss": "https://idp.example.com"})), 401),
+    assert_eq!(get(&nginx, "/", &signed(good.clone())).status, 200);
+    for jwt in [
+        but("realm_access", json!({"roles": ["user"]})),
+        but("realm_access", Value::Null),
+        but("iss", json!("https://old.example.com")),
+        but("sub", json!("mallory")),
+        but("sub", json!("trudy")),
+        but("exp", json!(now() - 60)),
+        signed(json!({
+            "sub": "alice", "realm_access": {"roles": ["admin"]}, "iss": "https://idp.example.com",
+        })),
+        ISSUER.sign(Alg::PS256, Some("1"), good.to_string().as_bytes()).unwrap(),
     ] {
-        assert_eq!(get(&nginx, "/", &jwt).status, status, "{}", nginx.error_log());
+        assert_eq!(get(&nginx, "/", &jwt).status, 401, "{}", nginx.error_log());
     }
 }
 
@@ -112,19 +127,53 @@ fn configuration_of_teslagovs_module_runs_with_the_changes_that_are_named() {
     let jwk = json!({"kty": "oct", "k": ojwt_core::base64url::encode(&secret)}).to_string();
     let refusal = builder(&before[0]).refused();
     assert!(refusal.contains("unknown directive \"auth_jwt_key\""), "{refusal}");
-    let nginx = builder(&after[0]).file("secret.json", jwk.as_str()).start();
+    let upstream = Upstream::with_answer(ok("application"));
+    let nginx = builder(&after[0].replace("127.0.0.1:8080", &upstream.address().to_string()))
+        .file("secret.json", jwk.as_str())
+        .start();
     let key = SigningKey::read(jwk.as_bytes()).unwrap();
-    let cookie = |claims: Value| {
+    let cookie = |claims: Value, more: &[&str]| {
         let jwt = key.sign(Alg::HS256, None, claims.to_string().as_bytes()).unwrap();
-        nginx.get_with("/secure/", &[&format!("Cookie: jwt={jwt}")])
+        let cookie = format!("Cookie: jwt={jwt}");
+        nginx.get_with("/secure/?a=b", &[&[cookie.as_str()], more].concat())
     };
-    let response = cookie(json!({"sub": "me"}));
-    assert_eq!((response.status, response.body.as_str()), (200, "secure"));
-    assert_eq!(response.header("sub"), Some("me"));
-    let login = "https://login.example.com/?return_url=http://example.com/secure/";
-    for response in [cookie(json!({})), cookie(json!({"sub": ""})), nginx.get("/secure/")] {
-        assert_eq!((response.status, response.header("Location")), (302, Some(login)));
+    let claimed = ["JWT-sub: admin", "JWT-firstName: Mallory", "jwt-FIRSTNAME: Mallory"];
+
+    let response = cookie(json!({"sub": "me", "firstName": "Ada", "exp": now() + 60}), &claimed);
+    assert_eq!((response.status, response.body.as_str()), (200, "application"));
+    assert_eq!(response.header("JWT-sub"), Some("me"));
+    assert_eq!(claims_headers(&upstream), ["JWT-sub: me", "JWT-firstName: Ada"]);
+    // What the client says is believed neither where the claim is missing nor anywhere else.
+    assert_eq!(cookie(json!({"sub": "me", "exp": now() + 60}), &claimed).status, 200);
+    assert_eq!(claims_headers(&upstream), ["JWT-sub: me"]);
+
+    let login = "https://login.example.com/";
+    let port = nginx.address().port();
+    let back = format!("{login}?return_url=http://example.com:{port}/secure/?a=b");
+    for response in [
+        cookie(json!({"exp": now() + 60}), &[]),
+        cookie(json!({"sub": "", "exp": now() + 60}), &[]),
+        cookie(json!({"sub": "me"}), &[]),
+        nginx.get("/secure/?a=b"),
+    ] {
+        assert_eq!((response.status, response.header("Location")), (302, Some(back.as_str())));
     }
+    let post =
+        "POST /secure/ HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let response = nginx.send(post.as_bytes());
+    assert_eq!((response.status, response.header("Location")), (302, Some(login)));
+
+    assert_eq!(nginx.get("/preview/").status, 302);
+    let public = [&["X-Preview: public"], &claimed[..]].concat();
+    assert_eq!(nginx.get_with("/preview/", &public).body, "application");
+    assert_eq!(claims_headers(&upstream), [""; 0]);
+}
+
+/// The headers for claims in the last request that an application got.
+fn claims_headers(upstream: &Upstream) -> Vec<String> {
+    let request = upstream.requests().pop().unwrap();
+    let lines = request.lines().filter(|line| line.to_ascii_lowercase().starts_with("jwt-"));
+    lines.map(str::to_owned).collect()
 }
 
 #[test]
