@@ -40,7 +40,8 @@ ENVOY = ROOT / "target" / "peers" / "envoy" / "envoy" / "_bin" / "envoy"
 # Keeps the load awake, where scripts/bench could build it.
 SPIN = STORE / "spin.so"
 EXAMPLES = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "examples"
-NGINX = os.environ.get("NGINX") or shutil.which("nginx") or "nginx"
+# nginx itself takes NGINX for a list of the sockets that it inherits.
+NGINX = os.environ.pop("NGINX", None) or shutil.which("nginx") or "nginx"
 OTOOLS = os.environ.get("OTOOLS", str(ROOT / "dist" / "otools"))
 
 SERVER_CORE, LOAD_CORE = "0", "1"

@@ -14,7 +14,8 @@ import time
 
 from tokens import ALGS, ROTATIONS
 
-NGINX = os.environ.get("NGINX") or shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") or "nginx"
+# nginx itself takes NGINX for a list of the sockets that it inherits.
+NGINX = os.environ.pop("NGINX", None) or shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") or "nginx"
 PATIENCE = 20
 
 # What stands behind every gate.

@@ -21,7 +21,8 @@ import ox_jwt
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 MODULE = os.environ.get("OJWT_MODULE")
-NGINX = os.environ.get("NGINX") or shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
+# nginx itself takes NGINX for a list of the sockets that it inherits.
+NGINX = os.environ.pop("NGINX", None) or shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
 PROOF = "0123456789abcdef0123456789abcdef"
 
 pytestmark = pytest.mark.skipif(
