@@ -597,6 +597,19 @@ pub fn has_http_3() -> bool {
     false
 }
 
+/// Whether nginx has what came with this version; if not, says what a test is skipped for.
+pub fn has_since(what: &str, version: [u32; 3]) -> bool {
+    let output = Command::new(binary(Module::Plain)).arg("-v").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let (_, number) = text.trim().rsplit_once("nginx/").unwrap();
+    let parts = number.split(|c: char| !c.is_ascii_digit()).take(3);
+    let is_there = parts.map(|part| part.parse::<u32>().unwrap()).ge(version);
+    if !is_there {
+        skipped(&format!("{what}: this nginx is older"));
+    }
+    is_there
+}
+
 /// Says what was not tested, and why: in the file that `OJWT_SKIPPED` names, since a test that passes
 /// is not shown.
 fn skipped(reason: &str) {

@@ -1,6 +1,7 @@
 //! Where versions and builds of nginx differ in memory or in protocol: bit-fields, lists of header
 //! fields, cookies, HTTP/2 and HTTP/3. `scripts/matrix` runs this, and all else, in many of them.
 
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::Command;
 
@@ -8,8 +9,8 @@ use ojwt_core::sign::to_jwk;
 use serde_json::json;
 
 use crate::harness::{
-    FORGER, HOST, ISSUER, Nginx, Upstream, has_http_3, ok, public_pem, self_signed, signed_by,
-    token,
+    FORGER, HOST, ISSUER, Nginx, Upstream, has_http_3, has_since, ok, public_pem, self_signed,
+    signed_by, token,
 };
 
 /// What curl shows of an answer: its head and its body.
@@ -304,4 +305,78 @@ fn cookies_and_long_lists_of_header_fields_work_over_http_3() {
     let answer = http_3(&nginx, &format!("/?jwt={jwt}"), &[]);
     assert_eq!(count(&answer, "\nset-cookie: jwtcookie="), 1, "{answer}");
     assert!(answer.contains("; Secure; HttpOnly; SameSite="), "{answer}");
+}
+
+#[test]
+fn tunnel_opens_for_a_good_token_alone() {
+    if !has_since("tunnels (CONNECT)", [1, 31, 0]) {
+        return;
+    }
+    let upstream = Upstream::with_answer(ok("far end"));
+    let nginx = Nginx::with_server(&format!(
+        "auth_jwt tunnel; location / {{ tunnel_pass {}; }}",
+        upstream.address()
+    ));
+    let connect = |header: &str| {
+        nginx.send(
+            format!(
+                "CONNECT {HOST}:443 HTTP/1.1\r\nHost: {HOST}:443\r\n{header}\r\n\
+                 GET /through HTTP/1.0\r\n\r\n"
+            )
+            .as_bytes(),
+        )
+    };
+    let forged = signed_by(&FORGER, &json!({}));
+    for header in [String::new(), format!("Authorization: Bearer {forged}\r\n")] {
+        let refused = connect(&header);
+        assert_eq!(refused.status, 401, "{header}");
+        assert!(!refused.body.contains("far end"), "{header}");
+    }
+    assert!(upstream.requests().is_empty());
+    let good = token(json!({"host": HOST}));
+    let opened = connect(&format!("Authorization: Bearer {good}\r\n"));
+    assert_eq!(opened.status, 200);
+    assert!(opened.body.ends_with("far end"), "{}", opened.body);
+    assert!(upstream.requests()[0].starts_with("GET /through "));
+    let elsewhere = token(json!({"host": "other.example"}));
+    assert_eq!(connect(&format!("Authorization: Bearer {elsewhere}\r\n")).status, 401);
+}
+
+#[test]
+fn body_that_nginx_read_early_reaches_the_application_past_a_gate_that_fetches_keys() {
+    if !has_since("bodies that are read early", [1, 31, 5]) {
+        return;
+    }
+    let upstream = Upstream::start(|head, stream| {
+        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+        let mut body = vec![0; length.unwrap().parse().unwrap()];
+        stream.read_exact(&mut body).unwrap();
+        let answer = ok(&String::from_utf8(body).unwrap());
+        stream.write_all(answer.as_bytes()).unwrap();
+    });
+    let keys = json!({"keys": [to_jwk(&ISSUER.material().unwrap(), None, None)]}).to_string();
+    // What asks before keys can be fetched gets none, and spoils nothing.
+    for early in ["1", "$is_good"] {
+        let nginx = Nginx::builder()
+            .http("map $decoded_ojwt $is_good { ~^failed 0; default 1; }")
+            .server(&format!(
+                "client_body_early_read {early}; auth_jwt realm; auth_jwt_key_request /keys;
+                 location / {{ proxy_pass http://{}; }}
+                 location = /keys {{ internal; auth_jwt off; return 200 '{keys}'; }}",
+                upstream.address()
+            ))
+            .start();
+        let post = |jwt: &str| {
+            let body = "x".repeat(30_000);
+            let request = format!(
+                "POST / HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\
+                 Authorization: Bearer {jwt}\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            nginx.send(request.as_bytes())
+        };
+        let response = post(&token(json!({})));
+        assert_eq!((response.status, response.body.len()), (200, 30_000), "{early}");
+        assert_eq!(post(&signed_by(&FORGER, &json!({}))).status, 401, "{early}");
+    }
 }
