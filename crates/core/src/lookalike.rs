@@ -50,15 +50,12 @@ fn decoded(spelled: &[u8]) -> String {
     for part in parts {
         let digits = part.get(..4).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
         let char = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
-        match char.and_then(char::from_u32) {
-            Some(char) => {
-                decoded.push(char);
-                decoded.push_str(part.get(4..).unwrap_or_default());
-            }
-            None => {
-                decoded.push_str("%u");
-                decoded.push_str(part);
-            }
+        if let Some(char) = char.and_then(char::from_u32) {
+            decoded.push(char);
+            decoded.push_str(part.get(4..).unwrap_or_default());
+        } else {
+            decoded.push_str("%u");
+            decoded.push_str(part);
         }
     }
     decoded

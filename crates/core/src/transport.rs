@@ -21,15 +21,29 @@ pub fn argument<'a>(args: &'a [u8], name: &[u8]) -> Result<Option<Cow<'a, [u8]>>
     one(values.filter(|value| !value.is_empty()).map(percent_decoded))
 }
 
+/// The same for a name in any case, and a value as it stands: nginx has both so in variables.
+///
+/// # Errors
+///
+/// [`Denial::SeveralTokens`] where it has different values.
+pub fn argument_in_any_case<'a>(args: &'a [u8], name: &[u8]) -> Result<Option<&'a [u8]>, Denial> {
+    let value = |pair: &'a [u8]| {
+        let (spelled, value) = split_at_equals(pair)?;
+        percent_decoded(spelled).eq_ignore_ascii_case(name).then_some(value)
+    };
+    let values = args.split(|byte| *byte == b'&').filter_map(value);
+    one(values.filter(|value| !value.is_empty()))
+}
+
 /// `args` without the arguments `names`, however often they occur, and without what another parser would
 /// take for them, between semicolons, too; every other byte is kept.
 pub fn without_arguments<'n>(
     args: &[u8],
     names: &(impl Iterator<Item = &'n [u8]> + Clone),
 ) -> Vec<u8> {
-    let is_kept = |part: &&[u8]| {
-        let spelled = part.iter().position(|byte| *byte == b'=').and_then(|end| part.get(..end));
-        !spelled.is_some_and(|spelled| names.clone().any(|name| is_read_as(spelled, name)))
+    let is_kept = |part: &&[u8]| match split_at_equals(part) {
+        Some((spelled, _)) => !names.clone().any(|name| is_read_as(spelled, name)),
+        None => true,
     };
     let parts = |pair: &[u8]| {
         let parts: Vec<&[u8]> = pair.split(|byte| *byte == b';').filter(is_kept).collect();
@@ -86,6 +100,22 @@ pub fn cookie<'a>(
     one(values.filter(|value| !value.is_empty()))
 }
 
+/// The same for a name in any case, and a value as it stands: nginx has both so in variables.
+///
+/// # Errors
+///
+/// [`Denial::SeveralTokens`] where it has different values.
+pub fn cookie_in_any_case<'a>(
+    headers: impl Iterator<Item = &'a [u8]>,
+    name: &[u8],
+) -> Result<Option<&'a [u8]>, Denial> {
+    let values = headers.flat_map(cookie_pairs).filter_map(|pair| {
+        let (spelled, value) = split_at_equals(pair)?;
+        spelled.trim_ascii_end().eq_ignore_ascii_case(name).then(|| value.trim_ascii_start())
+    });
+    one(values.filter(|value| !value.is_empty()))
+}
+
 /// A `Cookie` header without the cookies `names`, however often they occur, and without what another
 /// parser would take for them, within another cookie, too, behind white space or a comma.
 pub fn without_cookies<'n>(
@@ -133,10 +163,14 @@ fn argument_value<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     if let Some(value) = pair.strip_prefix(name).and_then(|rest| rest.strip_prefix(b"=")) {
         return Some(value);
     }
-    let end = pair.iter().position(|byte| *byte == b'=')?;
-    let (spelled, value) = pair.split_at_checked(end)?;
-    let is_named = spelled.contains(&b'%') && *percent_decoded(spelled) == *name;
-    is_named.then(|| value.get(1..)).flatten()
+    let (spelled, value) = split_at_equals(pair)?;
+    (spelled.contains(&b'%') && *percent_decoded(spelled) == *name).then_some(value)
+}
+
+/// A name and its value.
+fn split_at_equals(pair: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (name, rest) = pair.split_at_checked(pair.iter().position(|byte| *byte == b'=')?)?;
+    Some((name, rest.strip_prefix(b"=")?))
 }
 
 fn cookie_pairs(header: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -159,9 +193,7 @@ fn without_words<'n>(
 ) -> Option<Vec<u8>> {
     let mut kept = Vec::with_capacity(pair.len());
     let mut rest = pair;
-    while let Some(at) = rest.iter().position(|byte| *byte == b'=') {
-        let (before, value) = rest.split_at_checked(at)?;
-        let value = value.get(1..)?;
+    while let Some((before, value)) = split_at_equals(rest) {
         kept.extend_from_slice(before);
         // Looked for in what is kept: what was left out may have stood between a name and this.
         let is_named =
@@ -340,6 +372,21 @@ mod tests {
 
     fn cookie_in<'a>(headers: &[&'a str]) -> Result<Option<&'a [u8]>, Denial> {
         cookie(headers.iter().map(|header| header.as_bytes()), b"jwtcookie")
+    }
+
+    #[test]
+    fn what_a_variable_shows_is_compared_with_all_values_of_names_in_any_case() {
+        let argument = |args: &'static str| argument_in_any_case(args.as_bytes(), b"jwt");
+        assert_eq!(argument("JWT=a%2e&x=1&jwt=&jwt=a%2e"), Ok(Some(&b"a%2e"[..])));
+        assert_eq!(argument("jwtx=a&jwt"), Ok(None));
+        for args in ["JWT=a&jwt=b", "jwt=a&%4Awt=b"] {
+            assert_eq!(argument(args), Err(Denial::SeveralTokens), "{args}");
+        }
+        let cookie =
+            |header: &'static str| cookie_in_any_case([header.as_bytes()].into_iter(), b"jwt");
+        assert_eq!(cookie("JWT=a; x=1; jwt =; jwt = a"), Ok(Some(&b"a"[..])));
+        assert_eq!(cookie("jwt=\"a\"; jwtx=b; jwt"), Ok(Some(&b"\"a\""[..])));
+        assert_eq!(cookie("JWT=a; jwt=b"), Err(Denial::SeveralTokens));
     }
 
     #[test]
