@@ -5,9 +5,7 @@ use std::rc::Rc;
 use ojwt_core::denial::Denial;
 
 use crate::conf::{Auth, Gate, LocationConf, Phase, Requirement, UsedVariables, WwwAuthenticate};
-use crate::context::{
-    Outcome, Readiness, evaluate, is_part_of_fetch, outcome, overrule, prepare, shield,
-};
+use crate::context::{Outcome, Readiness, evaluate, is_part_of_fetch, outcome, overrule, prepare};
 use crate::fence::log::Level;
 use crate::fence::request::Request;
 use crate::respond;
@@ -29,13 +27,10 @@ pub(crate) enum Decision {
 ///
 /// Subrequests are let pass, as by nginx's own access modules: the client's request was not.
 pub(crate) fn decide(request: Request<'_>, conf: &LocationConf, phase: Phase) -> Decision {
-    if phase == Phase::Preaccess {
-        // Limits are for what clients ask for. A fetch that one of them delays would not be woken, and
-        // what they find in it would count for the client's request.
-        if is_part_of_fetch(request) {
-            return Decision::Pass;
-        }
-        shield(request, [conf.gate(), conf.auth().map(|(_, gate)| gate)]);
+    // Limits are for what clients ask for. A fetch that one of them delays would not be woken, and what
+    // they find in it would count for the client's request.
+    if phase == Phase::Preaccess && is_part_of_fetch(request) {
+        return Decision::Pass;
     }
     let Some((auth, gate)) = conf.auth() else { return Decision::Declined };
     if conf.phase.unwrap_or_default() != phase || !request.is_main() {
@@ -52,7 +47,9 @@ pub(crate) fn decide(request: Request<'_>, conf: &LocationConf, phase: Phase) ->
     if denial.is_our_fault() {
         return Decision::Refuse(500);
     }
-    refuse(request, conf, auth, denial, 401)
+    // RFC 6750 section 3.1.
+    let status = if denial == Denial::SeveralTokens { 400 } else { 401 };
+    refuse(request, conf, auth, denial, status)
 }
 
 /// Fetches, before the rewrite module runs, the keys that variables will want: they cannot wait.
@@ -104,7 +101,7 @@ fn refuse(
     status: u16,
 ) -> Decision {
     let prepared = match conf.www_authenticate {
-        _ if status != 401 => Some(()),
+        _ if status != 401 && denial != Denial::SeveralTokens => Some(()),
         Some(WwwAuthenticate::Off) => Some(()),
         Some(WwwAuthenticate::Custom(value)) => respond::custom_challenge(request, value),
         Some(WwwAuthenticate::Bearer) | None => respond::challenge(request, auth, denial),

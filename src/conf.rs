@@ -28,6 +28,8 @@ pub(crate) struct MainConf {
     pub(crate) named_values: Vec<NamedValue>,
     /// What the configuration refers to.
     pub(crate) used: Used,
+    /// The arguments that hold tokens at any gate.
+    pub(crate) argument_names: Vec<Vec<u8>>,
     /// The verified tokens of gates for which `auth_jwt_cache` is not set.
     pub(crate) cache: Cache,
     /// Whether the operator was told what encrypted tokens are worth.
@@ -81,11 +83,21 @@ impl MainConf {
             embedded_keys: embedded_keys.into(),
             named_values: Vec::new(),
             used: Used::default(),
+            argument_names: Vec::new(),
             cache: new_cache(cache::DEFAULT_SIZE),
             has_warned: false,
             key_files: KeyFiles::new(),
             key_requests: KeyRequests::new(),
             revocation_files: Vec::new(),
+        }
+    }
+
+    /// Notes the arguments that hold tokens at the gates of a level.
+    pub(crate) fn note_arguments(&mut self, conf: &LocationConf) {
+        for name in conf.sources().filter_map(Source::argument) {
+            if !self.argument_names.iter().any(|known| known == name) {
+                self.argument_names.push(name.to_vec());
+            }
         }
     }
 
@@ -309,6 +321,12 @@ impl LocationConf {
     /// `$decoded_ojwt` where it is off.
     pub(crate) fn claims_gate(&self) -> Option<&Rc<Gate>> {
         self.auth().map(|(_, gate)| gate).or(self.gate())
+    }
+
+    /// Where tokens are looked for by the gates of this level.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &Source> + Clone {
+        let gates = self.gate.iter().chain(&self.auth_gate);
+        gates.flat_map(|gate| &gate.sources)
     }
 
     /// Whether anyone who has a public key can make a token that is good here.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use ojwt_core::claims::Claims;
 use ojwt_core::denial::Denial;
+use ojwt_core::host;
 use ojwt_core::keys::KeySet;
 use ojwt_core::policy::Circumstances;
 use ojwt_core::requirement::Operand;
@@ -55,8 +56,6 @@ struct Remembered {
 struct Course {
     /// The fetches of keys that the request has a part in.
     flights: Flights,
-    /// Gates that will be asked, perhaps.
-    noted: RefCell<Vec<Rc<Gate>>>,
     /// Whether nginx was asked to notice if the client goes away.
     is_watched: Cell<bool>,
     /// The token that keys are being chosen for: until they are, nobody has checked it.
@@ -107,7 +106,10 @@ pub(crate) fn outcome<'r>(request: Request<'r>, gate: &Rc<Gate>) -> Result<&'r O
     unsafe { request.redact_log(remembered) };
     // A plain gate asks no variable, which might ask it.
     let _asking = (!gate.is_plain).then(|| Asking::begin(remembered.course(), gate)).transpose()?;
-    let found = find(request, gate);
+    let (found, refused) = match find(request, gate) {
+        Ok(found) => (found, None),
+        Err(denial) => (None, Some(denial)),
+    };
     let places = match &found {
         Some((_, token)) if !gate.keys.are_fixed() => {
             remembered.places(request, gate, token).map(|places| Some(Box::new(places)))
@@ -115,7 +117,7 @@ pub(crate) fn outcome<'r>(request: Request<'r>, gate: &Rc<Gate>) -> Result<&'r O
         _ => Ok(None),
     };
     let (places, fault) = match places {
-        Ok(places) => (places, None),
+        Ok(places) => (places, refused),
         Err(denial) => (None, Some(denial)),
     };
     let entry = if let Some(entry) = remembered.entry_at(gate, places.as_deref()) {
@@ -154,8 +156,9 @@ pub(crate) fn prepare(request: Request<'_>, gate: &Rc<Gate>) -> Readiness {
     if course.is_watched.take() {
         request.main().stop_watching_client();
     }
-    let Some((_, token)) = find(request, gate) else { return Readiness::Ready };
-    remembered.note(request, gate);
+    let Ok(Some((_, token))) = find(request, gate) else { return Readiness::Ready };
+    // SAFETY: `Remembered` is the one type that this module has nginx remember.
+    unsafe { request.redact_log(remembered) };
     // What fails here fails again when the outcome is asked for, and is told then.
     let (Ok(places), Some(main)) = (remembered.places(request, gate, &token), main_conf(request))
     else {
@@ -209,20 +212,19 @@ pub(crate) fn evaluate<'r>(
     }
 }
 
-/// Notes which arguments of this request may hold a token, before anything that logs it refuses it.
-pub(crate) fn shield(request: Request<'_>, gates: [Option<&Rc<Gate>>; 2]) {
-    let main = request.main();
-    if main.args().is_empty() && main.client_args().is_empty() {
-        return;
+/// Has what nginx logs of this request redacted from now on, if that may show an argument.
+///
+/// # Errors
+///
+/// [`Denial::InternalError`] where memory is short.
+pub(crate) fn redact_log(request: Request<'_>) -> Result<(), Denial> {
+    let shows_arguments =
+        || !request.args().is_empty() || request.referrer().is_some_and(|url| url.contains(&b'?'));
+    if request.is_main() && shows_arguments() {
+        // SAFETY: `Remembered` is the one type that this module has nginx remember.
+        unsafe { request.redact_log(remember(request)?) };
     }
-    for gate in gates.into_iter().flatten() {
-        let holds = |source: &Source| source.argument().is_some() && source.find(request).is_some();
-        if gate.sources.iter().any(holds)
-            && let Ok(remembered) = remember(request)
-        {
-            remembered.note(request, gate);
-        }
-    }
+    Ok(())
 }
 
 /// Notes that the request is refused although its token is valid.
@@ -248,16 +250,6 @@ pub(crate) fn outcomes(
 impl Remembered {
     fn course(&self) -> &Course {
         self.course.get_or_init(Box::default)
-    }
-
-    /// Has the arguments of a gate redacted from now on.
-    fn note(&self, request: Request<'_>, gate: &Rc<Gate>) {
-        let mut noted = self.course().noted.borrow_mut();
-        if !noted.iter().any(|noted| Rc::ptr_eq(noted, gate)) {
-            noted.push(Rc::clone(gate));
-        }
-        // SAFETY: `Remembered` is the one type that this module has nginx remember.
-        unsafe { request.redact_log(self) };
     }
 
     fn is_choosing(&self) -> bool {
@@ -387,15 +379,10 @@ impl Redact for Remembered {
         &self.log_handler
     }
 
-    fn redact(&self, line: &[u8]) -> Vec<u8> {
-        let course = self.course.get();
-        let asked = course.map(|course| (course.asked.borrow(), course.noted.borrow()));
-        let asked = asked
-            .iter()
-            .flat_map(|(asked, noted)| asked.iter().map(|asked| &asked.gate).chain(noted.iter()));
-        let gates = self.entries().map(|entry| &entry.gate).chain(asked);
-        let sources = gates.flat_map(|gate| &gate.sources);
-        transport::redacted(line, &sources.filter_map(Source::argument))
+    fn redact(&self, request: Request<'_>, line: &[u8]) -> Vec<u8> {
+        let names = main_conf(request).map(|main| main.argument_names.as_slice());
+        let names = names.unwrap_or_default().iter().map(Vec::as_slice);
+        transport::redacted(line, &names)
     }
 }
 
@@ -435,8 +422,31 @@ fn main_conf(request: Request<'_>) -> Option<&MainConf> {
 }
 
 /// The token, and where it is.
-fn find<'r, 'g>(request: Request<'r>, gate: &'g Gate) -> Option<(&'g Source, Cow<'r, [u8]>)> {
-    gate.sources.iter().find_map(|source| Some((source, source.find(request)?)))
+///
+/// # Errors
+///
+/// [`Denial::WrongHost`] where the request names two hosts, [`Denial::SeveralTokens`] where the first
+/// place that holds a token holds another one, too.
+fn find<'r, 'g>(
+    request: Request<'r>,
+    gate: &'g Gate,
+) -> Result<Option<(&'g Source, Cow<'r, [u8]>)>, Denial> {
+    if names_two_hosts(request) {
+        return Err(Denial::WrongHost);
+    }
+    for source in &gate.sources {
+        if let Some(token) = source.find(request)? {
+            return Ok(Some((source, token)));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the request is for another host than its `Host` field says (RFC 9112 section 3.2.2), by which
+/// an application may go.
+fn names_two_hosts(request: Request<'_>) -> bool {
+    let request = request.main();
+    request.host_field().is_some_and(|field| !host::agrees(field, request.host()))
 }
 
 fn judge(
@@ -450,7 +460,7 @@ fn judge(
     let policy = &gate.verifier.policy;
     let mut unmet = None;
     let verdict = match &found {
-        None => Err(Denial::NoToken),
+        None => Err(fault.unwrap_or(Denial::NoToken)),
         Some((_, token)) => {
             #[cfg(feature = "inject-panic")]
             assert!(**token != *b"panic", "as the test wants it: {token:?}");
@@ -483,7 +493,12 @@ fn judge(
         places.targets.iter().for_each(|target| main.key_requests.prove(target));
     }
     if let Err(denial) = &verdict {
-        log(request, *denial, unmet.as_deref().or(denial.detail()));
+        let detail = if *denial == Denial::WrongHost && names_two_hosts(request) {
+            Some("the Host field is not that of the request's host")
+        } else {
+            unmet.as_deref().or(denial.detail())
+        };
+        log(request, *denial, detail);
     }
     let token_from_url = match found {
         Some((Source::Argument(_), token)) if verdict.is_ok() => Some(token.into_owned()),

@@ -151,6 +151,8 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
                     (phase, handler)
                 }));
             }
+            // What is added last runs first.
+            handlers.push((SERVER_REWRITE_PHASE, Some(redact)));
             let added = handlers
                 .into_iter()
                 .try_for_each(|(phase, handler)| cf.add_handler(phase, handler));
@@ -201,6 +203,7 @@ unsafe extern "C" fn merge_location_conf(
         };
         let (Some(cf), Some(main), Some(outer), Some(inner)) = parts else { return FAILED };
         inner.merge(outer, main);
+        main.note_arguments(inner);
         if !main.has_warned && inner.trusts_a_public_key() {
             main.has_warned = true;
             cf.log(
@@ -342,6 +345,17 @@ unsafe fn store(
     // SAFETY: the caller's promise; what the value points to lives as long as the request.
     unsafe { value.store(slot) };
     OK
+}
+
+/// The first phase that is surely met: what nginx logs from here on shows no token.
+unsafe extern "C" fn redact(request: *mut ngx_http_request_t) -> ngx_int_t {
+    guard(INTERNAL_SERVER_ERROR, || {
+        // SAFETY: nginx is handling the request.
+        match unsafe { Request::from_raw(request) }.map(context::redact_log) {
+            Some(Ok(())) => DECLINED,
+            Some(Err(_)) | None => INTERNAL_SERVER_ERROR,
+        }
+    })
 }
 
 /// The rewrite phases, before nginx's own rewrite module.

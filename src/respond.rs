@@ -21,7 +21,9 @@ pub(crate) fn challenge(request: Request<'_>, auth: &Auth, denial: Denial) -> Op
     }
     line.push(b'"');
     // Section 3.1: no error where the request lacks any authentication information.
-    if denial != Denial::NoToken {
+    if denial == Denial::SeveralTokens {
+        line.extend_from_slice(b", error=\"invalid_request\"");
+    } else if denial != Denial::NoToken {
         line.extend_from_slice(b", error=\"invalid_token\"");
     }
     request.challenge(&line)

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use ojwt_core::denial::Denial;
 use ojwt_core::transport;
 
 use crate::fence::complex::ComplexValue;
@@ -14,11 +15,11 @@ pub(crate) enum Source {
     Argument(Vec<u8>),
     /// A cookie.
     Cookie(Vec<u8>),
-    /// The whole value of a header field.
+    /// The whole value of a header field, but for a leading `Bearer`.
     Header(Vec<u8>),
     /// `Authorization: Bearer` (RFC 6750 section 2.1).
     Bearer,
-    /// A variable, whatever it holds.
+    /// A variable, whatever it holds, but for a leading `Bearer`.
     Variable(ComplexValue),
 }
 
@@ -35,19 +36,21 @@ impl Source {
         sources
     }
 
-    /// The name of the argument, if the place is one.
+    /// The name of the argument, if the place is one, or a variable that shows one.
     pub(crate) fn argument(&self) -> Option<&[u8]> {
         match self {
             Self::Argument(name) => Some(name),
-            Self::Cookie(_) | Self::Header(_) | Self::Bearer | Self::Variable(_) => None,
+            Self::Variable(value) => variable_of(value.text(), b"arg_"),
+            Self::Cookie(_) | Self::Header(_) | Self::Bearer => None,
         }
     }
 
-    /// The name of the cookie, if the place is one.
+    /// The name of the cookie, if the place is one, or a variable that shows one.
     pub(crate) fn cookie(&self) -> Option<&[u8]> {
         match self {
             Self::Cookie(name) => Some(name),
-            Self::Argument(_) | Self::Header(_) | Self::Bearer | Self::Variable(_) => None,
+            Self::Variable(value) => variable_of(value.text(), b"cookie_"),
+            Self::Argument(_) | Self::Header(_) | Self::Bearer => None,
         }
     }
 
@@ -56,31 +59,70 @@ impl Source {
     /// It is the client's request that is looked at: a subrequest brings no token of its own.
     /// Arguments are as they are now, or, where a rewrite or an internal redirect dropped the token,
     /// as they came.
-    pub(crate) fn find<'r>(&self, request: Request<'r>) -> Option<Cow<'r, [u8]>> {
+    ///
+    /// # Errors
+    ///
+    /// [`Denial::SeveralTokens`] where the place holds different ones: an application may read another
+    /// than the gate.
+    pub(crate) fn find<'r>(&self, request: Request<'r>) -> Result<Option<Cow<'r, [u8]>>, Denial> {
         let request = request.main();
         match self {
-            Self::Argument(name) => transport::argument(request.args(), name)
-                .or_else(|| transport::argument(request.client_args(), name)),
-            Self::Cookie(name) => request
-                .header(b"Cookie")
-                .find_map(|header| transport::cookie(header, name))
-                .map(Cow::Borrowed),
+            Self::Argument(name) => match transport::argument(request.args(), name)? {
+                None => transport::argument(request.client_args(), name),
+                found => Ok(found),
+            },
+            Self::Cookie(name) => {
+                Ok(transport::cookie(request.header(b"Cookie"), name)?.map(Cow::Borrowed))
+            }
             Self::Header(name) => {
-                let mut values = request.header(name).map(<[u8]>::trim_ascii);
-                values.find(|value| !value.is_empty()).map(Cow::Borrowed)
+                let values = request.header(name).filter_map(transport::bare);
+                Ok(transport::one(values)?.map(Cow::Borrowed))
             }
             Self::Variable(value) => {
                 let text = request.evaluate(*value);
-                text.filter(|text| !text.is_empty()).map(Cow::Borrowed)
+                let all = self.in_any_case(request)?;
+                // nginx shows the first, and reads names and cookies in a way of its own.
+                if text.zip(all).is_some_and(|(text, all)| !text.is_empty() && text != all) {
+                    return Err(Denial::SeveralTokens);
+                }
+                Ok(text.and_then(transport::bare).map(Cow::Borrowed))
             }
+            // nginx refuses a second field.
             Self::Bearer => {
-                // Nearly always the first is the one.
-                let first = request.authorization().and_then(transport::bearer);
-                let any = || request.header(b"Authorization").find_map(transport::bearer);
-                first.or_else(any).map(Cow::Borrowed)
+                let token = request.authorization().and_then(transport::bearer);
+                Ok(token.map(Cow::Borrowed))
             }
         }
     }
+
+    /// What stands where a variable that shows an argument, a cookie or a header field has it from.
+    fn in_any_case<'r>(&self, request: Request<'r>) -> Result<Option<&'r [u8]>, Denial> {
+        if let Some(name) = self.argument() {
+            return transport::argument_in_any_case(request.args(), name);
+        }
+        if let Some(name) = self.cookie() {
+            return transport::cookie_in_any_case(request.header(b"Cookie"), name);
+        }
+        match self {
+            Self::Variable(value) => match variable_of(value.text(), b"http_") {
+                Some(name) => transport::one(request.header_of_variable(name)),
+                None => Ok(None),
+            },
+            Self::Argument(_) | Self::Cookie(_) | Self::Header(_) | Self::Bearer => Ok(None),
+        }
+    }
+}
+
+/// What follows `prefix` in the name of a variable, where `text` is nothing but this variable.
+fn variable_of<'t>(text: &'t [u8], prefix: &[u8]) -> Option<&'t [u8]> {
+    let name = text.strip_prefix(b"$")?;
+    let name = match name.strip_prefix(b"{") {
+        Some(name) => name.strip_suffix(b"}")?,
+        None => name,
+    };
+    let (start, rest) = name.split_at_checked(prefix.len())?;
+    let is_name = rest.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    (start.eq_ignore_ascii_case(prefix) && is_name && !rest.is_empty()).then_some(rest)
 }
 
 /// The cookie that is read, and set, by default.

@@ -96,18 +96,16 @@ fn status<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
 
 /// `$ojwt_args`: the arguments of the request, without those that may carry a token.
 fn args<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
-    let names = sources(conf).filter_map(Source::argument);
-    let kept =
-        names.fold(request.args().to_vec(), |args, name| transport::without_argument(&args, name));
+    let names = conf.sources().filter_map(Source::argument);
+    let kept = transport::without_arguments(request.args(), &names);
     request.copy(&kept).map_or(Value::Missing, Value::Text)
 }
 
 /// `$ojwt_http_cookie`: the cookies of the request, without those that may carry a token.
 fn http_cookie<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
     let cookies: Vec<&[u8]> = request.header(b"Cookie").collect();
-    let names = sources(conf).filter_map(Source::cookie);
-    let kept = names
-        .fold(cookies.join(&b"; "[..]), |cookies, name| transport::without_cookie(&cookies, name));
+    let names = conf.sources().filter_map(Source::cookie);
+    let kept = transport::without_cookies(&cookies.join(&b"; "[..]), &names);
     request.copy(&kept).map_or(Value::Missing, Value::Text)
 }
 
@@ -180,8 +178,4 @@ fn verified<'r>(request: Request<'r>, conf: &'r LocationConf) -> Option<&'r Clai
         return Some(claims);
     }
     outcome(request, conf.claims_gate()?).ok()?.verdict.as_deref().ok()
-}
-
-fn sources(conf: &LocationConf) -> impl Iterator<Item = &Source> {
-    conf.gate().into_iter().flat_map(|gate| &gate.sources)
 }

@@ -4,7 +4,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ojwt_core::transport::{argument, bearer, cookie, redacted, without_argument, without_cookie};
+use ojwt_core::transport::{
+    argument, bare, bearer, cookie, redacted, without_arguments, without_cookies,
+};
 use ojwt_fuzz::line;
 
 fuzz_target!(|data: &[u8]| {
@@ -13,24 +15,37 @@ fuzz_target!(|data: &[u8]| {
         assert!(!credentials.is_empty() && credentials.len() + "Bearer ".len() <= text.len());
         assert_eq!(credentials.trim_ascii(), credentials);
     }
-    let _ = (argument(text, name), cookie(text, name));
-    assert!(without_argument(text, name).len() <= text.len());
-    let _ = without_cookie(text, name);
+    if let Some(token) = bare(text) {
+        assert!(!token.is_empty() && token.trim_ascii() == token);
+    }
+    let _ = (argument(text, name), cookie([text].into_iter(), name));
+    assert!(without_arguments(text, &[name].into_iter()).len() <= text.len());
+    let _ = without_cookies(text, &[name].into_iter());
     assert!(redacted(text, &[name].into_iter()).len() <= text.len());
 
     // Names as directives take them.
     let name: &[u8] = b"jwt";
-    let rest = without_argument(text, name);
-    assert_eq!(argument(&rest, name), None);
-    assert_eq!(without_argument(&rest, name), rest);
-    let rest_of_cookies = without_cookie(text, name);
-    assert_eq!(cookie(&rest_of_cookies, name), None);
-    assert_eq!(without_cookie(&rest_of_cookies, name), rest_of_cookies);
-    for other in [&b"jwtx"[..], b"j", b"wt", b"JWT"] {
-        assert_eq!(argument(&rest, other), argument(text, other));
-        assert_eq!(cookie(&rest_of_cookies, other), cookie(text, other));
+    let names = [name].into_iter();
+    let rest = without_arguments(text, &names);
+    assert_eq!(argument(&rest, name), Ok(None));
+    assert_eq!(without_arguments(&rest, &names), rest);
+    let rest_of_cookies = without_cookies(text, &names);
+    assert_eq!(cookie([&rest_of_cookies[..]].into_iter(), name), Ok(None));
+    assert_eq!(without_cookies(&rest_of_cookies, &names), rest_of_cookies);
+    for other in [&b"jwtx"[..], b"j", b"wt"] {
+        // Where nothing is left out of the middle of another value.
+        if !text.contains(&b';') {
+            assert_eq!(argument(&rest, other), argument(text, other));
+        }
+        if !text.iter().any(|byte| *byte == b',' || *byte <= b' ' || *byte == 0x7f) {
+            let cookies = [&rest_of_cookies[..]].into_iter();
+            assert_eq!(cookie(cookies, other), cookie([text].into_iter(), other));
+        }
     }
-    if let Some(token) = argument(text, name) {
+    for other in [&b"JWT"[..], b"+jwt", b"jwt[]"] {
+        assert_eq!(argument(&rest, other), Ok(None));
+    }
+    if let Ok(Some(token)) = argument(text, name) {
         assert!(!token.is_empty() && token.len() <= text.len());
     }
     let line = redacted(text, &[name].into_iter());

@@ -46,6 +46,15 @@ impl Conf<'_> {
     }
 }
 
+impl ComplexValue {
+    /// As it stands in the configuration, variables and all.
+    pub(crate) fn text(&self) -> &[u8] {
+        // SAFETY: nginx keeps the text that it compiled, in the pool of the configuration, which the
+        // value does not outlive.
+        unsafe { bytes(self.0.as_ref().value) }
+    }
+}
+
 impl<'r> Request<'r> {
     /// The value for this request; `None` if it cannot be evaluated.
     pub(crate) fn evaluate(self, value: ComplexValue) -> Option<&'r [u8]> {

@@ -164,6 +164,18 @@ impl<'r> Request<'r> {
         unsafe { bytes((*self.raw.as_ptr()).headers_in.server) }
     }
 
+    /// The value of the header field `Host`, as it was sent; `None` if there is none.
+    pub(crate) fn host_field(self) -> Option<&'r [u8]> {
+        // SAFETY: nginx points to the field in the list of headers when it reads it.
+        unsafe { (*self.raw.as_ptr()).headers_in.host.as_ref().map(|field| bytes(field.value)) }
+    }
+
+    /// The value of the header field `Referer`, of the first if there are several.
+    pub(crate) fn referrer(self) -> Option<&'r [u8]> {
+        // SAFETY: as for `host_field`.
+        unsafe { (*self.raw.as_ptr()).headers_in.referer.as_ref().map(|field| bytes(field.value)) }
+    }
+
     /// Whether it came over TLS to this nginx.
     pub(crate) fn is_tls(self) -> bool {
         #[cfg(nginx_ssl)]
@@ -213,6 +225,15 @@ impl<'r> Request<'r> {
     pub(crate) fn header(self, name: &[u8]) -> impl Iterator<Item = &'r [u8]> {
         self.headers()
             .filter_map(move |(field, value)| field.eq_ignore_ascii_case(name).then_some(value))
+    }
+
+    /// The values of the header fields that nginx shows in a variable whose name ends so: in lower case,
+    /// with `_` for `-`.
+    pub(crate) fn header_of_variable(self, name: &[u8]) -> impl Iterator<Item = &'r [u8]> {
+        let fold = |byte: &u8| if *byte == b'-' { b'_' } else { byte.to_ascii_lowercase() };
+        self.headers().filter_map(move |(field, value)| {
+            field.iter().map(fold).eq(name.iter().map(fold)).then_some(value)
+        })
     }
 
     /// This module's configuration of the location that the request is in.
@@ -496,7 +517,7 @@ pub(crate) trait Redact {
     fn original(&self) -> &OnceCell<LogHandler>;
 
     /// The line as it may be logged; what exceeds the length of `line` is lost.
-    fn redact(&self, line: &[u8]) -> Vec<u8>;
+    fn redact(&self, request: Request<'_>, line: &[u8]) -> Vec<u8>;
 }
 
 /// What appends the request line and the like to a message.
@@ -513,15 +534,14 @@ unsafe extern "C" fn redacting<T: Redact>(
         // SAFETY: nginx calls the handler with a request that it is handling, in which `redact_log`
         // set it; the original writes at most `room` bytes and returns their end.
         unsafe {
-            let remembered: Option<&T> =
-                Request::from_raw(request).and_then(|request| request.remembered());
-            let Some(remembered) = remembered else { return buffer };
+            let Some(of) = Request::from_raw(request) else { return buffer };
+            let Some(remembered) = of.remembered::<T>() else { return buffer };
             let Some(LogHandler(Some(original))) = remembered.original().get() else {
                 return buffer;
             };
             let end = original(request, subrequest, buffer, room);
             let Ok(length) = usize::try_from(end.offset_from(buffer)) else { return buffer };
-            let redacted = remembered.redact(slice::from_raw_parts(buffer, length));
+            let redacted = remembered.redact(of, slice::from_raw_parts(buffer, length));
             let length = redacted.len().min(length);
             ptr::copy_nonoverlapping(redacted.as_ptr(), buffer, length);
             buffer.add(length)

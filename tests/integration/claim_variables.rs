@@ -4,7 +4,7 @@
 use ojwt_core::Alg;
 use serde_json::json;
 
-use crate::harness::{FORGER, ISSUER, Nginx, now, signed_by, token};
+use crate::harness::{FORGER, ISSUER, Nginx, Upstream, now, ok, signed_by, token};
 
 fn oracle(http: &str, value: &str) -> Nginx {
     Nginx::builder()
@@ -60,6 +60,37 @@ fn control_characters_in_claims_split_no_header() {
     let response = nginx.get(&format!("/?jwt={jwt}"));
     assert_eq!(response.header("X-Sub"), Some("a\\u000d\\u000aX-Admin: 1\\u0000\\u0085"));
     assert_eq!(response.header("X-Admin"), None);
+}
+
+/// Whoever reads a header drops white space around its value, and around what stands between commas.
+#[test]
+fn white_space_at_the_ends_of_claims_does_not_get_lost_on_the_way() {
+    let application = Upstream::with_answer(ok("application"));
+    let nginx = Nginx::builder()
+        .http("auth_jwt_key_file issuer.pem; auth_jwt_claim_set $role info role;")
+        .server(&format!(
+            "location / {{
+                 proxy_set_header X-Sub $jwt_claim_sub; proxy_set_header X-Groups $jwt_claim_groups;
+                 proxy_set_header X-Role $role; proxy_set_header X-Kid $jwt_header_kid;
+                 proxy_pass http://{};
+             }}",
+            application.address()
+        ))
+        .start();
+    let claims = json!({
+        "sub": " admin", "groups": ["a b", " root", "staff\t"], "info": {"role": "boss \u{a0}"}
+    });
+    let jwt = ISSUER.sign(Alg::RS256, Some("key "), claims.to_string().as_bytes()).unwrap();
+    assert_eq!(nginx.get(&format!("/?jwt={jwt}")).body, "application");
+    let head = application.requests().concat();
+    for line in [
+        "X-Sub: \\u0020admin",
+        "X-Groups: a b,\\u0020root,staff\\u0009",
+        "X-Role: boss\\u0020\\u00a0",
+        "X-Kid: key\\u0020",
+    ] {
+        assert!(head.contains(&format!("\r\n{line}\r\n")), "{line}: {head}");
+    }
 }
 
 #[test]

@@ -76,3 +76,51 @@ fn token_is_redacted_where_a_limit_refuses_before_the_gate_is_asked() {
     assert!(nginx.error_log().contains("limiting requests"));
     assert!(!nginx.error_log().contains(&jwt), "{}", nginx.error_log());
 }
+
+/// nginx refuses a large body before it looks for a gate.
+#[test]
+fn token_is_redacted_where_nginx_refuses_a_body_that_is_too_large() {
+    let nginx = Nginx::with_server(
+        "client_max_body_size 1; location / { auth_jwt realm token=$arg_access; }
+         location /other { auth_jwt realm token=${arg_Token2}; }
+         location /map { auth_jwt realm token=$mapped; set $mapped $arg_m; }",
+    );
+    let jwt = token(json!({}));
+    let post = |target: &str, more: &str| {
+        let head = format!("POST {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{more}");
+        nginx.send(format!("{head}Content-Length: 5\r\n\r\nhello").as_bytes()).status
+    };
+    for name in ["jwt", "%6awt", "access", "ACCESS", "token2", "m"] {
+        assert_eq!(post(&format!("/?a=b&{name}={jwt}"), ""), 413, "{name}");
+    }
+    assert_eq!(post("/", &format!("Referer: http://a/page?jwt={jwt}&b=c\r\n")), 413);
+    assert_eq!(post("/?jwt=of-another-kind&access=x&q=shown", ""), 413);
+    let log = nginx.error_log();
+    assert_eq!(log.matches("client intended to send too large body").count(), 8, "{log}");
+    assert!(log.contains("POST /?a=b&access=... HTTP/1.1"), "{log}");
+    assert!(log.contains("referrer: \"http://a/page?jwt=...&b=c\""), "{log}");
+    assert!(log.contains("POST /?jwt=...&access=.&q=shown"), "{log}");
+    assert!(!log.contains(&jwt), "{log}");
+}
+
+/// What `rewrite_log` says itself no module can change; `security.md` tells what helps.
+#[test]
+fn token_is_redacted_in_the_request_line_of_what_rewrite_log_shows_and_can_be_kept_out_of_the_rest()
+{
+    for (recipe, is_kept_out) in [("", false), ("set $args $ojwt_args;", true)] {
+        let nginx = Nginx::with_server(&format!(
+            "rewrite_log on; {recipe} rewrite ^/old /new last;
+             location / {{ rewrite ^/new /newer last; return 200 $decoded_ojwt; }}",
+        ));
+        let jwt = token(json!({}));
+        assert_eq!(nginx.get(&format!("/old?jwt={jwt}")).body, "{}");
+        let log = nginx.error_log();
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains("[notice]")).collect();
+        let lines: Vec<&str> = lines.into_iter().filter(|line| line.contains("/new")).collect();
+        assert!(lines.len() >= 4, "{log}");
+        for line in lines {
+            assert!(line.contains("request: \"GET /old?jwt=... HTTP/1.1\""), "{line}");
+        }
+        assert_eq!(!log.contains(&jwt), is_kept_out, "{log}");
+    }
+}

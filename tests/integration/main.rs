@@ -41,6 +41,7 @@ mod migrating;
 mod ojwt_cookie;
 mod ojwt_status;
 mod ojwt_token_from;
+mod one_reading;
 mod phases;
 mod reload;
 mod scripts;

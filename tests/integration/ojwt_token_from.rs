@@ -112,6 +112,29 @@ fn scheme_bearer_and_header_names_are_matched_in_any_case() {
     }
 }
 
+/// As clients send it that have one setting for any header.
+#[test]
+fn token_in_a_header_of_its_own_may_stand_behind_the_scheme_bearer() {
+    let nginx = Nginx::with_server(
+        "location / { return 200 $decoded_ojwt; }
+         location /header { ojwt_token_from header=X-Token; return 200 $decoded_ojwt; }
+         location /variable { auth_jwt realm token=$http_x_token; return 200 $jwt_claims; }",
+    );
+    let jwt = token(json!({}));
+    for scheme in ["", "Bearer ", "bearer   ", "BEARER "] {
+        for (target, name) in [("/", "Api-Key"), ("/header", "X-Token"), ("/variable", "X-Token")] {
+            let line = format!("{name}: {scheme}{jwt}");
+            assert_eq!(nginx.get_with(target, &[&line]).body, "{}", "{target} {line}");
+        }
+    }
+    for value in [format!("Bearer{jwt}"), format!("Bearer Bearer {jwt}"), format!("Basic {jwt}")] {
+        let line = format!("Api-Key: {value}");
+        assert_eq!(nginx.get_with("/", &[&line]).body, "failed: malformed token", "{line}");
+    }
+    let bearer = format!("Authorization: Bearer {jwt}");
+    assert_eq!(nginx.get_with("/", &["Api-Key: Bearer ", &bearer]).body, "{}");
+}
+
 #[test]
 fn sets_sources_and_their_order() {
     let nginx = oracle("ojwt_token_from header=X-Token bearer cookie=tok arg=t;");

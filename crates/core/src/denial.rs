@@ -12,6 +12,8 @@ use core::fmt;
 pub enum Denial {
     /// No source held a token.
     NoToken,
+    /// One place held different tokens, of which an application might read another than the gate.
+    SeveralTokens,
     /// Not a compact JWS or JWE, whichever is wanted, or its header or payload is not what RFC 7515 and RFC 7519 ask for.
     Malformed(Defect),
     /// Longer than the gate reads.
@@ -81,6 +83,7 @@ impl Denial {
     pub const fn reason(self) -> &'static str {
         match self {
             Self::NoToken => "no token",
+            Self::SeveralTokens => "several tokens",
             Self::Malformed(_) => "malformed token",
             Self::TooLarge => "token too large",
             Self::UnsupportedAlgorithm => "unsupported algorithm",
@@ -104,6 +107,7 @@ impl Denial {
     pub const fn code(self) -> &'static str {
         match self {
             Self::NoToken => "no_token",
+            Self::SeveralTokens => "several_tokens",
             Self::Malformed(_) => "malformed_token",
             Self::TooLarge => "token_too_large",
             Self::UnsupportedAlgorithm => "unsupported_algorithm",
@@ -127,6 +131,7 @@ impl Denial {
     pub const fn verdict(self) -> &'static str {
         match self {
             Self::NoToken => "failed: no token",
+            Self::SeveralTokens => "failed: several tokens",
             Self::Malformed(_) => "failed: malformed token",
             Self::TooLarge => "failed: token too large",
             Self::UnsupportedAlgorithm => "failed: unsupported algorithm",
@@ -151,6 +156,7 @@ impl Denial {
         match self {
             Self::NoKey | Self::KeyUnavailable | Self::InternalError => true,
             Self::NoToken
+            | Self::SeveralTokens
             | Self::Malformed(_)
             | Self::TooLarge
             | Self::UnsupportedAlgorithm
@@ -172,6 +178,7 @@ impl Denial {
         match self {
             Self::Malformed(defect) => Some(defect.description()),
             Self::NoToken
+            | Self::SeveralTokens
             | Self::TooLarge
             | Self::UnsupportedAlgorithm
             | Self::AlgorithmNotAllowed
@@ -236,8 +243,9 @@ impl core::error::Error for Defect {}
 mod tests {
     use super::*;
 
-    const ALL: [Denial; 17] = [
+    const ALL: [Denial; 18] = [
         Denial::NoToken,
+        Denial::SeveralTokens,
         Denial::Malformed(Defect::Parts),
         Denial::TooLarge,
         Denial::UnsupportedAlgorithm,

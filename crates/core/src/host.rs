@@ -31,6 +31,32 @@ impl Hosts {
     }
 }
 
+/// Whether a `Host` field names the `requested` host, which is in lower case, without a port and a
+/// final period. Letters may be in either case; what follows the name must be a final period, a port
+/// or both (RFC 9112 section 3.2). A port is empty or a number of 16 bits (RFC 3986 section 3.2.3).
+pub fn agrees(field: &[u8], requested: &[u8]) -> bool {
+    if field == requested {
+        return true;
+    }
+    let Some((named, rest)) = field.split_at_checked(requested.len()) else { return false };
+    if !named.eq_ignore_ascii_case(requested) {
+        return false;
+    }
+    match rest.strip_prefix(b".").unwrap_or(rest) {
+        [] => true,
+        [b':', port @ ..] => is_port(port),
+        _ => false,
+    }
+}
+
+fn is_port(digits: &[u8]) -> bool {
+    let value = digits.iter().try_fold(0_u16, |value, digit| {
+        let digit = digit.is_ascii_digit().then(|| u16::from(digit - b'0'))?;
+        value.checked_mul(10)?.checked_add(digit)
+    });
+    value.is_some()
+}
+
 /// A host without its port.
 fn name(host: &[u8]) -> &[u8] {
     let without_port = match host.iter().rposition(|byte| *byte == b':') {
@@ -51,7 +77,7 @@ fn name(host: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::Hosts;
+    use super::{Hosts, agrees};
 
     fn same(claimed: &str, requested: &[u8]) -> bool {
         Hosts::new(&[claimed.into()]).name(requested)
@@ -90,6 +116,53 @@ mod tests {
             ("example.com:80@evil.org", "example.com"),
         ] {
             assert!(!same(claimed, requested.as_bytes()), "{claimed} {requested}");
+        }
+    }
+
+    #[test]
+    fn a_host_field_agrees_with_the_requested_host_but_for_case_port_and_final_period() {
+        for (field, requested) in [
+            ("example.com", "example.com"),
+            ("EXAMPLE.com", "example.com"),
+            ("example.com:80", "example.com"),
+            ("example.com:", "example.com"),
+            ("example.com:65535", "example.com"),
+            ("example.com:0080", "example.com"),
+            ("example.com.", "example.com"),
+            ("Example.com.:8080", "example.com"),
+            ("[::1]", "[::1]"),
+            ("[FE80::1]:8080", "[fe80::1]"),
+        ] {
+            assert!(agrees(field.as_bytes(), requested.as_bytes()), "{field} {requested}");
+        }
+    }
+
+    #[test]
+    fn a_host_field_with_another_name_or_without_a_port_after_the_colon_does_not_agree() {
+        for (field, requested) in [
+            ("evil.example", "example.com"),
+            ("", "example.com"),
+            ("example.com", ""),
+            ("example.co", "example.com"),
+            ("example.comx", "example.com"),
+            ("example.com:x", "example.com"),
+            ("example.com:80x", "example.com"),
+            ("example.com:80:90", "example.com"),
+            ("example.com:80@evil.example", "example.com"),
+            ("example.com:-1", "example.com"),
+            ("example.com:+80", "example.com"),
+            ("example.com: 80", "example.com"),
+            ("example.com:65536", "example.com"),
+            ("example.com:99999999999999999999", "example.com"),
+            ("example.com..", "example.com"),
+            ("example.com:80.", "example.com"),
+            ("example.com,evil.example", "example.com"),
+            ("evil.example,example.com", "example.com"),
+            ("[::1]evil.example", "[::1]"),
+            ("[::1", "[::1]"),
+            ("::1", "[::1]"),
+        ] {
+            assert!(!agrees(field.as_bytes(), requested.as_bytes()), "{field} {requested}");
         }
     }
 }

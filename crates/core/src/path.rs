@@ -90,7 +90,9 @@ pub fn lookup<'a, N: AsRef<str>>(json: &'a Json, names: &[N]) -> Option<Value<'a
 /// A value as a variable shows it: a string without quotes, an array as its elements joined by
 /// commas, anything else as JSON.
 ///
-/// The text is safe in a header and a log: a control character stays escaped as JSON has it.
+/// The text is safe in a header and a log: a control character stays escaped as JSON has it. So does
+/// white space at an end of a string, which whoever reads a header drops (RFC 9110 section 5.5), or
+/// whoever splits it at commas: ` admin` is not to arrive as `admin`.
 pub fn render(value: Value<'_>) -> Cow<'_, str> {
     match value.as_array() {
         Some(elements) => {
@@ -104,18 +106,30 @@ pub fn render(value: Value<'_>) -> Cow<'_, str> {
 fn render_element(value: Value<'_>) -> Cow<'_, str> {
     match value.as_str() {
         None => Cow::Borrowed(value.text()),
-        Some(text) if text.contains(char::is_control) => Cow::Owned(escaped(&text)),
-        Some(text) => text,
+        Some(text) if is_safe(&text) => text,
+        Some(text) => Cow::Owned(escaped(&text)),
     }
 }
 
+fn is_safe(text: &str) -> bool {
+    !text.contains(char::is_control) && !text.starts_with(is_blank) && !text.ends_with(is_blank)
+}
+
+/// White space of Unicode, and what JavaScript trims besides: an application may drop more than HTTP
+/// does.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || c == '\u{feff}'
+}
+
 fn escaped(text: &str) -> String {
+    let start = text.len() - text.trim_start_matches(is_blank).len();
+    let inner = start..start + text.trim_matches(is_blank).len();
     let mut escaped = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        if c.is_control() {
-            // Control characters end at U+009F.
-            escaped.push_str("\\u00");
-            for shift in [4, 0] {
+    for (at, c) in text.char_indices() {
+        if c.is_control() || !inner.contains(&at) {
+            // Neither control characters nor blanks lie beyond U+FFFF.
+            escaped.push_str("\\u");
+            for shift in [12, 8, 4, 0] {
                 escaped.extend(char::from_digit((u32::from(c) >> shift) & 0xf, 16));
             }
         } else {
@@ -220,5 +234,24 @@ mod tests {
     fn no_text_holds_a_control_character() {
         let shown = text(r#"{"x":["a\r\nb\u0000","\u0085\u009f"]}"#, &["x"]).unwrap();
         assert_eq!(shown, "a\\u000d\\u000ab\\u0000,\\u0085\\u009f");
+    }
+
+    #[test]
+    fn white_space_at_the_ends_of_a_text_and_of_the_elements_of_an_array_is_escaped() {
+        for (value, shown) in [
+            (r#"" admin""#, "\\u0020admin"),
+            (r#""admin  ""#, "admin\\u0020\\u0020"),
+            (r#"" a b\t""#, "\\u0020a b\\u0009"),
+            (r#"" ""#, "\\u0020"),
+            (r#""\u00a0admin\ufeff\u2003""#, "\\u00a0admin\\ufeff\\u2003"),
+            (r#"["a"," admin","b ",1," "]"#, "a,\\u0020admin,b\\u0020,1,\\u0020"),
+            (r#"{"a": " b "}"#, r#"{"a":" b "}"#),
+            (r#"[[" a"],{"b":" c"}]"#, r#"[" a"],{"b":" c"}"#),
+            (r#""a b""#, "a b"),
+            (r#""""#, ""),
+        ] {
+            let shown_so = text(&format!("{{\"x\":{value}}}"), &["x"]);
+            assert_eq!(shown_so.as_deref(), Some(shown), "{value}");
+        }
     }
 }

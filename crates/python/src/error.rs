@@ -17,6 +17,7 @@ impl Failure {
     pub(crate) fn of(denial: Denial) -> Self {
         let class = match denial {
             Denial::Malformed(_) | Denial::TooLarge | Denial::NoToken => "DecodeError",
+            Denial::SeveralTokens => "SeveralTokensError",
             Denial::UnsupportedAlgorithm | Denial::AlgorithmNotAllowed => "InvalidAlgorithmError",
             Denial::SignatureMismatch => "InvalidSignatureError",
             Denial::UnknownKey => "UnknownKeyError",

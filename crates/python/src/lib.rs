@@ -18,5 +18,5 @@ mod _core {
     #[pymodule_export]
     use super::key::JwkSet;
     #[pymodule_export]
-    use super::transport::{argument, bearer, cookie};
+    use super::transport::{argument, bare, bearer, cookie};
 }

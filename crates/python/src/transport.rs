@@ -2,21 +2,36 @@
 
 use ojwt_core::transport;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 
-/// The first value of a query argument that is not empty, percent-decoded.
+use crate::error::Failure;
+
+/// The value of a query argument, percent-decoded; `SeveralTokensError` if it has different ones.
 #[pyfunction]
-pub(crate) fn argument(query: &[u8], name: &str) -> Option<Vec<u8>> {
-    transport::argument(query, name.as_bytes()).map(std::borrow::Cow::into_owned)
+pub(crate) fn argument(py: Python<'_>, query: &[u8], name: &str) -> PyResult<Option<Vec<u8>>> {
+    let value = transport::argument(query, name.as_bytes());
+    Ok(value.map_err(|denial| Failure::of(denial).into_error(py))?.map(Into::into))
 }
 
-/// The first value of a cookie that is not empty in one `Cookie` header.
+/// The value of a cookie in these `Cookie` headers; `SeveralTokensError` if it has different ones.
 #[pyfunction]
-pub(crate) fn cookie<'a>(header: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    transport::cookie(header, name.as_bytes())
+pub(crate) fn cookie(
+    py: Python<'_>,
+    headers: Vec<PyBackedBytes>,
+    name: &str,
+) -> PyResult<Option<Vec<u8>>> {
+    let value = transport::cookie(headers.iter().map(AsRef::as_ref), name.as_bytes());
+    Ok(value.map_err(|denial| Failure::of(denial).into_error(py))?.map(Into::into))
 }
 
 /// The credentials of an `Authorization` header of the scheme `Bearer`.
 #[pyfunction]
 pub(crate) fn bearer(header: &[u8]) -> Option<&[u8]> {
     transport::bearer(header)
+}
+
+/// A token in a header of its own, which may stand behind the scheme `Bearer`.
+#[pyfunction]
+pub(crate) fn bare(header: &[u8]) -> Option<&[u8]> {
+    transport::bare(header)
 }

@@ -82,6 +82,33 @@ def test_values_are_read_as_nginx_reads_them(gate: ox_jwt.Gate) -> None:
     assert who(gate, api_key=f" {ADA}\t") == "ada"
 
 
+def test_different_tokens_at_one_place_are_refused_and_one_twice_is_one(gate: ox_jwt.Gate) -> None:
+    def places(first: str, second: str) -> list[tuple[str, dict[str, Any]]]:
+        return [
+            (f"jwt={first}&jwt={second}", {}),
+            (f"%6awt={first}&jwt={second}", {}),
+            ("", {"cookie": f"jwtcookie={first}; jwtcookie={second}"}),
+            ("", {"cookie": [f"jwtcookie={first}", f"jwtcookie={second}"]}),
+            ("", {"api_key": [first, f"Bearer {second}"]}),
+            ("", {"authorization": [f"Bearer {first}", f"Bearer {second}"]}),
+        ]
+
+    for query, headers in [*places(ADA, BOB), *places("x", ADA)]:
+        with pytest.raises(ox_jwt.SeveralTokensError) as raised:
+            claims(gate, query, **headers)
+        assert raised.value.reason == "several tokens"
+    for query, headers in [*places(ADA, ADA), *places(ADA, ""), *places("", ADA)]:
+        assert who(gate, query, **headers) == "ada"
+    assert who(gate, f"jwt={ADA}", api_key=[BOB, EVE]) == "ada"
+
+
+def test_a_token_in_a_header_of_its_own_may_stand_behind_bearer(gate: ox_jwt.Gate) -> None:
+    for scheme in ("", "Bearer ", "bearer   ", "BEARER "):
+        assert who(gate, api_key=scheme + ADA) == "ada"
+    with pytest.raises(ox_jwt.DecodeError):
+        claims(gate, api_key=f"Bearer Bearer {ADA}")
+
+
 def test_places_can_be_chosen() -> None:
     gate = ox_jwt.Gate(SECRET, ["HS256"], token_from=["header=X-Token", "arg=t", "cookie=c"])
     assert who(gate, f"t={BOB}", x_token=ADA) == "ada"
@@ -177,6 +204,14 @@ def test_without_a_token_the_challenge_names_no_error() -> None:
     answer = refusal(ox_jwt.MissingTokenError("internals"))
     assert dict(answer.headers)["WWW-Authenticate"] == 'Bearer realm="ox_jwt"'
     assert (answer.status, answer.body) == (401, b"failed: no token\n")
+
+
+def test_several_tokens_are_an_invalid_request() -> None:
+    answer = refusal(ox_jwt.SeveralTokensError("internals"), realm="here")
+    assert (answer.status, answer.phrase) == (400, "Bad Request")
+    assert answer.body == b"failed: several tokens\n"
+    challenge = 'Bearer realm="here", error="invalid_request", error_description="several tokens"'
+    assert dict(answer.headers)["WWW-Authenticate"] == challenge
 
 
 def test_what_is_our_fault_is_500_and_no_challenge() -> None:

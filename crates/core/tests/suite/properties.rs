@@ -400,10 +400,12 @@ proptest! {
         }
         let _ = host::Hosts::new(&[String::from_utf8_lossy(&bytes)]).name(&more);
         let _ = transport::bearer(&bytes);
-        let _ = transport::cookie(&bytes, &more);
-        let _ = transport::without_cookie(&bytes, &more);
+        let _ = transport::bare(&bytes);
+        let _ = transport::cookie([&bytes[..]].into_iter(), &more);
+        let _ = transport::without_cookies(&bytes, &[&more[..]].into_iter());
         let _ = transport::argument(&bytes, &more);
-        let _ = transport::without_argument(&bytes, &more);
+        let _ = transport::without_arguments(&bytes, &[&more[..]].into_iter());
+        let _ = host::agrees(&bytes, &more);
         let _ = transport::redacted(&bytes, &[&more[..]].into_iter());
     }
 
@@ -444,16 +446,32 @@ proptest! {
 
     #[test]
     fn what_was_removed_from_a_request_is_not_found_in_it(
-        args in "(jwt|x|%6awt|)(=|)[a-c&=%]{0,6}(&(jwt|jwtx)=[a-c.]{0,3}){0,3}",
-        cookies in "(jwtcookie|x|)( |)(=|)[a-c;=\"]{0,6}(; ?(jwtcookie|jwtcookiex) ?= ?[a-c.\"]{0,3}){0,3}",
+        args in "(jwt|x|%6awt|\\+jwt|)(=|)[a-c&=%;]{0,6}([&;](jwt|jwtx|JWT)=[a-c.]{0,3}){0,3}",
+        cookies in "(jwtcookie|x|)( |)(=|)[a-c;=\"]{0,6}((; ?|, | )(jwtcookie|jwtcookiex|JwtCookie) ?= ?[a-c.\"]{0,3}){0,3}",
     ) {
-        let stripped = transport::without_argument(args.as_bytes(), b"jwt");
-        prop_assert_eq!(transport::argument(&stripped, b"jwt"), None);
-        prop_assert_eq!(transport::argument(args.as_bytes(), b"jwtx"), transport::argument(&stripped, b"jwtx"));
-        let stripped = transport::without_cookie(cookies.as_bytes(), b"jwtcookie");
-        prop_assert_eq!(transport::cookie(&stripped, b"jwtcookie"), None);
-        let other = transport::cookie(cookies.as_bytes(), b"jwtcookiex");
-        prop_assert_eq!(other, transport::cookie(&stripped, b"jwtcookiex"));
+        let (args, cookies) = (args.as_bytes(), cookies.as_bytes());
+        let stripped = transport::without_arguments(args, &[&b"jwt"[..]].into_iter());
+        for name in [&b"jwt"[..], b"JWT", b"+jwt"] {
+            prop_assert_eq!(transport::argument(&stripped, name), Ok(None));
+        }
+        prop_assert_eq!(&transport::without_arguments(&stripped, &[&b"jwt"[..]].into_iter()), &stripped);
+        if !args.contains(&b';') {
+            prop_assert_eq!(transport::argument(args, b"jwtx"), transport::argument(&stripped, b"jwtx"));
+        }
+        let names = [&b"jwtcookie"[..]].into_iter();
+        let stripped = transport::without_cookies(cookies, &names);
+        for name in [&b"jwtcookie"[..], b"JwtCookie"] {
+            prop_assert_eq!(transport::cookie([&stripped[..]].into_iter(), name), Ok(None));
+        }
+        prop_assert_eq!(&transport::without_cookies(&stripped, &names), &stripped);
+        // As a parser reads it that splits at white space and commas, too.
+        let words = stripped.split(|byte| b"; ,".contains(byte)).filter(|word| !word.is_empty());
+        let words: Vec<&[u8]> = words.collect();
+        for (at, word) in words.iter().enumerate() {
+            let is_named = word.to_ascii_lowercase() == b"jwtcookie";
+            let is_set = words.get(at + 1).is_some_and(|next| next.starts_with(b"="));
+            prop_assert!(!(is_named && is_set) && !word.to_ascii_lowercase().starts_with(b"jwtcookie="));
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ from ox_jwt.exceptions import (
     MissingRequiredClaimError,
     MissingTokenError,
     PyJWTError,
+    SeveralTokensError,
     UnknownKeyError,
     UntrustedRequestError,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "MissingRequiredClaimError",
     "MissingTokenError",
     "PyJWTError",
+    "SeveralTokensError",
     "UnknownKeyError",
     "UntrustedRequestError",
     "decode",

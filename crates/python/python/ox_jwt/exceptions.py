@@ -23,6 +23,12 @@ class MissingTokenError(InvalidTokenError):
     reason = "no token"
 
 
+class SeveralTokensError(InvalidTokenError):
+    """The request holds different tokens at one place."""
+
+    reason = "several tokens"
+
+
 class DecodeError(InvalidTokenError):
     """It is no token, or says something that it may not."""
 

@@ -7,7 +7,12 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from ox_jwt import _core
-from ox_jwt.exceptions import InvalidTokenError, MissingTokenError, PyJWTError
+from ox_jwt.exceptions import (
+    InvalidTokenError,
+    MissingTokenError,
+    PyJWTError,
+    SeveralTokensError,
+)
 
 #: Where nginx's module looks for a token, in this order: the first place that holds one decides.
 TOKEN_FROM = ("arg=jwt", "cookie=jwtcookie", "header=Api-Key", "bearer")
@@ -47,7 +52,8 @@ class Gate:
     def claims(self, *, query: bytes, headers: Headers, host: str) -> dict[str, Any]:
         """The claims of the request's token, verified.
 
-        Raises ``MissingTokenError`` where there is none, and what ``ox_jwt.decode`` raises.
+        Raises ``MissingTokenError`` where there is none, ``SeveralTokensError`` where one place holds
+        different ones, and what ``ox_jwt.decode`` raises.
         """
         for place in self._places:
             token = place(query, headers)
@@ -75,14 +81,17 @@ class Refusal(NamedTuple):
 
 
 def refusal(error: PyJWTError, *, realm: str = "ox_jwt") -> Refusal:
-    """What to answer: 401 (RFC 6750 section 3), or 500 where the fault is ours."""
+    """What to answer: 401 or 400 (RFC 6750 section 3), or 500 where the fault is ours."""
     if not isinstance(error, InvalidTokenError):
         return _refusal(500, "Internal Server Error", "failed: internal error\n", [])
+    several = isinstance(error, SeveralTokensError)
     challenge = f"Bearer realm={_quoted(realm)}"
     if not isinstance(error, MissingTokenError):
-        challenge += f', error="invalid_token", error_description="{error.reason}"'
+        code = "invalid_request" if several else "invalid_token"
+        challenge += f', error="{code}", error_description="{error.reason}"'
+    status, phrase = (400, "Bad Request") if several else (401, "Unauthorized")
     headers = [("WWW-Authenticate", challenge)]
-    return _refusal(401, "Unauthorized", f"failed: {error.reason}\n", headers)
+    return _refusal(status, phrase, f"failed: {error.reason}\n", headers)
 
 
 def insufficient_scope(*, realm: str = "ox_jwt") -> Refusal:
@@ -114,23 +123,25 @@ Place = Callable[[bytes, Headers], "bytes | None"]
 def _place(word: str) -> Place:
     kind, _, name = word.partition("=")
     if kind == "bearer" and not name:
-        return lambda _, headers: _first(map(_core.bearer, headers("authorization")))
+        return lambda _, headers: _one(map(_core.bearer, headers("authorization")))
     if not name:
         raise ValueError(f"a token is not to be had from {word!r}")
     if kind == "arg":
         return lambda query, _: _core.argument(query, name)
     if kind == "cookie":
-        return lambda _, headers: _first(
-            _core.cookie(header, name) for header in headers("cookie")
-        )
+        return lambda _, headers: _core.cookie(list(headers("cookie")), name)
     if kind == "header":
         lower = name.lower()
-        return lambda _, headers: _first(header.strip(b" \t") for header in headers(lower))
+        return lambda _, headers: _one(map(_core.bare, headers(lower)))
     raise ValueError(f"a token is not to be had from {word!r}")
 
 
-def _first(values: Iterable[bytes | None]) -> bytes | None:
-    return next((value for value in values if value), None)
+def _one(values: Iterable[bytes | None]) -> bytes | None:
+    """The one value that all of these are."""
+    found = {value for value in values if value}
+    if len(found) > 1:
+        raise SeveralTokensError("several tokens")
+    return found.pop() if found else None
 
 
 def _strings(value: str | Iterable[str] | None) -> str | list[str] | None:
