@@ -80,10 +80,8 @@ const FIELDS: &[(&str, &[&str])] = &[
 ];
 
 /// Fields that only an nginx with regular expressions has.
-const PCRE_FIELDS: &[(&str, &[&str])] = &[
-    ("ngx_http_request_t", &["captures", "ncaptures", "captures_data"]),
-    ("ngx_http_core_main_conf_t", &["ncaptures"]),
-];
+const PCRE_FIELDS: &[(&str, &[&str])] =
+    &[("ngx_http_request_t", &["captures", "ncaptures", "captures_data"])];
 
 /// Fields that only an nginx with TLS has.
 const SSL_FIELDS: &[(&str, &[&str])] = &[("ngx_connection_t", &["ssl"])];

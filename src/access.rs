@@ -36,7 +36,7 @@ pub(crate) fn decide(request: Request<'_>, conf: &LocationConf, phase: Phase) ->
     if conf.phase.unwrap_or_default() != phase || !request.is_main() {
         return Decision::Declined;
     }
-    if prepare(request, gate) == Readiness::Waiting {
+    if prepare(request, [gate]) == Readiness::Waiting {
         return Decision::Wait;
     }
     let denial = match outcome(request, gate) {
@@ -60,8 +60,7 @@ pub(crate) fn foresee(request: Request<'_>, conf: &LocationConf, used: UsedVaria
     if gates().all(|gate| gate.keys.requests.is_empty()) || is_part_of_fetch(request) {
         return Readiness::Ready;
     }
-    let is_waiting = gates().any(|gate| prepare(request, gate) == Readiness::Waiting);
-    if is_waiting { Readiness::Waiting } else { Readiness::Ready }
+    prepare(request, gates())
 }
 
 /// What `auth_jwt_require` asks besides a valid token.

@@ -16,7 +16,7 @@ use ojwt_core::verify::{DEFAULT_MAX_TOKEN_SIZE, TokenType, Verifier};
 
 use crate::fence::complex::ComplexValue;
 use crate::key_request::KeyRequests;
-use crate::keys::{KeyFiles, KeySources, Locator};
+use crate::keys::{KeyFiles, KeySources, Locator, LocatorWord};
 use crate::revocation::{LoadError, RevocationFile, RevocationFiles};
 use crate::source::{DEFAULT_COOKIE, Source};
 
@@ -34,6 +34,10 @@ pub(crate) struct MainConf {
     pub(crate) cache: Cache,
     /// Whether the operator was told what encrypted tokens are worth.
     pub(crate) has_warned: bool,
+    /// The folder of the configuration file, with a slash at its end.
+    pub(crate) folder: Vec<u8>,
+    /// Locators of keys as they stand in the configuration.
+    pub(crate) locators: Vec<LocatorWord>,
     /// Key files that requests name.
     pub(crate) key_files: KeyFiles,
     /// Key requests.
@@ -77,9 +81,11 @@ pub(crate) struct UsedVariables {
 }
 
 impl MainConf {
-    /// Nothing set yet, but for the keys that were embedded.
-    pub(crate) fn new(embedded_keys: KeySet) -> Self {
+    /// Nothing set yet, but for the keys that were embedded, and the folder of the configuration.
+    pub(crate) fn new(embedded_keys: KeySet, folder: Vec<u8>) -> Self {
         Self {
+            folder,
+            locators: Vec::new(),
             embedded_keys: embedded_keys.into(),
             named_values: Vec::new(),
             used: Used::default(),
@@ -343,6 +349,18 @@ impl LocationConf {
         match self.cookie.as_ref()? {
             CookieSetting::On(cookie) => Some(cookie),
             CookieSetting::Off => None,
+        }
+    }
+
+    /// What this level says of keys beside what it takes from the level around it, which an operator may
+    /// take for replaced: one directive never replaces the other. Before they are merged.
+    pub(crate) fn mixed_keys(&self, outer: &Self) -> Option<[&'static str; 2]> {
+        let has_files = outer.key_files.is_some() || outer.sealed_key_files.is_some();
+        let has_requests = outer.key_requests.is_some();
+        match (&self.key_files, &self.key_requests) {
+            (Some(_), None) if has_requests => Some(["auth_jwt_key_file", "auth_jwt_key_request"]),
+            (None, Some(_)) if has_files => Some(["auth_jwt_key_request", "auth_jwt_key_file"]),
+            _ => None,
         }
     }
 

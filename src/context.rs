@@ -27,7 +27,7 @@ use crate::fence::complex::ComplexValue;
 use crate::fence::log::Level;
 use crate::fence::request::{LogHandler, Redact, Request};
 use crate::key_request::{Flight, Flights, Progress, Target};
-use crate::keys::{KeySources, Locator};
+use crate::places::{Gathered, Places, Said};
 use crate::source::Source;
 
 /// What a gate made of a request.
@@ -60,6 +60,8 @@ struct Course {
     is_watched: Cell<bool>,
     /// The token that keys are being chosen for: until they are, nobody has checked it.
     choosing: RefCell<Option<Rc<Unverified>>>,
+    /// What it has to do with the value that is being evaluated.
+    said: Cell<Said>,
     /// The gates that are being asked, the one that was asked last at the end.
     asked: RefCell<Vec<Asked>>,
     /// Whether one of them was asked again meanwhile.
@@ -146,9 +148,15 @@ pub(crate) enum Readiness {
     Waiting,
 }
 
-/// Fetches the keys that a gate needs to judge this request, unless they are at hand.
-pub(crate) fn prepare(request: Request<'_>, gate: &Rc<Gate>) -> Readiness {
-    if gate.keys.requests.is_empty() {
+/// Fetches the keys that gates need to judge this request, unless those at hand do: all that are
+/// missing at a time, and for each that comes the request runs on.
+pub(crate) fn prepare<'g>(
+    request: Request<'_>,
+    gates: impl IntoIterator<Item = &'g Rc<Gate>>,
+) -> Readiness {
+    let fetches = |gate: &&Rc<Gate>| !gate.keys.requests.is_empty();
+    let mut gates = gates.into_iter().filter(fetches).peekable();
+    if gates.peek().is_none() {
         return Readiness::Ready;
     }
     let Ok(remembered) = remember(request) else { return Readiness::Ready };
@@ -156,29 +164,50 @@ pub(crate) fn prepare(request: Request<'_>, gate: &Rc<Gate>) -> Readiness {
     if course.is_watched.take() {
         request.main().stop_watching_client();
     }
+    course.flights.stop_waiting(request);
+    // None is spared its fetches by another that waits.
+    let waiting = gates.filter(|gate| prefetch(request, remembered, gate) == Readiness::Waiting);
+    if waiting.count() == 0 {
+        return Readiness::Ready;
+    }
+    if request.is_main() {
+        course.is_watched.set(true);
+        request.watch_client();
+    }
+    Readiness::Waiting
+}
+
+/// Fetches the keys that may make the token of a request good at a gate, if those at hand do not: what
+/// is missing; else, where the token means none of them, what is kept.
+///
+/// What fails here fails again when the outcome is asked for, and is told then.
+fn prefetch(request: Request<'_>, remembered: &Remembered, gate: &Rc<Gate>) -> Readiness {
     let Ok(Some((_, token))) = find(request, gate) else { return Readiness::Ready };
     // SAFETY: `Remembered` is the one type that this module has nginx remember.
     unsafe { request.redact_log(remembered) };
-    // What fails here fails again when the outcome is asked for, and is told then.
     let (Ok(places), Some(main)) = (remembered.places(request, gate, &token), main_conf(request))
     else {
         return Readiness::Ready;
     };
-    let (flights, cache) = (&course.flights, gate.keys.cache);
-    for target in &places.targets {
-        match main.key_requests.fetch(request, flights, target, cache) {
-            Ok(Progress::Waiting) => {
-                if request.is_main() {
-                    course.is_watched.set(true);
-                    request.watch_client();
-                }
-                return Readiness::Waiting;
-            }
-            Ok(Progress::Ready(_) | Progress::Missing) => {}
-            Err(_) => return Readiness::Ready,
+    let (flights, cache) = (&remembered.course().flights, gate.keys.cache);
+    let gathered = Gathered::gather(request, gate, main, (&places, flights));
+    let (fetched, store) = (&gathered.pending, &main.key_requests);
+    let waiting = if fetched.is_empty() {
+        if cache == 0 || !gate.verifier.lacks_key(memory(gate), &token, &gathered.keys) {
+            return Readiness::Ready;
         }
-    }
-    Readiness::Ready
+        places.targets().filter(|target| store.ask_again(request, flights, target, cache)).count()
+    } else {
+        match verify(request, gate, &token, &gathered.keys) {
+            Err(Refusal { denial, .. }) if is_for_want_of_keys(gate, &token, denial) => {}
+            Ok(_) | Err(_) => return Readiness::Ready,
+        }
+        let is_waiting = |target: &&&Target| {
+            matches!(store.fetch(request, flights, target, cache), Ok(Progress::Waiting))
+        };
+        fetched.iter().filter(is_waiting).count()
+    };
+    if waiting == 0 { Readiness::Ready } else { Readiness::Waiting }
 }
 
 /// The fetch of keys that this subrequest is, if it is one.
@@ -192,9 +221,21 @@ pub(crate) fn is_part_of_fetch(request: Request<'_>) -> bool {
     course.is_some_and(|course| course.flights.cover(request))
 }
 
-/// The token that keys are being chosen for right now, if they are.
+/// The token that keys are being chosen for right now, if they are; whoever asks has a say in them.
 pub(crate) fn choosing(request: Request<'_>) -> Option<Rc<Unverified>> {
-    remembered(request)?.course.get()?.choosing.borrow().clone()
+    let course = remembered(request)?.course.get()?;
+    let token = course.choosing.borrow().clone()?;
+    if course.said.get() == Said::Nothing {
+        course.said.set(Said::Indirectly);
+    }
+    Some(token)
+}
+
+/// Notes that a part of the token that keys are being chosen for goes directly into what leads to them.
+pub(crate) fn gives_directly(request: Request<'_>) {
+    if let Some(course) = remembered(request).and_then(|remembered| remembered.course.get()) {
+        course.said.set(Said::Directly);
+    }
 }
 
 /// The value of what a gate asks of a token. Where other gates were asked, what nginx remembers of maps
@@ -278,49 +319,21 @@ impl Remembered {
     /// Where the keys of a gate are for this token. While that is evaluated variables show the token,
     /// and what nginx remembers of them is forgotten afterwards.
     fn places(&self, request: Request<'_>, gate: &Gate, token: &[u8]) -> Result<Places, Denial> {
-        let evaluate = || {
-            let path = |file: &Locator| {
-                let path = request.evaluate(file.value).ok_or(Denial::InternalError)?;
-                Ok(path.to_vec())
-            };
-            let paths = gate.keys.files.iter().map(path).collect::<Result<_, Denial>>()?;
-            let targets = gate.keys.requests.iter().map(|locator| Target::of(request, *locator));
-            Ok(Places { paths, targets: targets.collect::<Result<_, Denial>>()? })
-        };
+        let main = main_conf(request).ok_or(Denial::InternalError)?;
+        let evaluate = |value| request.evaluate(value).ok_or(Denial::InternalError);
         if !gate.keys.are_chosen() {
-            return evaluate();
+            let evaluate = |value| Ok((evaluate(value)?, Said::Nothing));
+            return Places::find(request, gate, main, evaluate);
         }
         let token = Unverified::read(token, gate.verifier.max_token_size)?;
-        let _choosing = Choosing::begin(self.course(), token);
-        request.without_trace(evaluate)
-    }
-
-    /// The keys of a gate, which are in these places.
-    fn keys<'g>(
-        &self,
-        request: Request<'_>,
-        gate: &'g Gate,
-        places: Option<&Places>,
-    ) -> Result<Keys<'g>, Denial> {
-        let KeySources { fixed, files, cache, .. } = &gate.keys;
-        if gate.keys.are_fixed() {
-            return Ok(Keys::AtHand(Cow::Borrowed(fixed)));
-        }
-        let (Some(main), Some(places)) = (main_conf(request), places) else {
-            return Err(Denial::InternalError);
-        };
-        let flights = &self.course().flights;
-        let mut keys = fixed.clone();
-        for (file, path) in files.iter().zip(&places.paths) {
-            keys.push(main.key_files.find(request, *file, path, *cache)?);
-        }
-        for target in &places.targets {
-            match main.key_requests.find(flights, target, *cache)? {
-                Progress::Ready(fetched) => keys.push(fetched),
-                Progress::Waiting | Progress::Missing => return Ok(Keys::Pending),
-            }
-        }
-        Ok(Keys::AtHand(keys.into()))
+        let course = self.course();
+        let _choosing = Choosing::begin(course, token);
+        // Each for itself: what one remembers of a map would hide from the next that it asked the token.
+        Places::find(request, gate, main, |value| {
+            course.said.set(Said::Nothing);
+            let value = request.without_trace(|| evaluate(value))?;
+            Ok((value, course.said.get()))
+        })
     }
 
     fn entries(&self) -> impl Iterator<Item = &Entry> + Clone {
@@ -391,22 +404,6 @@ fn remembered(request: Request<'_>) -> Option<&Remembered> {
     unsafe { request.remembered() }
 }
 
-/// Where the keys of a gate are: as many places as it has locators.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Places {
-    /// `auth_jwt_key_file` with variables.
-    paths: Vec<Vec<u8>>,
-    /// `auth_jwt_key_request`.
-    targets: Vec<Target>,
-}
-
-/// The keys of a gate.
-enum Keys<'g> {
-    AtHand(Cow<'g, [Arc<KeySet>]>),
-    /// Some are yet to be fetched.
-    Pending,
-}
-
 fn remember(request: Request<'_>) -> Result<&Remembered, Denial> {
     remembered(request)
         .or_else(|| {
@@ -416,7 +413,8 @@ fn remember(request: Request<'_>) -> Result<&Remembered, Denial> {
         .ok_or(Denial::InternalError)
 }
 
-fn main_conf(request: Request<'_>) -> Option<&MainConf> {
+/// What the whole `http` block shares.
+pub(crate) fn main_conf(request: Request<'_>) -> Option<&MainConf> {
     // SAFETY: `MainConf` is what the module makes for the `http` block.
     unsafe { request.main_conf() }
 }
@@ -457,46 +455,20 @@ fn judge(
     places: Option<&Places>,
     fault: Option<Denial>,
 ) -> Result<Outcome, Denial> {
-    let policy = &gate.verifier.policy;
-    let mut unmet = None;
-    let verdict = match &found {
-        None => Err(fault.unwrap_or(Denial::NoToken)),
-        Some((_, token)) => {
+    let (verdict, detail) = match (&found, fault) {
+        (None, fault) => (Err(fault.unwrap_or(Denial::NoToken)), None),
+        (Some(_), Some(fault)) => (Err(fault), None),
+        (Some((_, token)), None) => {
             #[cfg(feature = "inject-panic")]
             assert!(**token != *b"panic", "as the test wants it: {token:?}");
-            let lists = gate.revocations.lists();
-            let at = Circumstances {
-                revocations: lists.as_revocations(),
-                ..Circumstances::new(fence::now(), Some(request.host()))
-            };
-            let memory = Memory { tokens: gate.cache.as_deref(), headers: Some(&gate.headers) };
-            let mut judge = |keys: &[Arc<KeySet>]| {
-                let verdict = gate.verifier.verify_with(memory, token, keys, &at);
-                verdict.map_err(|Refusal { denial, claims }| {
-                    let requirement = claims.as_deref().and_then(|claims| policy.unmet(claims));
-                    if denial == Denial::ClaimRejected {
-                        unmet = requirement.map(|unmet| unmet.comparison.to_string());
-                    }
-                    denial
-                })
-            };
-            match fault.map_or_else(|| remembered.keys(request, gate, places), Err) {
-                Ok(Keys::AtHand(keys)) => judge(&keys),
-                Ok(Keys::Pending) => return Err(Denial::KeyUnavailable),
-                Err(denial) => Err(denial),
-            }
+            judge_token(request, remembered, (gate, places), token)?
         }
     };
-    if verdict.is_ok()
-        && let (Some(main), Some(places)) = (main_conf(request), places)
-    {
-        places.targets.iter().for_each(|target| main.key_requests.prove(target));
-    }
     if let Err(denial) = &verdict {
         let detail = if *denial == Denial::WrongHost && names_two_hosts(request) {
             Some("the Host field is not that of the request's host")
         } else {
-            unmet.as_deref().or(denial.detail())
+            detail.as_deref().or(denial.detail())
         };
         log(request, *denial, detail);
     }
@@ -505,6 +477,94 @@ fn judge(
         _ => None,
     };
     Ok(Outcome { verdict, token_from_url })
+}
+
+/// What the keys at hand make of a token, and what the log says of it besides the reason.
+///
+/// # Errors
+///
+/// [`Denial::KeyUnavailable`] where that is open: keys that are yet to be fetched may make it good.
+fn judge_token(
+    request: Request<'_>,
+    remembered: &Remembered,
+    (gate, places): (&Rc<Gate>, Option<&Places>),
+    token: &[u8],
+) -> Result<(Result<Arc<Claims>, Denial>, Option<String>), Denial> {
+    let Some(places) = places else {
+        return Ok(explained(gate, verify(request, gate, token, &gate.keys.fixed)));
+    };
+    let main = main_conf(request).ok_or(Denial::InternalError)?;
+    let flights = &remembered.course().flights;
+    let gathered = Gathered::gather(request, gate, main, (places, flights));
+    let verdict = verify(request, gate, token, &gathered.keys);
+    if let Err(Refusal { denial, .. }) = verdict
+        && is_for_want_of_keys(gate, token, denial)
+    {
+        if !gathered.pending.is_empty() {
+            return Err(Denial::KeyUnavailable);
+        }
+        let (denial, detail) = gathered.without_hope(denial);
+        return Ok((Err(denial), detail));
+    }
+    if verdict.is_ok() {
+        places.targets().for_each(|target| main.key_requests.prove(target));
+    }
+    Ok(explained(gate, verdict))
+}
+
+/// Judges a token by these keys.
+fn verify(
+    request: Request<'_>,
+    gate: &Gate,
+    token: &[u8],
+    keys: &[Arc<KeySet>],
+) -> Result<Arc<Claims>, Refusal> {
+    // Where keys come and go none at all are no fault: they are not those that the token means.
+    if keys.is_empty() && !gate.keys.are_fixed() {
+        gate.verifier.read(token)?;
+        return Err(Denial::UnknownKey.into());
+    }
+    let lists = gate.revocations.lists();
+    let at = Circumstances {
+        revocations: lists.as_revocations(),
+        ..Circumstances::new(fence::now(), Some(request.host()))
+    };
+    gate.verifier.verify_with(memory(gate), token, keys, &at)
+}
+
+/// What a worker remembers of tokens that a gate verified.
+fn memory(gate: &Gate) -> Memory<'_> {
+    Memory { tokens: gate.cache.as_deref(), headers: Some(&gate.headers) }
+}
+
+/// A verdict with the requirement that is not met, if that is it.
+fn explained(
+    gate: &Gate,
+    verdict: Result<Arc<Claims>, Refusal>,
+) -> (Result<Arc<Claims>, Denial>, Option<String>) {
+    match verdict {
+        Ok(claims) => (Ok(claims), None),
+        Err(Refusal { denial, claims }) => {
+            let claims = claims.as_deref().filter(|_| denial == Denial::ClaimRejected);
+            let unmet = claims.and_then(|claims| gate.verifier.policy.unmet(claims));
+            (Err(denial), unmet.map(|unmet| unmet.comparison.to_string()))
+        }
+    }
+}
+
+/// Whether other keys might spare a token this denial: an algorithm may be one that no key is for, or
+/// one that the policy forbids whatever the keys are.
+fn is_for_want_of_keys(gate: &Gate, token: &[u8], denial: Denial) -> bool {
+    match denial {
+        Denial::AlgorithmNotAllowed => gate.verifier.read(token).is_ok(),
+        denial => matches!(
+            denial,
+            Denial::UnknownKey
+                | Denial::SignatureMismatch
+                | Denial::DecryptionFailed
+                | Denial::NoKey
+        ),
+    }
 }
 
 /// Whether a good token meets the requirements with variables now.

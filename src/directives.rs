@@ -14,14 +14,13 @@ use crate::conf::{
     Phase, Requirement, SameSite, Secure, TokenRequirement, VariableRequirement, WwwAuthenticate,
     new_cache,
 };
-use crate::fence::complex::ComplexValue;
 use crate::fence::conf::{
     self, Conf, NGX_CONF_1MORE, NGX_CONF_2MORE, NGX_CONF_TAKE1, NGX_CONF_TAKE3, NGX_CONF_TAKE12,
     NGX_HTTP_LMT_CONF, NGX_HTTP_LOC_CONF, NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
 };
 use crate::fence::log::Level;
 use crate::fence::printable;
-use crate::keys::{self, Locator};
+use crate::keys::{self, Locator, LocatorWord};
 use crate::revocation::RevocationFile;
 use crate::source::Source;
 
@@ -86,7 +85,7 @@ pub(crate) const DIRECTIVES: [Directive; 21] = [
     Directive {
         name: c"auth_jwt_key_file",
         usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE12,
-        set: Set::Level(auth_jwt_key_file),
+        set: Set::Shared(auth_jwt_key_file),
     },
     Directive {
         name: c"auth_jwt_key_request",
@@ -396,10 +395,19 @@ fn auth_jwt_key_cache(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfE
 }
 
 /// `auth_jwt_key_file FILE [jwks|keyval|pem];` adds the keys of a file to those of this level.
-fn auth_jwt_key_file(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
+fn auth_jwt_key_file(
+    cf: Conf<'_>,
+    conf: &mut LocationConf,
+    main: &mut MainConf,
+) -> Result<(), ConfError> {
     let (file, format) = key_source(cf)?;
     if file.contains(&b'$') {
-        let locator = locator(cf, file, format, Conf::compile_path)?;
+        let without_token = match file.first() {
+            Some(b'$') => Some(cf.compile(file).ok_or_else(|| invalid_parameter(file))?),
+            _ => None,
+        };
+        let locator = Locator { without_token, ..locator(cf, file, format)? };
+        main.locators.push(LocatorWord { locator, word: file.to_vec() });
         conf.key_files.get_or_insert_default().named.push(locator);
         return Ok(());
     }
@@ -427,7 +435,8 @@ fn auth_jwt_key_request(
     if !uri.starts_with(b"/") && !uri.starts_with(b"$") {
         return Err(ConfError(format!("invalid URI \"{}\"", printable(uri))));
     }
-    let locator = locator(cf, uri, format, Conf::compile)?;
+    let locator = locator(cf, uri, format)?;
+    main.locators.push(LocatorWord { locator, word: uri.to_vec() });
     conf.key_requests.get_or_insert_default().push(locator);
     main.used.key_requests = true;
     Ok(())
@@ -447,14 +456,10 @@ fn key_source(cf: Conf<'_>) -> Result<(&[u8], Option<KeyFormat>), ConfError> {
     Ok((place, format))
 }
 
-fn locator<'c>(
-    cf: Conf<'c>,
-    word: &[u8],
-    format: Option<KeyFormat>,
-    compile: fn(Conf<'c>, &[u8]) -> Option<ComplexValue>,
-) -> Result<Locator, ConfError> {
-    let value = compile(cf, word).ok_or_else(|| invalid_parameter(word))?;
-    Ok(Locator { value, format, has_variables: word.contains(&b'$'), climbs: keys::climbs(word) })
+fn locator(cf: Conf<'_>, word: &[u8], format: Option<KeyFormat>) -> Result<Locator, ConfError> {
+    let value = cf.compile(word).ok_or_else(|| invalid_parameter(word))?;
+    let (has_variables, climbs) = (word.contains(&b'$'), keys::climbs(word));
+    Ok(Locator { value, format, has_variables, climbs, without_token: None })
 }
 
 /// `auth_jwt_leeway TIME;`

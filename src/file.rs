@@ -1,12 +1,19 @@
 //! Files that an operator names, read whole and without waiting for anybody.
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Read as _};
+use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 /// `O_NONBLOCK`: opening a named pipe must not wait for a writer.
 const NON_BLOCKING: i32 = 0o4000;
+
+/// How long after a change another one may bear the same time, in seconds: as coarse as the clocks of
+/// file systems get.
+const COARSEST_CLOCK: i64 = 2;
+
+/// `ENXIO` and `ELOOP`: a socket is no file to read, and links that lead to each other lead nowhere.
+const NOWHERE: [i32; 2] = [6, 40];
 
 /// What tells one state of a file from another, however it came to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +31,14 @@ impl State {
     /// The state of the file at `path`, if there is one.
     pub(crate) fn at(path: &Path) -> Option<Self> {
         fs::metadata(path).ok().as_ref().map(Self::of)
+    }
+
+    /// Whether the file was changed so shortly before `now`, in seconds since the epoch, that it may
+    /// change again and look the same.
+    ///
+    /// A time that lies further ahead is that of another clock, which says nothing.
+    pub(crate) fn is_recent(&self, now: i64) -> bool {
+        now.saturating_sub(self.changed.0).saturating_abs() <= COARSEST_CLOCK
     }
 
     fn of(metadata: &Metadata) -> Self {
@@ -53,7 +68,7 @@ impl Opened {
         let file = OpenOptions::new().read(true).custom_flags(NON_BLOCKING).open(path)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
-            return Err(io::Error::other("not a regular file"));
+            return Err(io::Error::new(ErrorKind::IsADirectory, "not a regular file"));
         }
         Ok(Self { file, state: State::of(&metadata) })
     }
@@ -68,4 +83,16 @@ impl Opened {
         self.file.take(limit as u64 + 1).read_to_end(&mut contents)?;
         Ok(contents)
     }
+}
+
+/// Whether a file could not be opened since there is none to read at that path, and can be none.
+pub(crate) fn is_missing(error: &io::Error) -> bool {
+    let is_missing = matches!(
+        error.kind(),
+        ErrorKind::NotFound
+            | ErrorKind::NotADirectory
+            | ErrorKind::IsADirectory
+            | ErrorKind::InvalidFilename
+    );
+    is_missing || error.raw_os_error().is_some_and(|code| NOWHERE.contains(&code))
 }

@@ -20,7 +20,7 @@ use crate::fence::request::Request;
 use crate::fence::subrequest::{Capture, CaptureError, SubrequestError};
 use crate::fence::wake::Waker;
 use crate::fence::{self, printable};
-use crate::keys::Locator;
+use crate::keys::is_empty_set;
 
 /// The largest answer, in bytes: some hundreds of keys.
 pub(crate) const MAX_ANSWER_SIZE: usize = 1024 * 1024;
@@ -43,6 +43,13 @@ const RETRY: u64 = 5_000;
 /// The same where nothing is kept yet, so that everything is refused until then.
 const RETRY_WITHOUT_KEYS: u64 = 1_000;
 
+/// How long after a target was fetched again for a token that none of its keys is meant by, no other
+/// such token has it fetched again, in milliseconds.
+const ASK_AGAIN: u64 = 10_000;
+
+/// The statuses that say that there is nothing (RFC 9110 sections 15.5.5 and 15.5.11).
+const NOT_THERE: [u16; 2] = [404, 410];
+
 /// The key requests of a worker.
 pub(crate) struct KeyRequests {
     /// Answers by which a token was verified.
@@ -51,6 +58,8 @@ pub(crate) struct KeyRequests {
     unproven: RefCell<LruCache<Target, Answer>>,
     /// When a fetch failed last, by [`fence::uptime`].
     failures: RefCell<LruCache<Target, u64>>,
+    /// When a target was last fetched again for an unknown key, by [`fence::uptime`].
+    asked_again: RefCell<LruCache<Target, u64>>,
     parsed: RefCell<ParsedBodies>,
     under_way: RefCell<HashMap<Target, Weak<Flight>>>,
 }
@@ -65,6 +74,8 @@ pub(crate) struct Target {
     host: Vec<u8>,
     uri: Vec<u8>,
     format: Option<KeyFormat>,
+    /// Whether the token itself has a say in the URI.
+    is_chosen: bool,
 }
 
 /// Keys that were fetched.
@@ -138,6 +149,7 @@ impl KeyRequests {
             proven: RefCell::new(LruCache::new(MAX_KEPT)),
             unproven: RefCell::new(LruCache::new(MAX_KEPT)),
             failures: RefCell::new(LruCache::new(MAX_KEPT)),
+            asked_again: RefCell::new(LruCache::new(MAX_KEPT)),
             parsed: RefCell::new(LruCache::new(MAX_KEPT)),
             under_way: RefCell::default(),
         })
@@ -174,7 +186,7 @@ impl KeyRequests {
     }
 
     /// The same, but fetches what is missing: then the request is to wait, and to ask again when it
-    /// runs on.
+    /// runs on. It may wait for several targets at a time, and runs on for each.
     ///
     /// # Errors
     ///
@@ -186,15 +198,55 @@ impl KeyRequests {
         target: &Target,
         cache: u64,
     ) -> Result<Progress, Denial> {
-        flights.stop_waiting(request);
         match self.find(flights, target, cache)? {
-            Progress::Ready(keys) => return Ok(Progress::Ready(keys)),
+            Progress::Ready(keys) => Ok(Progress::Ready(keys)),
             Progress::Waiting => {
                 flights.wait(request, target);
-                return Ok(Progress::Waiting);
+                Ok(Progress::Waiting)
             }
-            Progress::Missing => {}
+            Progress::Missing => self.begin(request, flights, target, cache),
         }
+    }
+
+    /// Fetches a target again of whose kept keys none is meant by a token, if that is not too soon;
+    /// whether the request is to wait for it.
+    ///
+    /// The kept keys stay, and serve others: they are lost to no answer but one that is well-formed.
+    pub(crate) fn ask_again(
+        self: &Rc<Self>,
+        request: Request<'_>,
+        flights: &Flights,
+        target: &Target,
+        cache: u64,
+    ) -> bool {
+        // What this request has fetched is as new as can be.
+        if cache == 0 || flights.find(target).is_some() {
+            return false;
+        }
+        if !self.under_way.borrow().contains_key(target) {
+            let uptime = fence::uptime();
+            let is_within = |time: Option<&u64>, limit| {
+                time.is_some_and(|time| uptime.saturating_sub(*time) < limit)
+            };
+            if is_within(self.failures.borrow().peek(target), RETRY)
+                || is_within(self.asked_again.borrow_mut().get(target), ASK_AGAIN)
+            {
+                return false;
+            }
+            self.asked_again.borrow_mut().put(target.clone(), uptime);
+        }
+        flights.used.borrow_mut().retain(|(used, _)| used != target);
+        matches!(self.begin(request, flights, target, cache), Ok(Progress::Waiting))
+    }
+
+    /// Has the request wait for a fetch of the target, which it makes unless another does.
+    fn begin(
+        self: &Rc<Self>,
+        request: Request<'_>,
+        flights: &Flights,
+        target: &Target,
+        cache: u64,
+    ) -> Result<Progress, Denial> {
         if flights.parts.borrow().len() >= MAX_FETCHES {
             request.log(Level::Error, "key unavailable: too many key requests for one request");
             return Err(Denial::KeyUnavailable);
@@ -295,7 +347,10 @@ impl KeyRequests {
             return Ok(Arc::clone(keys));
         }
         let mut builder = KeySetBuilder::new().skipping_broken_keys();
-        builder.add(body, format).map_err(|error| error.to_string())?;
+        match builder.add(body, format) {
+            Err(_) if is_empty_set(body, format) => {}
+            added => added.map_err(|error| error.to_string())?,
+        }
         let (keys, warnings) = builder.build();
         for warning in warnings {
             request.log(Level::Warn, &format!("{flight}: {warning}"));
@@ -314,19 +369,22 @@ impl Answer {
 }
 
 impl Target {
-    /// What a locator leads to for this request.
-    ///
-    /// # Errors
-    ///
-    /// [`Denial::InternalError`] where it cannot be evaluated.
-    pub(crate) fn of(request: Request<'_>, locator: Locator) -> Result<Self, Denial> {
-        let uri = request.evaluate(locator.value).ok_or(Denial::InternalError)?;
-        Ok(Self {
-            server: request.server(),
-            host: request.host().to_vec(),
-            uri: uri.to_vec(),
-            format: locator.format,
-        })
+    /// A URI of the request's server and host; `is_chosen` where the token itself has a say in it.
+    pub(crate) fn of(
+        request: Request<'_>,
+        uri: &[u8],
+        format: Option<KeyFormat>,
+        is_chosen: bool,
+    ) -> Self {
+        let host = request.host().to_vec();
+        Self { server: request.server(), host, uri: uri.to_vec(), format, is_chosen }
+    }
+}
+
+/// As the log names it.
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "key request \"{}\"", printable(&self.uri))
     }
 }
 
@@ -358,6 +416,13 @@ impl Flight {
         let _ended = Ended(self);
         let keys = match capture.body() {
             Ok(body) => self.store.read(&body, self, request),
+            // Who asks for what is not there has no key, which is no fault of ours.
+            Err(CaptureError::Status(status))
+                if self.target.is_chosen && NOT_THERE.contains(&status) =>
+            {
+                request.log(Level::Info, &format!("{self}: the status is {status}"));
+                Ok(Arc::default())
+            }
             Err(error) => Err(describe(error)),
         };
         match keys {
@@ -399,7 +464,7 @@ impl Drop for Ended<'_> {
 
 impl std::fmt::Display for Flight {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "key request \"{}\"", printable(&self.target.uri))
+        self.target.fmt(f)
     }
 }
 
@@ -468,7 +533,7 @@ impl Flights {
     }
 
     /// The request runs by itself: to wake it now would disturb whatever it does next.
-    fn stop_waiting(&self, request: Request<'_>) {
+    pub(crate) fn stop_waiting(&self, request: Request<'_>) {
         for part in self.parts.borrow().iter() {
             part.waiting.borrow_mut().retain(|(id, _)| *id != request.id());
         }

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lru::LruCache;
-use ojwt_core::denial::Denial;
+use ojwt_core::digest::Digest;
+use ojwt_core::json::{Json, Value};
 use ojwt_core::keys::{KeyError, KeyFormat, KeySet, KeySetBuilder, KeyWarning, MAX_KEY_FILE_SIZE};
 
 use crate::fence;
@@ -18,7 +19,7 @@ use crate::fence::complex::ComplexValue;
 use crate::fence::log::Level;
 use crate::fence::printable;
 use crate::fence::request::Request;
-use crate::file::{Opened, State};
+use crate::file::{Opened, State, is_missing};
 
 /// How many key files that requests name are kept by a worker.
 const MAX_FILES: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
@@ -26,6 +27,15 @@ const MAX_FILES: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 /// For how long keys serve at most after they were last seen in a file that has none now, in seconds,
 /// where `auth_jwt_key_cache` lets them: whoever writes it in place takes a moment.
 const MAX_GRACE: u64 = 5;
+
+/// How often a file that was just written is read again at most, in milliseconds.
+const UNSETTLED: u64 = 100;
+
+/// How many failures of files a worker remembers that it has told of.
+const MAX_TOLD: NonZeroUsize = NonZeroUsize::new(64).unwrap();
+
+/// What some editors put before a text in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// The key file that `build.rs` embedded, if any.
 const EMBEDDED: Option<&[u8]> = include!(concat!(env!("OUT_DIR"), "/embedded_key.rs"));
@@ -52,6 +62,16 @@ pub(crate) struct Locator {
     pub(crate) has_variables: bool,
     /// How often the configuration itself climbs with `..`.
     pub(crate) climbs: usize,
+    /// For a path that begins with a variable: the same with a word in place of each thing that a token
+    /// says, by which a path that others make absolute is told from one that the token does.
+    pub(crate) without_token: Option<ComplexValue>,
+}
+
+/// A locator as it stands in the configuration, until it is known which variables show a token.
+#[derive(Debug)]
+pub(crate) struct LocatorWord {
+    pub(crate) locator: Locator,
+    pub(crate) word: Vec<u8>,
 }
 
 impl KeySources {
@@ -98,120 +118,252 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     Opened::open(path)?.read(MAX_KEY_FILE_SIZE)
 }
 
+/// Whether this is keys in their format, but none of them: an answer or a file that says so is no fault.
+pub(crate) fn is_empty_set(contents: &[u8], format: Option<KeyFormat>) -> bool {
+    let contents = contents.strip_prefix(BYTE_ORDER_MARK).unwrap_or(contents);
+    let Ok(json) = Json::parse_object(contents) else { return false };
+    match format {
+        None | Some(KeyFormat::Jwks) => {
+            let keys = json.member("keys").and_then(Value::as_array);
+            keys.is_some_and(|mut keys| keys.next().is_none())
+        }
+        Some(KeyFormat::Keyval) => {
+            json.root().as_object().is_some_and(|keys| keys.members().next().is_none())
+        }
+        Some(KeyFormat::Pem) => false,
+    }
+}
+
 /// How often a path climbs to the folder above.
 pub(crate) fn climbs(path: &[u8]) -> usize {
     path.split(|byte| *byte == b'/').filter(|part| *part == b"..").count()
 }
 
+/// A key file that a request names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NamedFile {
+    pub(crate) path: Vec<u8>,
+    pub(crate) format: Option<KeyFormat>,
+    /// Whether the token itself has a say in the name.
+    pub(crate) is_chosen: bool,
+    /// How often the configuration itself climbs with `..`.
+    pub(crate) climbs: usize,
+}
+
+/// What keys a file has for a request.
+#[derive(Debug)]
+pub(crate) enum FileKeys {
+    /// These.
+    Ready(Arc<KeySet>),
+    /// None: there is no such file, and it is the token that says there is. The text says which.
+    Missing(String),
+    /// None, for a fault of ours, which the text tells.
+    Failed(String),
+}
+
 /// The key files that requests named, as a worker last read them.
 #[derive(Debug)]
-pub(crate) struct KeyFiles(RefCell<LruCache<(PathBuf, Option<KeyFormat>), ReadFile>>);
+pub(crate) struct KeyFiles {
+    read: RefCell<LruCache<Name, ReadFile>>,
+    /// The failures that the log has, until they change or end.
+    told: RefCell<LruCache<Vec<u8>, String>>,
+}
+
+type Name = (PathBuf, Option<KeyFormat>);
 
 /// A file as it was read.
 #[derive(Debug)]
 struct ReadFile {
     /// The state of the file when it was looked at last.
     state: State,
-    /// The last good keys.
-    keys: Arc<KeySet>,
+    /// What it held then.
+    digest: Digest,
+    /// Whether nothing can have changed since that its state does not tell.
+    is_settled: bool,
+    /// When it was read, by [`fence::uptime`].
+    looked: u64,
+    /// The last good keys, if it had any since it is known.
+    keys: Option<Arc<KeySet>>,
     /// When the file was last seen with them, by [`fence::uptime`].
     seen: u64,
-    /// Whether it has no keys any more.
-    is_broken: bool,
+    /// Why it has no keys now.
+    fault: Option<String>,
 }
 
 impl KeyFiles {
     /// None yet.
     pub(crate) fn new() -> Self {
-        Self(RefCell::new(LruCache::new(MAX_FILES)))
+        let (read, told) = (LruCache::new(MAX_FILES), LruCache::new(MAX_TOLD));
+        Self { read: RefCell::new(read), told: RefCell::new(told) }
     }
 
-    /// The keys of the file at `path`, which `locator` led to for this request, as the file is now; or,
-    /// where it is broken, as it was at most `cache` seconds ago.
-    ///
-    /// # Errors
-    ///
-    /// [`Denial::KeyUnavailable`], and a line in the log, where the file cannot be read, has no
-    /// usable key, or lies where a variable may not lead.
-    pub(crate) fn find(
-        &self,
-        request: Request<'_>,
-        locator: Locator,
-        path: &[u8],
-        cache: u64,
-    ) -> Result<Arc<KeySet>, Denial> {
-        let grace = cache.min(MAX_GRACE).saturating_mul(1000);
-        let say = |why: &str| {
-            request.log(Level::Error, &format!("key file \"{}\": {why}", printable(path)));
-        };
-        let refused = |why: String| {
-            say(&why);
-            Denial::KeyUnavailable
-        };
-        if path.contains(&0) || climbs(path) > locator.climbs {
-            return Err(refused("a variable may not climb with \"..\", nor hold NUL".to_owned()));
+    /// The keys of a file for this request, as the file is now; or, where it is broken, as it was at
+    /// most `cache` seconds ago. A failure is logged when it begins.
+    pub(crate) fn find(&self, request: Request<'_>, file: &NamedFile, cache: u64) -> FileKeys {
+        let keys = self.keys(request, file, cache.min(MAX_GRACE).saturating_mul(1000));
+        match &keys {
+            FileKeys::Failed(why) => self.tell(request, file, why),
+            FileKeys::Ready(_) | FileKeys::Missing(_) => {
+                let mut told = self.told.borrow_mut();
+                if !told.is_empty() {
+                    told.pop(&file.path);
+                }
+            }
         }
-        let name = (PathBuf::from(OsStr::from_bytes(path)), locator.format);
+        keys
+    }
+
+    /// Logs a failure of a file, unless that was the last that was logged of it.
+    fn tell(&self, request: Request<'_>, file: &NamedFile, why: &str) {
+        let mut told = self.told.borrow_mut();
+        if told.get(&file.path).is_none_or(|told| told != why) {
+            request.log(Level::Error, why);
+            told.put(file.path.clone(), why.to_owned());
+        }
+    }
+
+    fn keys(&self, request: Request<'_>, file: &NamedFile, grace: u64) -> FileKeys {
+        if file.path.contains(&0) || climbs(&file.path) > file.climbs {
+            return file.refused("a variable may not climb with \"..\", nor hold NUL");
+        }
+        let name = (PathBuf::from(OsStr::from_bytes(&file.path)), file.format);
         // A file that has not changed is not opened again: that works where no more files may be opened.
         let state = State::at(&name.0);
-        if let Some(read) = self.0.borrow_mut().get_mut(&name)
+        if let Some(read) = self.read.borrow_mut().get_mut(&name)
             && Some(read.state) == state
-            && let Some(keys) = read.look(grace)
+            && !read.is_to_be_read()
         {
-            return Ok(keys);
+            return read.look(grace);
         }
-        let file = Opened::open(&name.0).map_err(|error| {
-            // Whoever takes a file away withdraws its keys, whatever is put there next.
-            self.0.borrow_mut().pop(&name);
-            refused(format!("cannot be read: {error}"))
-        })?;
-        let state = file.state;
-        let (keys, warnings) = match read_keys(file, locator.format) {
-            Ok(read) => read,
-            Err(why) => {
-                let mut files = self.0.borrow_mut();
-                let last = files.get_mut(&name).and_then(|read| {
-                    (read.state, read.is_broken) = (state, true);
-                    read.look(grace)
-                });
-                let Some(keys) = last else { return Err(refused(why)) };
-                say(&format!("{why}; the keys that it had serve for a moment"));
-                return Ok(keys);
-            }
+        let opened = match Opened::open(&name.0) {
+            Ok(opened) => opened,
+            Err(error) => return self.cannot_open(file, &name, state, &error),
         };
-        for warning in warnings {
-            request.log(Level::Warn, &format!("key file \"{}\": {warning}", printable(path)));
+        let state = opened.state;
+        let contents = match opened.read(MAX_KEY_FILE_SIZE) {
+            Ok(contents) => contents,
+            Err(error) => return FileKeys::Failed(file.line(&format!("cannot be read: {error}"))),
+        };
+        let digest = Digest::of(&contents);
+        let mut files = self.read.borrow_mut();
+        let last = files.get_mut(&name);
+        if let Some(read) = last.filter(|read| read.digest == digest) {
+            read.is_looked_at(state);
+            return read.look(grace);
         }
-        let keys = Arc::new(keys);
-        let (seen, is_broken) = (fence::uptime(), false);
-        let read = ReadFile { state, keys: Arc::clone(&keys), seen, is_broken };
-        self.0.borrow_mut().put(name, read);
-        Ok(keys)
+        let (keys, fault) = match file.parse(request, &contents) {
+            Ok(keys) => (Some(Arc::new(keys)), None),
+            Err(why) => (None, Some(file.line(&why))),
+        };
+        let (last, seen) = files.pop(&name).map_or((None, 0), |read| (read.keys, read.seen));
+        let (looked, is_settled) = (fence::uptime(), false);
+        let keys = keys.or(last);
+        let mut read = ReadFile { state, digest, is_settled, looked, keys, seen, fault };
+        read.is_looked_at(state);
+        let found = read.look(grace);
+        if let (FileKeys::Ready(_), Some(why)) = (&found, &read.fault) {
+            let line = format!("{why}; the keys that it had serve for a moment");
+            request.log(Level::Error, &line);
+        }
+        files.put(name, read);
+        found
+    }
+
+    /// There is no file that can be opened.
+    fn cannot_open(
+        &self,
+        file: &NamedFile,
+        name: &Name,
+        state: Option<State>,
+        error: &io::Error,
+    ) -> FileKeys {
+        let mut files = self.read.borrow_mut();
+        // One that only was to be read again is as it was, for all that can be seen.
+        if let Some(read) = files.get_mut(name)
+            && Some(read.state) == state
+        {
+            return read.look(0);
+        }
+        // Whoever takes a file away withdraws its keys, whatever is put there next.
+        files.pop(name);
+        let why = format!("cannot be read: {error}");
+        if is_missing(error) { file.refused(&why) } else { FileKeys::Failed(file.line(&why)) }
     }
 }
 
 impl ReadFile {
+    /// Notes that the file has just been read, in this state.
+    fn is_looked_at(&mut self, state: State) {
+        self.state = state;
+        self.looked = fence::uptime();
+        self.is_settled = !state.is_recent(fence::now());
+    }
+
+    /// Whether it is to be read although it looks as it did: the clock of its times may not have moved
+    /// between two changes.
+    fn is_to_be_read(&self) -> bool {
+        !self.is_settled && fence::uptime().saturating_sub(self.looked) >= UNSETTLED
+    }
+
     /// The keys, now that the file is in the state that it was in; those of a broken one for `grace`
     /// milliseconds.
-    fn look(&mut self, grace: u64) -> Option<Arc<KeySet>> {
+    fn look(&mut self, grace: u64) -> FileKeys {
         let now = fence::uptime();
-        if !self.is_broken {
+        if self.fault.is_none() {
             self.seen = now;
         }
-        let serves = !self.is_broken || now.saturating_sub(self.seen) < grace;
-        serves.then(|| Arc::clone(&self.keys))
+        match (&self.keys, &self.fault) {
+            (Some(keys), None) => FileKeys::Ready(Arc::clone(keys)),
+            (Some(keys), Some(_)) if now.saturating_sub(self.seen) < grace => {
+                FileKeys::Ready(Arc::clone(keys))
+            }
+            (_, fault) => FileKeys::Failed(fault.clone().unwrap_or_default()),
+        }
     }
 }
 
-/// The keys of an open file, and warnings.
+impl NamedFile {
+    /// What a line in the log says of it.
+    fn line(&self, what: &str) -> String {
+        format!("key file \"{}\": {what}", printable(&self.path))
+    }
+
+    /// The keys that it holds.
+    ///
+    /// # Errors
+    ///
+    /// Why there are none.
+    fn parse(&self, request: Request<'_>, contents: &[u8]) -> Result<KeySet, String> {
+        let (keys, warnings) = read_keys(contents, self.format)?;
+        for warning in warnings {
+            request.log(Level::Warn, &self.line(&warning.to_string()));
+        }
+        Ok(keys)
+    }
+
+    /// No keys: what is asked for is not to be had.
+    fn refused(&self, why: &str) -> FileKeys {
+        if self.is_chosen {
+            FileKeys::Missing(self.line(why))
+        } else {
+            FileKeys::Failed(self.line(why))
+        }
+    }
+}
+
+/// The keys that a file holds, and warnings.
 ///
 /// # Errors
 ///
 /// Why there are none.
-fn read_keys(file: Opened, format: Option<KeyFormat>) -> Result<(KeySet, Vec<KeyWarning>), String> {
-    let contents =
-        file.read(MAX_KEY_FILE_SIZE).map_err(|error| format!("cannot be read: {error}"))?;
+fn read_keys(
+    contents: &[u8],
+    format: Option<KeyFormat>,
+) -> Result<(KeySet, Vec<KeyWarning>), String> {
     let mut builder = KeySetBuilder::new();
-    builder.add(&contents, format).map_err(|error| error.to_string())?;
-    Ok(builder.build())
+    match builder.add(contents, format) {
+        Ok(()) => Ok(builder.build()),
+        Err(_) if is_empty_set(contents, format) => Ok((KeySet::default(), Vec::new())),
+        Err(error) => Err(error.to_string()),
+    }
 }

@@ -5,8 +5,8 @@
 //! a level of the configuration is complete it is sealed into a gate, with the keys that [`keys`]
 //! read and the lists that [`revocation`] watches. A request asks a gate in nginx's access phase,
 //! [`access`], or through a variable of [`variables`]: [`context`] looks a token up where [`source`]
-//! says it may be, has [`key_request`] fetch the keys that a URI has, lets `ojwt-core` judge it, and
-//! remembers the outcome for as long as the client's request lives. [`respond`] tells the client that
+//! says it may be, gathers the keys in their [`places`], has [`key_request`] fetch those that a URI has,
+//! lets `ojwt-core` judge it, and remembers the outcome for as long as the client's request lives. [`respond`] tells the client that
 //! a token is wanted, and gives it a cookie for the one that it brought in its URL.
 //!
 //! [`fence`] holds what touches nginx's memory. A module uses only those that stand below it.
@@ -22,6 +22,8 @@ mod variables;
 mod respond;
 
 mod context;
+
+mod places;
 
 mod conf;
 

@@ -24,6 +24,7 @@ use crate::fence::log::Level;
 use crate::fence::request::{self, Request};
 use crate::fence::variable::{self, Name, Value};
 use crate::fence::{DECLINED, DONE, ERROR, INTERNAL_SERVER_ERROR, OK, printable};
+use crate::keys::LocatorWord;
 use crate::variables::{self, Evaluate, VARIABLES, Variable};
 use crate::{keys, respond};
 
@@ -137,6 +138,9 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
         unsafe {
             let Some(cf) = Conf::from_raw(cf) else { return ERROR };
             let Some(main) = cf.main_conf::<MainConf>(context_index()) else { return ERROR };
+            if compile_locators(cf, main).is_none() {
+                return ERROR;
+            }
             main.used.variables = variables::used(cf.used_variables(), &main.named_values);
             NEXT_HEADER_FILTER = ngx_http_top_header_filter;
             ngx_http_top_header_filter = Some(filter_header);
@@ -161,12 +165,34 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     })
 }
 
+/// Compiles what leads to keys anew, now that all variables that show a token have names; `None` if
+/// memory is short.
+///
+/// # Safety
+///
+/// Call it in the postconfiguration, with the module's main configuration.
+unsafe fn compile_locators(cf: Conf<'_>, main: &mut MainConf) -> Option<()> {
+    let named = &main.named_values;
+    for LocatorWord { locator, word } in main.locators.drain(..) {
+        let (value, text) = match locator.without_token {
+            None => (locator.value, variables::with_token_encoded(&word, named)),
+            Some(value) => (value, variables::without_token(&word, named)),
+        };
+        if let Some(text) = text {
+            // SAFETY: the configuration is being read, and the locator is one of its own.
+            unsafe { cf.compile_anew(value, &text) }?;
+        }
+    }
+    Some(())
+}
+
 unsafe extern "C" fn create_main_conf(cf: *mut ngx_conf_t) -> *mut c_void {
     guard(ptr::null_mut(), || {
         // SAFETY: nginx is reading the configuration `cf`.
         let Some(cf) = (unsafe { Conf::from_raw(cf) }) else { return ptr::null_mut() };
+        let Some(folder) = cf.folder() else { return ptr::null_mut() };
         match keys::embedded() {
-            Ok(keys) => cf.own(MainConf::new(keys)).cast(),
+            Ok(keys) => cf.own(MainConf::new(keys, folder)).cast(),
             Err(error) => {
                 let message = format!("the public key embedded in the ojwt module: {error}");
                 cf.log(Level::Emerg, &message);
@@ -202,6 +228,13 @@ unsafe extern "C" fn merge_location_conf(
             )
         };
         let (Some(cf), Some(main), Some(outer), Some(inner)) = parts else { return FAILED };
+        if let Some([inner, outer]) = inner.mixed_keys(outer) {
+            let message = format!(
+                "\"{inner}\" does not replace the \"{outer}\" of the level around it: the keys of both \
+                 count; repeat the latter to say so"
+            );
+            cf.log(Level::Warn, &message);
+        }
         inner.merge(outer, main);
         main.note_arguments(inner);
         if !main.has_warned && inner.trusts_a_public_key() {

@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use ojwt_core::digest::Digest;
 use ojwt_core::revocation::{
     MAX_REVOCATION_FILE_SIZE, RevocationError, RevocationList, Revocations,
 };
@@ -74,7 +75,11 @@ pub(crate) struct RevocationFile {
     list: RefCell<Rc<RevocationList>>,
     /// The state in which the file was seen last; `None` where there was none.
     seen: Cell<Option<State>>,
-    /// Whether it could be read then, whatever it held, and was whole; else the next look tries again.
+    /// What it held when it was last read, and when the list was.
+    held: Cell<Digest>,
+    listed: Cell<Digest>,
+    /// Whether it could be read then, whatever it held, was whole, and cannot have changed since unseen;
+    /// else the next look tries again.
     is_settled: Cell<bool>,
     /// The second in which the file was looked at last.
     looked: Cell<i64>,
@@ -87,12 +92,14 @@ impl RevocationFile {
     ///
     /// Why it is no list.
     pub(crate) fn load(path: PathBuf) -> Result<Self, LoadError> {
-        let (list, state) = read(&path)?;
+        let Read { list, state, digest } = read(&path)?;
         Ok(Self {
             path,
             list: RefCell::new(Rc::new(list)),
             seen: Cell::new(Some(state)),
-            is_settled: Cell::new(true),
+            held: Cell::new(digest),
+            listed: Cell::new(digest),
+            is_settled: Cell::new(!state.is_recent(now())),
             looked: Cell::new(now()),
         })
     }
@@ -120,23 +127,27 @@ impl RevocationFile {
         }
         let name = printable(self.path.as_os_str().as_encoded_bytes());
         match read(&self.path) {
-            Ok((list, state)) => {
+            Ok(Read { list, state, digest }) => {
                 // What changes after this is seen by the next look.
-                let is_same = self.seen.replace(Some(state)) == Some(state) && !is_new;
+                let was = (self.seen.replace(Some(state)), self.held.replace(digest));
+                let is_same = was == (Some(state), digest) && !is_new;
+                let is_listed = self.listed.get() == digest;
                 let entries = list.len();
                 // One that is half-written would let the rest in; it does not stay as it is.
-                let is_whole = is_same || entries >= self.list.borrow().len();
-                self.is_settled.set(is_whole);
-                if !is_whole {
+                let is_whole = is_listed || is_same || entries >= self.list.borrow().len();
+                self.is_settled.set(is_whole && !state.is_recent(now()));
+                if is_listed || !is_whole {
                     return;
                 }
+                self.listed.set(digest);
                 self.list.replace(Rc::new(list));
                 let message =
                     format!("ojwt: revocation list \"{name}\" changed: {entries} entries");
                 log::cycle(Level::Notice, &message);
             }
             Err(error) => {
-                self.is_settled.set(matches!(error, LoadError::Broken(_)));
+                let is_recent = state.is_none_or(|state| state.is_recent(now()));
+                self.is_settled.set(matches!(error, LoadError::Broken(_)) && !is_recent);
                 if is_new {
                     let message =
                         format!("ojwt: revocation list \"{name}\" stays as it was: {error}");
@@ -154,12 +165,21 @@ impl fmt::Debug for RevocationFile {
     }
 }
 
-fn read(path: &Path) -> Result<(RevocationList, State), LoadError> {
+/// A list as it was read.
+struct Read {
+    list: RevocationList,
+    /// The state of the file then.
+    state: State,
+    /// What the file held.
+    digest: Digest,
+}
+
+fn read(path: &Path) -> Result<Read, LoadError> {
     let file = Opened::open(path).map_err(LoadError::System)?;
     let state = file.state;
     let contents = file.read(MAX_REVOCATION_FILE_SIZE).map_err(LoadError::System)?;
     let list = RevocationList::parse(&contents).map_err(LoadError::Broken)?;
-    Ok((list, state))
+    Ok(Read { list, state, digest: Digest::of(&contents) })
 }
 
 /// Why a file gave no list.

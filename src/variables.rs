@@ -1,6 +1,7 @@
 //! Read-only views of the outcome.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::rc::Rc;
 
 use ojwt_core::claims::Claims;
@@ -9,7 +10,9 @@ use ojwt_core::requirement::Part;
 use ojwt_core::{path, transport};
 
 use crate::conf::{LocationConf, NamedValue, UsedVariables};
-use crate::context::{Outcome, choosing, outcome, outcomes, overruled, shown};
+use crate::context::{
+    Outcome, choosing, gives_directly, main_conf, outcome, outcomes, overruled, shown,
+};
 use crate::fence;
 use crate::fence::request::Request;
 use crate::fence::variable::Value;
@@ -33,7 +36,7 @@ pub(crate) enum Evaluate {
 }
 
 /// The variables, by name.
-pub(crate) const VARIABLES: [Variable; 9] = [
+pub(crate) const VARIABLES: [Variable; 10] = [
     Variable {
         name: "decoded_ojwt",
         evaluate: Evaluate::Plain(decoded),
@@ -51,7 +54,12 @@ pub(crate) const VARIABLES: [Variable; 9] = [
     Variable { name: "jwt_nowtime", evaluate: Evaluate::Plain(now), on_fault: "" },
     Variable { name: "jwt_claim_", evaluate: Evaluate::Named(claim), on_fault: "" },
     Variable { name: "jwt_header_", evaluate: Evaluate::Named(header), on_fault: "" },
+    Variable { name: ENCODED, evaluate: Evaluate::Named(encoded), on_fault: "" },
 ];
+
+/// Before the name of a variable that shows a token: the same, percent-encoded. It is what stands for it
+/// in the URI of `auth_jwt_key_request`, where a `map` that asks for the variable sees it as it is.
+const ENCODED: &str = "ojwt_encoded_";
 
 /// Which variables these names stand for.
 pub(crate) fn used<'n>(names: impl Iterator<Item = &'n [u8]>, set: &[NamedValue]) -> UsedVariables {
@@ -61,6 +69,55 @@ pub(crate) fn used<'n>(names: impl Iterator<Item = &'n [u8]>, set: &[NamedValue]
             || name.starts_with(b"jwt_")
             || set.iter().any(|value| value.variable == name),
     })
+}
+
+/// A URI whose variables that show a token are percent-encoded; `None` where it has none.
+pub(crate) fn with_token_encoded(uri: &[u8], set: &[NamedValue]) -> Option<Vec<u8>> {
+    replaced(uri, set, |name| [b"${", ENCODED.as_bytes(), name, b"}"].concat())
+}
+
+/// A path with some word for each variable that shows a token; `None` where it has none.
+pub(crate) fn without_token(path: &[u8], set: &[NamedValue]) -> Option<Vec<u8>> {
+    replaced(path, set, |_| b"token".to_vec())
+}
+
+/// Replaces the variables that show a token, which nginx finds in the same way.
+fn replaced(word: &[u8], set: &[NamedValue], by: impl Fn(&[u8]) -> Vec<u8>) -> Option<Vec<u8>> {
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let (mut text, mut is_replaced, mut rest) = (Vec::new(), false, word);
+    while let Some(dollar) = rest.iter().position(|byte| *byte == b'$') {
+        let (before, after) = rest.split_at(dollar);
+        let inner = after.strip_prefix(b"${").or(after.strip_prefix(b"$")).unwrap_or_default();
+        let end = inner.iter().position(|byte| !is_name(byte)).unwrap_or(inner.len());
+        let (name, after_name) = inner.split_at(end);
+        let after_name = match after.starts_with(b"${") {
+            true => after_name.strip_prefix(b"}").unwrap_or(after_name),
+            false => after_name,
+        };
+        text.extend_from_slice(before);
+        if shows_token(name, set) {
+            text.extend_from_slice(&by(name));
+            is_replaced = true;
+        } else {
+            let whole = after.len() - after_name.len();
+            text.extend_from_slice(after.get(..whole).unwrap_or(after));
+        }
+        rest = after_name;
+    }
+    text.extend_from_slice(rest);
+    is_replaced.then_some(text)
+}
+
+/// Whether a variable shows a part of a token.
+fn shows_token(name: &[u8], set: &[NamedValue]) -> bool {
+    let name = name.to_ascii_lowercase();
+    let by_prefix = VARIABLES.iter().any(|variable| match variable.evaluate {
+        Evaluate::Named(_) if variable.name != ENCODED => {
+            name.starts_with(variable.name.as_bytes())
+        }
+        Evaluate::Named(_) | Evaluate::Plain(_) => false,
+    });
+    by_prefix || set.iter().any(|named| named.variable == name)
 }
 
 /// `$decoded_ojwt`: the claims as JSON, or `failed: ` and the reason.
@@ -135,6 +192,41 @@ fn claim<'r>(request: Request<'r>, conf: &'r LocationConf, name: &str) -> Value<
 /// `$jwt_header_NAME`: a header parameter of a verified token.
 fn header<'r>(request: Request<'r>, conf: &'r LocationConf, name: &str) -> Value<'r> {
     value_at(request, conf, Part::Header, &[name])
+}
+
+/// A variable that shows a token, percent-encoded but for what RFC 3986 section 2.3 leaves as it is.
+fn encoded<'r>(request: Request<'r>, conf: &'r LocationConf, name: &str) -> Value<'r> {
+    gives_directly(request);
+    let by_prefix = VARIABLES.iter().find_map(|variable| match variable.evaluate {
+        Evaluate::Named(evaluate) if variable.name != ENCODED => {
+            Some((evaluate, name.strip_prefix(variable.name)?))
+        }
+        Evaluate::Named(_) | Evaluate::Plain(_) => None,
+    });
+    let set = main_conf(request).map(|main| &main.named_values);
+    let is_it = |named: &&NamedValue| named.variable == name.as_bytes();
+    let value = match (by_prefix, set.and_then(|set| set.iter().find(is_it))) {
+        (_, Some(named)) => named_value(request, conf, named),
+        (Some((evaluate, name)), None) => evaluate(request, conf, name),
+        (None, None) => Value::Missing,
+    };
+    match value {
+        Value::Text(text) => copied(request, &percent_encoded(text)),
+        Value::Missing => Value::Missing,
+    }
+}
+
+fn percent_encoded(text: &[u8]) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(byte) {
+            encoded.push(char::from(*byte));
+        } else {
+            // Writing to a text never fails.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
 }
 
 /// The value of a variable of `auth_jwt_claim_set` or `auth_jwt_header_set`.

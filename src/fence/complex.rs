@@ -21,28 +21,36 @@ pub(crate) struct ComplexValue(ptr::NonNull<ngx_http_complex_value_t>);
 impl Conf<'_> {
     /// Compiles a word of the directive at hand; `None` if nginx refuses it, and says why.
     pub(crate) fn compile(self, word: &[u8]) -> Option<ComplexValue> {
-        self.compile_as(word, false)
+        let value = ComplexValue(self.allocate::<ngx_http_complex_value_t>()?);
+        // SAFETY: the words of a directive live as long as the configuration.
+        unsafe { self.compile_into(value, word) }.then_some(value)
     }
 
-    /// The same for a path, which is relative to the folder of the configuration file.
-    pub(crate) fn compile_path(self, word: &[u8]) -> Option<ComplexValue> {
-        self.compile_as(word, true)
+    /// Compiles another text into a value; `None` if nginx refuses it, and says why.
+    ///
+    /// # Safety
+    ///
+    /// The value must be of the configuration that is being read: no request has seen it yet.
+    pub(crate) unsafe fn compile_anew(self, value: ComplexValue, text: &[u8]) -> Option<()> {
+        let text = self.copy(text)?;
+        // SAFETY: the copy lives as long as the configuration; the rest is the caller's promise.
+        unsafe { self.compile_into(value, text) }.then_some(())
     }
 
-    fn compile_as(self, word: &[u8], is_path: bool) -> Option<ComplexValue> {
-        let value = self.allocate::<ngx_http_complex_value_t>()?;
-        let mut word = string(word);
+    /// # Safety
+    ///
+    /// The text must live as long as the configuration, and nobody evaluate the value meanwhile.
+    unsafe fn compile_into(self, value: ComplexValue, text: &[u8]) -> bool {
+        let mut text = string(text);
         let mut request = ngx_http_compile_complex_value_t {
             cf: self.as_raw(),
-            value: &raw mut word,
-            complex_value: value.as_ptr(),
+            value: &raw mut text,
+            complex_value: value.0.as_ptr(),
             // SAFETY: the rest are flags, for which zero means no.
             ..unsafe { MaybeUninit::zeroed().assume_init() }
         };
-        request.set_conf_prefix(u32::from(is_path));
-        // SAFETY: the configuration is being read; its words live as long as it does.
-        let status = unsafe { ngx_http_compile_complex_value(&raw mut request) };
-        (status == OK).then_some(ComplexValue(value))
+        // SAFETY: the configuration is being read; nginx sets every field of the value.
+        unsafe { ngx_http_compile_complex_value(&raw mut request) == OK }
     }
 }
 

@@ -13,7 +13,8 @@ use ngx::ffi::{
     ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_get_variable_pt, ngx_http_handler_pt,
     ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_phases_NGX_HTTP_PREACCESS_PHASE,
     ngx_http_phases_NGX_HTTP_REWRITE_PHASE, ngx_http_phases_NGX_HTTP_SERVER_REWRITE_PHASE,
-    ngx_http_variable_t, ngx_parse_size, ngx_parse_time, ngx_pcalloc, ngx_str_t, ngx_uint_t,
+    ngx_http_variable_t, ngx_parse_size, ngx_parse_time, ngx_pcalloc, ngx_pnalloc, ngx_str_t,
+    ngx_uint_t,
 };
 
 pub(crate) use ngx::ffi::{
@@ -98,6 +99,25 @@ impl<'c> Conf<'c> {
     pub(super) fn allocate<T>(self) -> Option<ptr::NonNull<T>> {
         // SAFETY: the pool of the configuration lives as long as the cycle.
         ptr::NonNull::new(unsafe { ngx_pcalloc((*self.raw.as_ptr()).pool, size_of::<T>()) }.cast())
+    }
+
+    /// Copies bytes, so that they live as long as the configuration; `None` if memory is short.
+    pub(super) fn copy(self, source: &[u8]) -> Option<&'c [u8]> {
+        // SAFETY: the pool of the configuration lives as long as the cycle; what it gives is ours alone,
+        // and filled before anyone reads it.
+        unsafe {
+            let copy = ngx_pnalloc((*self.raw.as_ptr()).pool, source.len().max(1)).cast::<u8>();
+            ptr::NonNull::new(copy)?;
+            ptr::copy_nonoverlapping(source.as_ptr(), copy, source.len());
+            Some(slice::from_raw_parts(copy, source.len()))
+        }
+    }
+
+    /// The folder to which paths are relative, with a slash at its end.
+    pub(crate) fn folder(self) -> Option<Vec<u8>> {
+        // An empty path is none for nginx.
+        let path = self.full_path(b".")?;
+        path.as_os_str().as_bytes().strip_suffix(b".").map(<[u8]>::to_vec)
     }
 
     /// Registers a variable that a directive names; see [`variable::register`].

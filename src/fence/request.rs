@@ -415,7 +415,6 @@ struct Trace<'r> {
 #[cfg(nginx_pcre)]
 struct Captures {
     positions: Vec<c_int>,
-    place: *mut c_int,
     count: usize,
     text: *mut u8,
 }
@@ -482,30 +481,33 @@ fn is_changeable(variable: &ngx_http_variable_t) -> bool {
 #[cfg(nginx_pcre)]
 impl Captures {
     fn of(request: Request<'_>) -> Self {
-        // SAFETY: nginx gives a request room for as many positions as the expressions of the
-        // configuration need; it is reused, and so copied.
+        // SAFETY: nginx reads no more positions than `ncaptures` says, and has set as many.
         unsafe {
             let raw = request.raw.as_ptr();
-            let place = (*raw).captures;
+            let (place, count) = ((*raw).captures, (*raw).ncaptures);
             let positions = if place.is_null() {
                 Vec::new()
             } else {
-                slice::from_raw_parts(place, (*request.core_conf()).ncaptures).to_vec()
+                slice::from_raw_parts(place, count).to_vec()
             };
-            Self { positions, place, count: (*raw).ncaptures, text: (*raw).captures_data }
+            Self { positions, count, text: (*raw).captures_data }
         }
     }
 
+    /// Puts them where nginx has them now. That may be another place: it gives a request room for them
+    /// when it first needs it, and once more where the room is shared with a copy of the request, which
+    /// it notes (`realloc_captures`). There it stays, so that room is taken once, and what is shared is
+    /// not written to.
     fn restore(&self, request: Request<'_>) {
-        // SAFETY: as in `of`; the place lies in the request's pool, and is as large as it was.
+        // SAFETY: as in `of`; wherever they are, there is room for those of any expression of the
+        // configuration.
         unsafe {
             let raw = request.raw.as_ptr();
-            (*raw).captures = self.place;
             (*raw).ncaptures = self.count;
             (*raw).captures_data = self.text;
-            if !self.place.is_null() {
+            if !(*raw).captures.is_null() {
                 let positions = self.positions.as_ptr();
-                ptr::copy_nonoverlapping(positions, self.place, self.positions.len());
+                ptr::copy_nonoverlapping(positions, (*raw).captures, self.positions.len());
             }
         }
     }

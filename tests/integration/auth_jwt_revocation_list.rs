@@ -9,6 +9,7 @@ use ojwt_core::Alg;
 use serde_json::json;
 
 use crate::harness::{FORGER, ISSUER, Nginx, now, signed_by, token};
+use crate::key_sources::Untold;
 
 const REVOKED: &str = "failed: token revoked";
 const KINDS: [&str; 3] = ["sub", "kid", "jti"];
@@ -337,4 +338,16 @@ fn is_allowed_at_every_level() {
         .http(words)
         .server(&format!("{words} location / {{ {words} limit_except GET {{ {words} }} }}"))
         .accepted();
+}
+
+#[test]
+fn second_change_of_a_list_within_a_tick_of_the_clock_counts() {
+    let nginx = oracle("mallory\n");
+    nginx.write("list", "oscar\n#\n");
+    let mut list = Untold::of(&nginx.path("list"));
+    nginx.wait("the new list", || is_revoked(&nginx, "oscar"));
+    list.write("malory\n#");
+    nginx.wait("the list after that", || is_revoked(&nginx, "malory"));
+    assert!(!is_revoked(&nginx, "oscar"));
+    assert_eq!(nginx.count_in_log("/list\" changed: 1 entries"), 2);
 }

@@ -35,6 +35,7 @@ mod examples;
 mod hostile_requests;
 mod key_request_isolation;
 mod key_rotation;
+mod key_sources;
 mod logs;
 mod memory;
 mod migrating;

@@ -55,15 +55,7 @@ pub fn verify(
     keys: &[Arc<KeySet>],
     policy: &Policy,
 ) -> Result<Verified, Denial> {
-    let known = headers.and_then(|headers| headers.borrow().find(jws.header).cloned());
-    let is_known = known.is_some();
-    let header = match known {
-        Some(header) => header,
-        None => Header::decode(jws.header)?,
-    };
-    if !policy.admits(header.alg()) {
-        return Err(Denial::AlgorithmNotAllowed);
-    }
+    let (header, is_known) = read_header(jws.header, headers, policy)?;
     let is_signed = keys::candidates(keys, header.alg(), header.kid())?
         .any(|key| key.verifies(jws.signing_input, &jws.signature));
     if !is_signed {
@@ -74,4 +66,28 @@ pub fn verify(
     }
     let alg = Some(header.alg());
     Ok(Verified { header: header.into_parameters(), payload: jws.payload, alg })
+}
+
+/// The header whose first part, as it stands in a token, is `segment`, if the policy admits its `alg`;
+/// and whether it is in `headers`.
+///
+/// # Errors
+///
+/// Those of [`Header::decode`], and [`Denial::AlgorithmNotAllowed`].
+pub(crate) fn read_header(
+    segment: &[u8],
+    headers: Option<&RefCell<HeaderTable>>,
+    policy: &Policy,
+) -> Result<(Header, bool), Denial> {
+    let known = headers.and_then(|headers| headers.borrow().find(segment).cloned());
+    let is_known = known.is_some();
+    let header = match known {
+        Some(header) => header,
+        None => Header::decode(segment)?,
+    };
+    if policy.admits(header.alg()) {
+        Ok((header, is_known))
+    } else {
+        Err(Denial::AlgorithmNotAllowed)
+    }
 }

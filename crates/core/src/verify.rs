@@ -7,9 +7,10 @@ use crate::cache::TokenCache;
 use crate::claims::Claims;
 use crate::compact::{Jwe, Jws};
 use crate::denial::{Defect, Denial};
+use crate::header::JweHeader;
 use crate::header_table::HeaderTable;
 use crate::jwe::{self, Decrypted};
-use crate::keys::KeySet;
+use crate::keys::{self, KeySet};
 use crate::policy::{Circumstances, Policy};
 use crate::signature;
 
@@ -118,6 +119,61 @@ impl Verifier {
             cache.borrow_mut().keep(token, self.token_type, keys, Arc::clone(&claims));
         }
         Ok(claims)
+    }
+
+    /// Checks what no key has a say in: that a token is of the right type and size, with a header that
+    /// the policy admits.
+    ///
+    /// # Errors
+    ///
+    /// The [`Denial`] that it is whatever the keys are.
+    pub fn read(&self, token: &[u8]) -> Result<(), Denial> {
+        match self.token_type {
+            TokenType::Signed => {
+                let jws = Jws::split(token, self.max_token_size)?;
+                signature::read_header(jws.header, None, &self.policy).map(drop)
+            }
+            TokenType::Encrypted | TokenType::Nested => {
+                JweHeader::parse(&Jwe::split(token, self.max_token_size)?.header).map(drop)
+            }
+        }
+    }
+
+    /// Whether a token means a key that is not among these, so that others may make it good. No
+    /// signature is checked for that.
+    pub fn lacks_key(&self, memory: Memory<'_>, token: &[u8], keys: &[Arc<KeySet>]) -> bool {
+        if self.token_type == TokenType::Signed {
+            return self.lacks_signer(memory.headers, token, keys);
+        }
+        let Ok(jwe) = Jwe::split(token, self.max_token_size) else { return false };
+        let Ok(header) = JweHeader::parse(&jwe.header) else { return false };
+        if keys::decrypters(keys, header.alg(), header.kid()).is_err() {
+            return true;
+        }
+        let is_known = |cache: &RefCell<TokenCache>| {
+            cache.borrow().find(token, self.token_type, keys).is_some()
+        };
+        if self.token_type == TokenType::Encrypted || memory.tokens.is_some_and(is_known) {
+            return false;
+        }
+        let enclosed = jwe::decrypt(&jwe, keys).and_then(Decrypted::into_enclosed);
+        enclosed.is_ok_and(|jws| self.lacks_signer(memory.headers, &jws, keys))
+    }
+
+    /// Most tokens are those of a known header and a known key, and looked at no further.
+    fn lacks_signer(
+        &self,
+        headers: Option<&RefCell<HeaderTable>>,
+        token: &[u8],
+        keys: &[Arc<KeySet>],
+    ) -> bool {
+        let end = memchr::memchr(b'.', token).unwrap_or(token.len());
+        let segment = token.get(..end.min(self.max_token_size)).unwrap_or_default();
+        let Ok((header, _)) = signature::read_header(segment, headers, &self.policy) else {
+            return false;
+        };
+        keys::candidates(keys, header.alg(), header.kid()).is_err()
+            && Jws::split(token, self.max_token_size).is_ok()
     }
 
     /// Whether this verifier would get as far as the claims of a token that another one verified by

@@ -1,0 +1,216 @@
+//! Where the keys of a gate are for a token, and which of them are at hand.
+
+use std::sync::Arc;
+
+use ojwt_core::denial::Denial;
+use ojwt_core::keys::KeySet;
+
+use crate::conf::{Gate, MainConf};
+use crate::fence::complex::ComplexValue;
+use crate::fence::printable;
+use crate::fence::request::Request;
+use crate::key_request::{Flights, Progress, Target};
+use crate::keys::{FileKeys, Locator, NamedFile};
+
+/// Where the keys of a gate are: as many places as it has locators.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Places {
+    /// `auth_jwt_key_file` with variables.
+    files: Vec<Place<NamedFile>>,
+    /// `auth_jwt_key_request`.
+    targets: Vec<Place<Target>>,
+}
+
+/// What a locator leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place<T> {
+    At(T),
+    /// To no keys, since the name is empty.
+    Nowhere,
+    /// To no keys, since a token may not lead there; the text says what it was.
+    Astray(String),
+}
+
+/// What the token that keys are chosen for has to do with the value of a locator.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// A variable that was asked on the way shows a part of it, such as one that a `map` asks.
+    Indirectly,
+    /// The value holds a part of it, percent-encoded.
+    Directly,
+}
+
+/// The keys that are at hand for a token.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered<'p> {
+    /// Those that have any key.
+    pub(crate) keys: Vec<Arc<KeySet>>,
+    /// The sources that failed.
+    failures: Vec<String>,
+    /// What the token names and is not there.
+    missing: Vec<String>,
+    /// What is yet to be fetched.
+    pub(crate) pending: Vec<&'p Target>,
+}
+
+impl Places {
+    /// Where the locators of a gate lead, whose values `evaluate` knows.
+    ///
+    /// # Errors
+    ///
+    /// Those of `evaluate`.
+    pub(crate) fn find<'r>(
+        request: Request<'r>,
+        gate: &Gate,
+        main: &MainConf,
+        evaluate: impl Fn(ComplexValue) -> Evaluated<'r>,
+    ) -> Result<Self, Denial> {
+        let file = |locator| file_at(main, locator, &evaluate);
+        let target = |locator| target_at(request, locator, &evaluate);
+        Ok(Self {
+            files: gate.keys.files.iter().map(file).collect::<Result<_, _>>()?,
+            targets: gate.keys.requests.iter().map(target).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The key requests among them.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.targets.iter().filter_map(|place| match place {
+            Place::At(target) => Some(target),
+            Place::Nowhere | Place::Astray(_) => None,
+        })
+    }
+}
+
+impl<'p> Gathered<'p> {
+    /// What is in these places now; nothing is fetched for that.
+    pub(crate) fn gather(
+        request: Request<'_>,
+        gate: &Gate,
+        main: &MainConf,
+        (places, flights): (&'p Places, &Flights),
+    ) -> Self {
+        let mut gathered = Self { keys: gate.keys.fixed.clone(), ..Self::default() };
+        for place in &places.files {
+            match place {
+                Place::At(file) => match main.key_files.find(request, file, gate.keys.cache) {
+                    FileKeys::Ready(keys) => gathered.keys.push(keys),
+                    FileKeys::Missing(what) => gathered.missing.push(what),
+                    FileKeys::Failed(why) => gathered.failures.push(why),
+                },
+                Place::Nowhere => {}
+                Place::Astray(what) => gathered.missing.push(what.clone()),
+            }
+        }
+        for place in &places.targets {
+            match place {
+                Place::At(target) => {
+                    match main.key_requests.find(flights, target, gate.keys.cache) {
+                        Ok(Progress::Ready(keys)) => gathered.keys.push(keys),
+                        Ok(Progress::Waiting | Progress::Missing) => gathered.pending.push(target),
+                        Err(_) => gathered.failures.push(target.to_string()),
+                    }
+                }
+                Place::Nowhere => {}
+                Place::Astray(what) => gathered.missing.push(what.clone()),
+            }
+        }
+        // Tokens are remembered for the sets that verified them: those without keys verify nothing.
+        gathered.keys.retain(|keys| !keys.is_empty());
+        gathered
+    }
+
+    /// What becomes of a denial that other keys might have spared the token, and what the log says of
+    /// it: a source that failed may have had these keys.
+    pub(crate) fn without_hope(&self, denial: Denial) -> (Denial, Option<String>) {
+        if !self.failures.is_empty() {
+            return (Denial::KeyUnavailable, Some(self.failures.join("; ")));
+        }
+        (denial, (!self.missing.is_empty()).then(|| self.missing.join("; ")))
+    }
+}
+
+/// The value of a locator, and what the token has to do with it.
+type Evaluated<'r> = Result<(&'r [u8], Said), Denial>;
+
+fn file_at<'r>(
+    main: &MainConf,
+    locator: &Locator,
+    evaluate: &impl Fn(ComplexValue) -> Evaluated<'r>,
+) -> Result<Place<NamedFile>, Denial> {
+    let (path, said) = evaluate(locator.value)?;
+    let is_chosen = said != Said::Nothing;
+    if path.is_empty() {
+        return Ok(Place::Nowhere);
+    }
+    let mut whole = Vec::new();
+    if !path.starts_with(b"/") {
+        whole.extend_from_slice(&main.folder);
+    } else if let Some(others) = locator.without_token.filter(|_| is_chosen)
+        && !evaluate(others)?.0.starts_with(b"/")
+    {
+        let path = printable(path);
+        return Ok(Place::Astray(format!("key file \"{path}\": the token makes it absolute")));
+    }
+    whole.extend_from_slice(path);
+    let Locator { format, climbs, .. } = *locator;
+    Ok(Place::At(NamedFile { path: whole, format, is_chosen, climbs }))
+}
+
+fn target_at<'r>(
+    request: Request<'r>,
+    locator: &Locator,
+    evaluate: &impl Fn(ComplexValue) -> Evaluated<'r>,
+) -> Result<Place<Target>, Denial> {
+    let (uri, said) = evaluate(locator.value)?;
+    if uri.is_empty() {
+        return Ok(Place::Nowhere);
+    }
+    let target = Target::of(request, uri, locator.format, said != Said::Nothing);
+    // Where the configuration itself climbs, nginx refuses to, whatever the token says.
+    if locator.climbs == 0 && leads_astray(uri, said) {
+        return Ok(Place::Astray(format!("{target}: the token leads elsewhere")));
+    }
+    Ok(Place::At(target))
+}
+
+/// Whether a URI that a token has a say in leads to another place than the configuration has in mind:
+/// upwards or, by what the token gives directly, from one part of the path into another. nginx decodes
+/// the path, and what it hands on it encodes by rules of its own.
+fn leads_astray(uri: &[u8], said: Said) -> bool {
+    if said == Said::Nothing {
+        return false;
+    }
+    let path = uri.split(|byte| *byte == b'?').next().unwrap_or_default();
+    let is_direct = said == Said::Directly;
+    // A slash, a backslash, a semicolon.
+    let parts = path.windows(3).any(|triple| matches!(triple, b"%2F" | b"%5C" | b"%3B"));
+    let decoded = percent_decoded(path);
+    let mut segments = decoded.split(|byte| *byte == b'/');
+    decoded.contains(&0)
+        || (is_direct && parts)
+        || segments.any(|part| part == b".." || (is_direct && part == b"."))
+}
+
+/// As nginx decodes a path: what is no escape stays as it is.
+fn percent_decoded(text: &[u8]) -> Vec<u8> {
+    let digit =
+        |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [first, after @ ..] = rest {
+        let escape = match after {
+            [high, low, after @ ..] if *first == b'%' => {
+                digit(high).zip(digit(low)).map(|(high, low)| (high << 4 | low, after))
+            }
+            _ => None,
+        };
+        let (byte, after) = escape.unwrap_or((*first, after));
+        decoded.push(byte);
+        rest = after;
+    }
+    decoded
+}
