@@ -58,7 +58,7 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("ngx_http_conf_ctx_t", &["main_conf"]),
     ("ngx_http_core_main_conf_t", &["phases", "variables"]),
     ("ngx_http_compile_complex_value_t", &["cf", "value", "complex_value"]),
-    ("ngx_http_complex_value_t", &["value"]),
+    ("ngx_http_complex_value_t", &["value", "flushes"]),
     ("ngx_http_variable_t", &["name", "get_handler", "data", "flags"]),
     ("ngx_http_post_subrequest_t", &["handler", "data"]),
     ("ngx_event_t", &["data", "handler", "log", "queue"]),

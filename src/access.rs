@@ -1,12 +1,14 @@
 //! The access phases: `auth_jwt` lets a request pass or refuses it.
 
-use std::rc::Rc;
-
 use ojwt_core::denial::Denial;
 
-use crate::conf::{Auth, Gate, LocationConf, Phase, Requirement, UsedVariables, WwwAuthenticate};
-use crate::context::{Outcome, Readiness, evaluate, is_part_of_fetch, outcome, overrule, prepare};
+use crate::conf::{Auth, LocationConf, Phase, Requirement, UsedVariables, WwwAuthenticate};
+use crate::context::{
+    Outcome, Readiness, evaluate_now, is_part_of_fetch, outcome, overrule, prepare,
+};
+use crate::fence::complex::ComplexValue;
 use crate::fence::log::Level;
+use crate::fence::printable;
 use crate::fence::request::Request;
 use crate::respond;
 
@@ -40,7 +42,7 @@ pub(crate) fn decide(request: Request<'_>, conf: &LocationConf, phase: Phase) ->
         return Decision::Wait;
     }
     let denial = match outcome(request, gate) {
-        Ok(Outcome { verdict: Ok(_), .. }) => return require(request, conf, auth, gate, phase),
+        Ok(Outcome { verdict: Ok(_), .. }) => return require(request, conf, auth, phase),
         Ok(Outcome { verdict: Err(denial), .. }) => *denial,
         Err(denial) => denial,
     };
@@ -64,32 +66,39 @@ pub(crate) fn foresee(request: Request<'_>, conf: &LocationConf, used: UsedVaria
 }
 
 /// What `auth_jwt_require` asks besides a valid token.
-fn require(
-    request: Request<'_>,
-    conf: &LocationConf,
-    auth: &Auth,
-    gate: &Rc<Gate>,
-    phase: Phase,
-) -> Decision {
-    for Requirement { values, status } in conf.requirements.iter().flatten() {
-        for value in values {
-            match evaluate(request, gate, *value) {
-                None => return Decision::Refuse(500),
-                Some(b"" | b"0") => {
-                    let denial = Denial::ClaimRejected;
-                    request.log(Level::Info, "claim rejected: a requirement is not met");
-                    overrule(request, denial);
-                    return refuse(request, conf, auth, denial, *status);
-                }
-                Some(_) => {}
-            }
+fn require(request: Request<'_>, conf: &LocationConf, auth: &Auth, phase: Phase) -> Decision {
+    let requirements = || conf.requirements.iter().flatten();
+    let values = requirements().flat_map(|requirement| requirement.values.iter().copied());
+    let unmet = evaluate_now(request, values, || {
+        requirements().find_map(|Requirement { values, status }| {
+            values.iter().find_map(|value| match request.evaluate(*value) {
+                None => Some(Unmet::Unknown),
+                Some(b"" | b"0") => Some(Unmet::Value(*value, *status)),
+                Some(_) => None,
+            })
+        })
+    });
+    match unmet {
+        Some(Unmet::Unknown) => Decision::Refuse(500),
+        Some(Unmet::Value(value, status)) => {
+            let denial = Denial::ClaimRejected;
+            let value = printable(value.source());
+            request.log(Level::Info, &format!("{denial}: a requirement is not met: {value}"));
+            overrule(request, denial);
+            refuse(request, conf, auth, denial, status)
         }
+        // What passes before the limits is still to meet them.
+        None if phase == Phase::Preaccess => Decision::Declined,
+        None => Decision::Pass,
     }
-    // What passes before the limits is still to meet them.
-    match phase {
-        Phase::Preaccess => Decision::Declined,
-        Phase::Access => Decision::Pass,
-    }
+}
+
+/// Why `auth_jwt_require` is not met.
+enum Unmet {
+    /// A value cannot be evaluated.
+    Unknown,
+    /// This value is empty or 0; the status is for that.
+    Value(ComplexValue, u16),
 }
 
 fn refuse(

@@ -297,6 +297,8 @@ pub(crate) enum SameSite {
 pub(crate) struct Gate {
     /// Whether it decides by the request's token alone, and by no variable.
     pub(crate) is_plain: bool,
+    /// Whether the token may be in the arguments, which rewrites change.
+    pub(crate) reads_arguments: bool,
     pub(crate) keys: KeySources,
     pub(crate) verifier: Verifier,
     pub(crate) cache: Option<Cache>,
@@ -431,6 +433,7 @@ impl LocationConf {
             is_plain: variable.is_empty()
                 && !keys.are_chosen()
                 && !sources.iter().any(asks_variable),
+            reads_arguments: sources.iter().any(|source| source.argument().is_some()),
             keys,
             cache: match &self.cache {
                 None => Some(Rc::clone(&main.cache)),

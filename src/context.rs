@@ -2,9 +2,10 @@
 //! client's request ends.
 //!
 //! A request may meet several gates on its way through rewrites, internal redirects and
-//! subrequests; each judges it once. The outcome belongs to the request that the client made, so
-//! that a subrequest neither loses the token nor brings another one. What a gate compares with
-//! variables is compared whenever it is asked: these may say something else where a redirect leads.
+//! subrequests; each judges a token once. The outcome belongs to the request that the client made, so
+//! that a subrequest neither loses the token nor brings another one. Where arguments or a variable may
+//! hold another token by now, that one is judged. What a gate compares with variables is compared
+//! whenever it is asked and these changed: they may say something else where a redirect leads.
 
 use core::cell::{Cell, OnceCell, RefCell};
 use std::borrow::Cow;
@@ -16,7 +17,7 @@ use ojwt_core::denial::Denial;
 use ojwt_core::host;
 use ojwt_core::keys::KeySet;
 use ojwt_core::policy::Circumstances;
-use ojwt_core::requirement::Operand;
+use ojwt_core::requirement::{OperandDefect, Unmet};
 use ojwt_core::transport;
 use ojwt_core::unverified::Unverified;
 use ojwt_core::verify::{Memory, Refusal};
@@ -47,6 +48,8 @@ struct Remembered {
     log_handler: OnceCell<LogHandler>,
     /// Why a request with a valid token was refused all the same.
     overruled: Cell<Option<Denial>>,
+    /// How often gates were asked.
+    asked: Cell<u32>,
     /// What it takes to ask a gate that variables or fetched keys have a say in.
     course: OnceCell<Box<Course>>,
 }
@@ -77,12 +80,72 @@ struct Asked {
 
 struct Entry {
     gate: Rc<Gate>,
+    /// What was judged.
+    token: Judged,
+    /// The arguments in which that token was looked for last.
+    arguments: Cell<Arguments>,
     /// Where its keys were, if they are not always in the same place.
     places: Option<Box<Places>>,
     outcome: Outcome,
     /// Why a good token was refused when the gate was last asked.
     refusal: Cell<Option<Denial>>,
+    /// What the token was compared with last, a variable for each requirement that got its turn.
+    compared: RefCell<Vec<Compared>>,
+    /// When the gate was last asked about it, by [`Remembered::asked`].
+    asked: Cell<u32>,
     next: OnceCell<Box<Entry>>,
+}
+
+/// The token that an outcome is of.
+#[derive(Debug, PartialEq, Eq)]
+enum Judged {
+    /// There was none.
+    None,
+    /// The one in a field of the client's header. Of several places the first counts, so that there is
+    /// one such token at most for a gate.
+    Lasting,
+    /// This one, from where another may come to be.
+    Changing(Vec<u8>),
+}
+
+impl Judged {
+    fn of(found: Option<(&Source, &[u8])>) -> Self {
+        match found {
+            None => Self::None,
+            Some((source, _)) if source.is_lasting() => Self::Lasting,
+            Some((_, token)) => Self::Changing(token.to_vec()),
+        }
+    }
+
+    fn is_of(&self, found: Option<(&Source, &[u8])>) -> bool {
+        match (self, found) {
+            (Self::None, None) => true,
+            (Self::Lasting, Some((source, _))) => source.is_lasting(),
+            (Self::Changing(own), Some((source, token))) => !source.is_lasting() && own == token,
+            (Self::None, Some(_)) | (Self::Lasting | Self::Changing(_), None) => false,
+        }
+    }
+}
+
+/// Where the arguments of a request are. nginx never writes to them where they stand, and frees none
+/// before the request ends: those that a rewrite or a redirect brings stand elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Arguments {
+    start: usize,
+    length: usize,
+}
+
+impl Arguments {
+    fn of(request: Request<'_>) -> Self {
+        let arguments = request.main().args();
+        Self { start: arguments.as_ptr().addr(), length: arguments.len() }
+    }
+}
+
+/// A comparison with what a variable held.
+struct Compared {
+    value: Box<[u8]>,
+    result: Result<(), Unmet>,
 }
 
 /// The outcome at a gate.
@@ -96,9 +159,11 @@ struct Entry {
 pub(crate) fn outcome<'r>(request: Request<'r>, gate: &Rc<Gate>) -> Result<&'r Outcome, Denial> {
     let remembered = remember(request)?;
     if gate.is_plain
-        && let Some(Entry { outcome, .. }) = remembered.latest_at(gate)
+        && let Some(entry) = remembered.latest_at(gate)
+        && (!gate.reads_arguments || entry.arguments.get() == Arguments::of(request))
     {
-        return Ok(outcome);
+        remembered.ask(entry);
+        return Ok(&entry.outcome);
     }
     // What keys are chosen by cannot depend on what the token is found to be by those keys.
     if remembered.is_choosing() {
@@ -122,15 +187,28 @@ pub(crate) fn outcome<'r>(request: Request<'r>, gate: &Rc<Gate>) -> Result<&'r O
         Ok(places) => (places, refused),
         Err(denial) => (None, Some(denial)),
     };
-    let entry = if let Some(entry) = remembered.entry_at(gate, places.as_deref()) {
+    let token = found.as_ref().map(|(source, token)| (*source, &**token));
+    let entry = if let Some(entry) = remembered.entry_at(gate, places.as_deref(), token) {
         entry
     } else {
+        let token = Judged::of(token);
         let outcome = judge(request, remembered, gate, found, places.as_deref(), fault)?;
-        let (gate, refusal, next) = (Rc::clone(gate), Cell::new(None), OnceCell::new());
-        remembered.push(Entry { gate, places, outcome, refusal, next })
+        remembered.push(Entry {
+            gate: Rc::clone(gate),
+            token,
+            arguments: Cell::new(Arguments::of(request)),
+            places,
+            outcome,
+            refusal: Cell::new(None),
+            compared: RefCell::default(),
+            asked: Cell::new(0),
+            next: OnceCell::new(),
+        })
     };
-    compare(request, remembered, entry)?;
-    Ok(&entry.outcome)
+    entry.arguments.set(Arguments::of(request));
+    let compared = compare(request, remembered, entry);
+    remembered.ask(entry);
+    compared.map(|()| &entry.outcome)
 }
 
 /// The claims of the token that a gate is comparing right now: variables may refer to them.
@@ -238,18 +316,19 @@ pub(crate) fn gives_directly(request: Request<'_>) {
     }
 }
 
-/// The value of what a gate asks of a token. Where other gates were asked, what nginx remembers of maps
-/// may be of their tokens, and does not count.
-pub(crate) fn evaluate<'r>(
-    request: Request<'r>,
-    gate: &Rc<Gate>,
-    value: ComplexValue,
-) -> Option<&'r [u8]> {
-    let mut asked = outcomes(request).map(|(asked, _)| asked);
-    if asked.all(|asked| Rc::ptr_eq(asked, gate)) {
-        request.evaluate(value)
+/// Evaluates what is asked of a token that a gate found good, by maps of that token.
+///
+/// What nginx remembers of a map may be of another token, or of none: of a time before the gate was
+/// asked, or while it refused. So nothing remembered counts, if there is any.
+pub(crate) fn evaluate_now<T>(
+    request: Request<'_>,
+    mut values: impl Iterator<Item = ComplexValue>,
+    evaluate: impl FnOnce() -> T,
+) -> T {
+    if values.any(|value| request.is_remembered(value)) && request.remembers_any() {
+        request.without_trace(evaluate)
     } else {
-        request.without_trace(|| request.evaluate(value))
+        evaluate()
     }
 }
 
@@ -280,12 +359,30 @@ pub(crate) fn overruled(request: Request<'_>) -> Option<Denial> {
     remembered(request)?.overruled.get()
 }
 
-/// The outcomes so far, the latest last; finds nothing out.
+/// For each gate that was asked what it made of the token that it was last asked about; finds nothing
+/// out.
 pub(crate) fn outcomes(
     request: Request<'_>,
 ) -> impl Iterator<Item = (&Rc<Gate>, Result<&Outcome, Denial>)> {
     let entries = remembered(request).into_iter().flat_map(Remembered::entries);
-    entries.map(|entry| (&entry.gate, entry.refusal.get().map_or(Ok(&entry.outcome), Err)))
+    let is_latest = move |entry: &&Entry| {
+        let others = remembered(request).into_iter().flat_map(Remembered::entries);
+        let mut others = others.filter(|other| Rc::ptr_eq(&other.gate, &entry.gate));
+        others.all(|other| other.asked.get() <= entry.asked.get())
+    };
+    entries.filter(is_latest).map(|entry| (&entry.gate, entry.result()))
+}
+
+/// What the gate that was asked last made of the request; finds nothing out.
+pub(crate) fn latest(request: Request<'_>) -> Option<Result<&Outcome, Denial>> {
+    let entries = remembered(request)?.entries();
+    entries.max_by_key(|entry| entry.asked.get()).map(Entry::result)
+}
+
+impl Entry {
+    fn result(&self) -> Result<&Outcome, Denial> {
+        self.refusal.get().map_or(Ok(&self.outcome), Err)
+    }
 }
 
 impl Remembered {
@@ -297,10 +394,25 @@ impl Remembered {
         self.course.get().is_some_and(|course| course.choosing.borrow().is_some())
     }
 
-    fn entry_at(&self, gate: &Rc<Gate>, places: Option<&Places>) -> Option<&Entry> {
-        let is_it =
-            |entry: &&Entry| Rc::ptr_eq(&entry.gate, gate) && entry.places.as_deref() == places;
+    fn entry_at(
+        &self,
+        gate: &Rc<Gate>,
+        places: Option<&Places>,
+        found: Option<(&Source, &[u8])>,
+    ) -> Option<&Entry> {
+        let is_it = |entry: &&Entry| {
+            Rc::ptr_eq(&entry.gate, gate)
+                && entry.places.as_deref() == places
+                && entry.token.is_of(found)
+        };
         self.entries().find(is_it)
+    }
+
+    /// Notes that a gate is asked about a token.
+    fn ask(&self, entry: &Entry) {
+        let asked = self.asked.get().saturating_add(1);
+        self.asked.set(asked);
+        entry.asked.set(asked);
     }
 
     fn latest_at(&self, gate: &Rc<Gate>) -> Option<&Entry> {
@@ -491,7 +603,7 @@ fn judge_token(
     token: &[u8],
 ) -> Result<(Result<Arc<Claims>, Denial>, Option<String>), Denial> {
     let Some(places) = places else {
-        return Ok(explained(gate, verify(request, gate, token, &gate.keys.fixed)));
+        return Ok(explained(verify(request, gate, token, &gate.keys.fixed)));
     };
     let main = main_conf(request).ok_or(Denial::InternalError)?;
     let flights = &remembered.course().flights;
@@ -509,7 +621,7 @@ fn judge_token(
     if verdict.is_ok() {
         places.targets().for_each(|target| main.key_requests.prove(target));
     }
-    Ok(explained(gate, verdict))
+    Ok(explained(verdict))
 }
 
 /// Judges a token by these keys.
@@ -537,18 +649,13 @@ fn memory(gate: &Gate) -> Memory<'_> {
     Memory { tokens: gate.cache.as_deref(), headers: Some(&gate.headers) }
 }
 
-/// A verdict with the requirement that is not met, if that is it.
+/// A verdict, and what the log says of a refusal besides the reason.
 fn explained(
-    gate: &Gate,
     verdict: Result<Arc<Claims>, Refusal>,
 ) -> (Result<Arc<Claims>, Denial>, Option<String>) {
     match verdict {
         Ok(claims) => (Ok(claims), None),
-        Err(Refusal { denial, claims }) => {
-            let claims = claims.as_deref().filter(|_| denial == Denial::ClaimRejected);
-            let unmet = claims.and_then(|claims| gate.verifier.policy.unmet(claims));
-            (Err(denial), unmet.map(|unmet| unmet.comparison.to_string()))
-        }
+        Err(Refusal { denial, detail }) => (Err(denial), detail),
     }
 }
 
@@ -570,7 +677,8 @@ fn is_for_want_of_keys(gate: &Gate, token: &[u8], denial: Denial) -> bool {
 /// Whether a good token meets the requirements with variables now.
 fn compare(request: Request<'_>, remembered: &Remembered, entry: &Entry) -> Result<(), Denial> {
     let Ok(claims) = &entry.outcome.verdict else { return Ok(()) };
-    if entry.gate.requirements.is_empty() {
+    let requirements = &entry.gate.requirements;
+    if requirements.is_empty() {
         return Ok(());
     }
     let course = remembered.course();
@@ -578,28 +686,60 @@ fn compare(request: Request<'_>, remembered: &Remembered, entry: &Entry) -> Resu
     if let Some(asked) = course.asked.borrow_mut().last_mut() {
         asked.compared = index;
     }
-    let meets = |VariableRequirement { comparison, operand }: &VariableRequirement| {
-        let value = evaluate(request, &entry.gate, *operand).ok_or(Denial::InternalError)?;
-        if course.is_circular.get() {
-            return Err(Denial::InternalError);
-        }
-        let operand = Operand::of_variable(value).ok_or(Denial::ClaimRejected)?;
-        if comparison.is_met(claims, &operand) { Ok(()) } else { Err(Denial::ClaimRejected) }
+    let find_refusal = || {
+        requirements.iter().enumerate().find_map(|(index, requirement)| {
+            let meets = entry.meets(request, course, claims, (index, requirement));
+            Some((meets.err()?, &requirement.comparison))
+        })
     };
-    let refused = entry.gate.requirements.iter().find_map(|requirement| {
-        let denial = meets(requirement).err()?;
-        Some((denial, &requirement.comparison))
-    });
-    let refusal = refused.map(|(denial, _)| denial);
+    // A map that shows the token must not be remembered: it may be about to be refused.
+    let refused = if requirements.iter().any(|asked| request.is_remembered(asked.operand)) {
+        request.without_trace(find_refusal)
+    } else {
+        find_refusal()
+    };
+    let refusal = refused.map(|((denial, _), _)| denial);
     let told = entry.refusal.replace(refusal);
     match refused {
-        Some((denial, comparison)) => {
+        Some(((denial, unmet), comparison)) => {
             if told != refusal {
-                log(request, denial, Some(&comparison.to_string()));
+                log(request, denial, Some(&comparison.explain(&unmet)));
             }
             Err(denial)
         }
         None => Ok(()),
+    }
+}
+
+impl Entry {
+    /// Whether a good token meets a requirement, and if not, why.
+    fn meets(
+        &self,
+        request: Request<'_>,
+        course: &Course,
+        claims: &Claims,
+        (index, requirement): (usize, &VariableRequirement),
+    ) -> Result<(), (Denial, Unmet)> {
+        let fault = (Denial::InternalError, Unmet::Operand(OperandDefect::Unknown));
+        let value = request.evaluate(requirement.operand).ok_or(fault)?;
+        if course.is_circular.get() {
+            return Err(fault);
+        }
+        let mut compared = self.compared.borrow_mut();
+        let result = match compared.get(index) {
+            Some(last) if *last.value == *value => last.result,
+            last => {
+                let result = requirement.comparison.check_variable(claims, value);
+                let now = Compared { value: value.into(), result };
+                // Requirements get their turns in order.
+                match last.is_some().then(|| compared.get_mut(index)).flatten() {
+                    Some(last) => *last = now,
+                    None => compared.push(now),
+                }
+                result
+            }
+        };
+        result.map_err(|unmet| (Denial::ClaimRejected, unmet))
     }
 }
 

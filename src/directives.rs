@@ -332,7 +332,7 @@ fn token_requirement(cf: Conf<'_>, part: Part) -> Result<TokenRequirement, ConfE
         (None, _) => Operand::Text(text.to_owned()),
     };
     match operator.misses(&operand) {
-        None => Ok(TokenRequirement::Constant(requirement::Requirement { comparison, operand })),
+        None => Ok(TokenRequirement::Constant(requirement::Requirement::new(comparison, &operand))),
         Some(wanted) => Err(ConfError(format!(
             "operator \"{}\" needs {wanted}, not {}",
             operator.name(),

@@ -54,6 +54,15 @@ impl Source {
         }
     }
 
+    /// Whether what is at this place stays the same while the request lasts: nginx changes no field of
+    /// the client's header, but rewrites and redirects change arguments and variables.
+    pub(crate) fn is_lasting(&self) -> bool {
+        match self {
+            Self::Cookie(_) | Self::Header(_) | Self::Bearer => true,
+            Self::Argument(_) | Self::Variable(_) => false,
+        }
+    }
+
     /// The token at this place. An empty value is none.
     ///
     /// It is the client's request that is looked at: a subrequest brings no token of its own.

@@ -11,7 +11,7 @@ use ojwt_core::{path, transport};
 
 use crate::conf::{LocationConf, NamedValue, UsedVariables};
 use crate::context::{
-    Outcome, choosing, gives_directly, main_conf, outcome, outcomes, overruled, shown,
+    Outcome, choosing, gives_directly, latest, main_conf, outcome, outcomes, overruled, shown,
 };
 use crate::fence;
 use crate::fence::request::Request;
@@ -142,11 +142,11 @@ fn status<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
     }
     let here =
         conf.gate().and_then(|gate| outcomes(request).find(|(asked, _)| Rc::ptr_eq(asked, gate)));
-    let text = match here.or_else(|| outcomes(request).last()) {
+    let text = match here.map(|(_, outcome)| outcome).or_else(|| latest(request)) {
         None => "",
-        Some((_, Ok(Outcome { verdict: Ok(_), .. }))) => "ok",
-        Some((_, Ok(Outcome { verdict: Err(denial), .. }))) => denial.code(),
-        Some((_, Err(denial))) => denial.code(),
+        Some(Ok(Outcome { verdict: Ok(_), .. })) => "ok",
+        Some(Ok(Outcome { verdict: Err(denial), .. })) => denial.code(),
+        Some(Err(denial)) => denial.code(),
     };
     Value::Text(text.as_bytes())
 }

@@ -35,7 +35,7 @@ fuzz_target!(|data: &[u8]| {
     let claims = verifier(TokenType::Signed).verify(token.as_bytes(), &*KEYS, &at);
     let (Some(path), Ok(claims)) = (path, claims) else { return };
     let operands = [
-        Operand::of_variable(operand),
+        Operand::of_variable(operand).ok(),
         Json::parse(operand).ok().map(Operand::Json),
         String::from_utf8(operand.to_vec()).ok().map(Operand::Text),
         pattern.ok().map(Operand::Pattern),

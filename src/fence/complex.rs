@@ -18,6 +18,29 @@ use super::{OK, bytes, string};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ComplexValue(ptr::NonNull<ngx_http_complex_value_t>);
 
+impl ComplexValue {
+    /// The text that it was compiled from.
+    pub(crate) fn source<'c>(self) -> &'c [u8] {
+        // SAFETY: the value and its text live as long as the configuration that serves the request.
+        unsafe { bytes((*self.0.as_ptr()).value) }
+    }
+
+    /// The places of its variables among those that the configuration refers to.
+    pub(super) fn variables(self) -> impl Iterator<Item = usize> {
+        // SAFETY: nginx notes every variable of a compiled value in `flushes`, which is null where
+        // there is none, and ends with -1; it lives as long as the value.
+        let mut next = unsafe { (*self.0.as_ptr()).flushes };
+        core::iter::from_fn(move || {
+            // SAFETY: as above; nothing behind the end is looked at.
+            unsafe {
+                let index = next.as_ref().copied().filter(|index| *index != usize::MAX)?;
+                next = next.add(1);
+                Some(index)
+            }
+        })
+    }
+}
+
 impl Conf<'_> {
     /// Compiles a word of the directive at hand; `None` if nginx refuses it, and says why.
     pub(crate) fn compile(self, word: &[u8]) -> Option<ComplexValue> {

@@ -16,6 +16,7 @@ use ngx::ffi::{
     ngx_pool_t, ngx_table_elt_t,
 };
 
+use super::complex::ComplexValue;
 use super::log::{self, Level};
 use super::{bytes, string};
 
@@ -120,6 +121,38 @@ impl<'r> Request<'r> {
     pub(crate) fn without_trace<T>(self, evaluate: impl FnOnce() -> T) -> T {
         let _restoring = Trace::begin(self);
         evaluate()
+    }
+
+    /// Whether a value is made of variables that nginx computes once and remembers, such as maps.
+    pub(crate) fn is_remembered(self, value: ComplexValue) -> bool {
+        let variables = self.variables();
+        value.variables().any(|index| {
+            // One that is not found is taken for a map.
+            variables.get(index).is_none_or(|variable| is_computed(index, variable))
+        })
+    }
+
+    /// Whether nginx remembers the value of any map, or of another variable that it computes once.
+    pub(crate) fn remembers_any(self) -> bool {
+        let values = self.variable_values();
+        let mut variables = self.variables().iter().zip(values).enumerate();
+        variables.any(|(index, (variable, value))| {
+            (value.valid() != 0 || value.not_found() != 0) && is_computed(index, variable)
+        })
+    }
+
+    /// The variables that the configuration refers to.
+    fn variables(self) -> &'r [ngx_http_variable_t] {
+        // SAFETY: the array of the variables that the configuration refers to is complete, and has
+        // an element for each value.
+        unsafe {
+            match &(*self.core_conf()).variables {
+                used if used.nelts > 0 && !used.elts.is_null() => {
+                    slice::from_raw_parts(used.elts.cast(), used.nelts)
+                }
+                _ => &[],
+            }
+        }
     }
 
     /// The values of the variables that the configuration refers to, as far as they were evaluated.
@@ -428,10 +461,7 @@ impl<'r> Trace<'r> {
             captures: Captures::of(request),
         };
         for (index, variable) in trace.variables().iter().enumerate() {
-            // A variable that directives or regular expressions set has no value but the one set:
-            // nginx's handler for it is handed its index, or nothing.
-            let is_set_elsewhere = variable.data == 0 || variable.data == index;
-            if is_changeable(variable) && !is_set_elsewhere {
+            if is_computed(index, variable) {
                 // SAFETY: there is one value for each variable; nobody else looks at it now.
                 unsafe {
                     let value = &mut *(*request.raw.as_ptr()).variables.add(index);
@@ -444,16 +474,7 @@ impl<'r> Trace<'r> {
     }
 
     fn variables(&self) -> &'r [ngx_http_variable_t] {
-        // SAFETY: the array of the variables that the configuration refers to is complete, and has
-        // an element for each value.
-        unsafe {
-            match &(*self.request.core_conf()).variables {
-                used if used.nelts > 0 && !self.values.is_empty() => {
-                    slice::from_raw_parts(used.elts.cast(), used.nelts)
-                }
-                _ => &[],
-            }
-        }
+        if self.values.is_empty() { &[] } else { self.request.variables() }
     }
 }
 
@@ -472,6 +493,15 @@ impl Drop for Trace<'_> {
         #[cfg(nginx_pcre)]
         self.captures.restore(self.request);
     }
+}
+
+/// Whether nginx computes a variable, by a map or another handler that looks at other variables, and
+/// remembers what came of it.
+fn is_computed(index: usize, variable: &ngx_http_variable_t) -> bool {
+    // A variable that directives or regular expressions set has no value but the one set: nginx's
+    // handler for it is handed its index, or nothing.
+    let is_set_elsewhere = variable.data == 0 || variable.data == index;
+    is_changeable(variable) && !is_set_elsewhere
 }
 
 fn is_changeable(variable: &ngx_http_variable_t) -> bool {

@@ -322,3 +322,38 @@ fn mistakes_are_refused_with_file_and_line() {
         assert!(text.contains("[emerg]"), "{text}");
     }
 }
+
+#[test]
+fn verdict_is_of_the_token_that_the_variable_holds_where_a_redirect_leads() {
+    let nginx = Nginx::builder()
+        .file("html/inner", "content")
+        .http(
+            "auth_jwt_key_file issuer.pem;
+             map $uri $chosen { volatile; /by-map $cookie_a; default $cookie_b; }",
+        )
+        .server(
+            "set $token $cookie_b;
+             location /by-map {
+                 auth_jwt realm token=$chosen;
+                 location = /by-map { try_files /none /by-map-inner; }
+                 location = /by-map-inner { try_files /inner =404; }
+             }
+             auth_jwt realm token=$token;
+             location = /by-set { set $token $cookie_a; try_files /none /set-inner; }
+             location = /page { set $token $cookie_a; error_page 404 = /set-inner; }
+             location = /named { set $token $cookie_a; try_files /none @named; }
+             location @named { set $token $cookie_b; try_files /inner =404; }
+             location = /set-inner { add_header X-Sub $jwt_claim_sub; try_files /inner =404; }",
+        )
+        .start();
+    let (a, b) = (token(json!({"sub": "a"})), token(json!({"sub": "b"})));
+    let expired = token(json!({"sub": "b", "exp": now() - 1}));
+    let get = |target: &str, b: &str| nginx.get_with(target, &[&format!("Cookie: a={a}; b={b}")]);
+    for target in ["/by-map", "/by-set", "/page", "/named"] {
+        assert_eq!(get(target, &b).status, 200, "{target}");
+        for bad in [expired.as_str(), "x.y.z", ""] {
+            assert_eq!(get(target, bad).status, 401, "{target} {bad}");
+        }
+    }
+    assert_eq!(get("/by-set", &b).header("X-Sub"), Some("b"));
+}

@@ -164,3 +164,77 @@ fn token_in_the_url_that_is_refused_for_a_requirement_sets_no_cookie() {
     let passed = nginx.get(&format!("/?jwt={}", token(json!({"role": "admin"}))));
     assert!(passed.status == 200 && passed.header("Set-Cookie").is_some());
 }
+
+/// A map that says yes unless a claim says no, so that it says yes where no claim is visible.
+const CLEARANCE: &str = "map $jwt_claim_role $is_cleared { banned 0; default 1; }
+     map $is_cleared $is_welcome { 1 yes; default ''; }";
+
+#[test]
+fn map_that_was_remembered_before_the_gate_had_a_verdict_meets_no_requirement() {
+    let nginx = Nginx::builder()
+        .file("html/page.html", "content")
+        .http(&format!(
+            "auth_jwt_key_file issuer.pem; {CLEARANCE}
+             map $uri $door {{ volatile; ~/inner shut; default open; }}"
+        ))
+        .server(
+            "auth_jwt realm; auth_jwt_require_claim door eq $door;
+             location = /realm { auth_jwt $is_cleared; error_page 401 = /inner; }
+             location = /if { if ($is_cleared) { set $x 1; } error_page 401 = /inner; }
+             location = /nested { if ($is_welcome) { set $x 1; } error_page 401 = /inner-nested; }
+             location = /named { if ($is_cleared) { set $x 1; } error_page 401 = @inner; }
+             location = /token {
+                 auth_jwt realm token=$cookie_none; if ($is_cleared) { set $x 1; }
+                 error_page 401 = /inner;
+             }
+             location = /off {
+                 auth_jwt off; if ($is_cleared) { set $x 1; } error_page 404 = /inner;
+             }
+             location = /compared {
+                 auth_jwt_require_claim door eq $is_cleared; error_page 401 = /inner-nested;
+             }
+             location = /inner { auth_jwt_require $is_cleared error=403; try_files /page.html =404; }
+             location = /inner-nested {
+                 auth_jwt_require $is_welcome error=403; try_files /page.html =404;
+             }
+             location @inner {
+                 auth_jwt_require_claim door eq shut;
+                 auth_jwt_require $is_cleared error=403; try_files /page.html =404;
+             }",
+        )
+        .start();
+    for target in ["/realm", "/if", "/nested", "/named", "/token", "/off", "/compared"] {
+        for (role, status) in [("banned", 403), ("user", 200)] {
+            let response = get(&nginx, target, json!({"role": role, "door": "shut"}));
+            assert_eq!(response.status, status, "{target} {role}");
+        }
+    }
+}
+
+#[test]
+fn map_of_claims_that_are_compared_and_refused_is_remembered_by_nothing() {
+    let nginx = Nginx::builder()
+        .http(
+            "auth_jwt_key_file issuer.pem; map $jwt_claim_role $wanted { admin good; default x; }",
+        )
+        .server(
+            "location = / {
+                 auth_jwt realm; auth_jwt_require_claim v eq $wanted; error_page 401 = /told;
+                 try_files /none =404;
+             }
+             location = /told { auth_jwt off; auth_jwt_key_file other.pem; return 200 $wanted; }",
+        )
+        .file("other.pem", crate::harness::public_pem(&crate::harness::FORGER))
+        .start();
+    assert_eq!(get(&nginx, "/", json!({"role": "admin", "v": "bad"})).body, "x");
+}
+
+#[test]
+fn refusal_names_the_value_that_is_missing_and_not_what_it_holds() {
+    let nginx = gate(
+        "location / { auth_jwt_require $uri $is_admin error=403; try_files /page.html =404; }",
+    );
+    assert_eq!(get(&nginx, "/", json!({"role": "secret"})).status, 403);
+    nginx.wait_for_log("ojwt: claim rejected: a requirement is not met: $is_admin, client:");
+    assert!(!nginx.error_log().contains("secret"));
+}

@@ -264,12 +264,19 @@ fn requirement_that_asks_its_own_gate_denies_and_is_not_remembered() {
 
 #[test]
 fn requirement_is_compared_anew_where_a_redirect_leads() {
+    // nginx remembers what a map says for the whole request, but for those that are volatile.
+    for volatile in ["", "volatile;"] {
+        assert_compared_anew(volatile);
+    }
+}
+
+fn assert_compared_anew(volatile: &str) {
     let nginx = Nginx::builder()
         .file("html/admin/page", "secret")
-        .http(
+        .http(&format!(
             "auth_jwt_key_file issuer.pem;
-             map $uri $wanted { volatile; ~^/admin/ admin; default user; }",
-        )
+             map $uri $wanted {{ {volatile} ~^/admin/ admin; default user; }}",
+        ))
         .server(
             "auth_jwt realm; auth_jwt_require_claim role eq $wanted;
              location = / { try_files /none /admin/page; }
@@ -357,6 +364,163 @@ fn exploding_pattern_on_a_token_of_the_largest_size_takes_no_time() {
 }
 
 #[test]
+fn names_that_other_modules_have_for_negations_and_any_are_known() {
+    let nginx = oracle(
+        "",
+        &locations(&[
+            "v ne a",
+            "v !ne a",
+            "v nin 'json=[\"a\"]'",
+            "v !nin 'json=[\"a\"]'",
+            "v intersect 'json=[\"a\"]'",
+            "v nintersect 'json=[\"a\"]'",
+            "v !nintersect 'json=[\"a\"]'",
+        ]),
+    );
+    for (value, expected) in [
+        (json!("a"), [false, true, false, true, true, false, true]),
+        (json!("b"), [true, false, true, false, false, true, false]),
+        (json!(["b", "a"]), [false, false, false, false, true, false, true]),
+        (json!(["b"]), [false, false, false, false, false, true, false]),
+        (json!(null), [false; 7]),
+    ] {
+        for (index, expected) in expected.into_iter().enumerate() {
+            let met = is_met(&nginx, &format!("/{index}"), &json!({"v": value}));
+            assert_eq!(met, expected, "{index} {value}");
+        }
+    }
+}
+
+#[test]
+fn variable_that_is_no_list_or_broken_json_keeps_out_whom_a_list_would() {
+    let nginx = oracle(
+        "",
+        &locations(&[
+            "v !any $arg_x",
+            "v !eq $arg_x",
+            "v !in $arg_x",
+            "v !gt $arg_x",
+            "v eq $arg_x",
+        ]),
+    );
+    let bearer = format!("Authorization: Bearer {}", token(json!({"v": "b"})));
+    let met = |index: usize, x: &str| {
+        let body = nginx.get_with(&format!("/{index}?x={x}"), &[&bearer]).body;
+        body.starts_with('{')
+    };
+    assert_eq!([0, 2].map(|index| met(index, "[\"a\"]")), [true, true]);
+    // No list of what is forbidden, so that nothing is in common with it.
+    for x in ["a", "a,c", "\"a\"", "{\"a\":1}", "5", "null"] {
+        assert!(!met(0, x), "{x}");
+    }
+    assert!(met(1, "a") && met(3, "c"));
+    // Meant for JSON, but none: as text it would be equal to nothing.
+    for x in ["[\"a\"", "[\"a\",]", "{\"a\":1", "\"a", "[b]"] {
+        assert_eq!([0, 1, 2, 3].map(|index| met(index, x)), [false; 4], "{x}");
+    }
+    let bracket = format!("Authorization: Bearer {}", token(json!({"v": "[::1]"})));
+    assert!(nginx.get_with("/4?x=[::1]", &[&bracket]).body.starts_with('{'));
+    assert_eq!(nginx.count_in_log("claim v !any: what it is compared with is not a JSON array"), 6);
+    assert_eq!(
+        nginx.count_in_log("claim v !eq: what it is compared with begins like JSON, and is none"),
+        5
+    );
+}
+
+#[test]
+fn variable_that_is_too_long_meets_nothing_negated_or_not() {
+    let nginx = oracle(
+        "map $arg_n $list { 1 $http_a; 4 '[\"$http_a\"]'; }
+         map $arg_n $long { default '$http_a$http_a$http_a$http_a'; }",
+        &locations(&[
+            "v any $list",
+            "v !any '[\"$http_a$http_a$http_a\"]'",
+            "v !eq $http_a$http_a$http_a",
+        ]),
+    );
+    let bearer = format!("Authorization: Bearer {}", token(json!({"v": ["b"]})));
+    let padding = "a".repeat(30_000);
+    for index in 0..3 {
+        let header = format!("A: {padding}");
+        let body = nginx.get_with(&format!("/{index}"), &[&bearer, &header]).body;
+        assert_eq!(body, "failed: claim rejected", "{index}");
+    }
+    nginx.wait_for_log("claim v !any: what it is compared with is too long");
+}
+
+/// The time that a process was on a processor, in hundredths of a second.
+fn processor_time(process: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+#[test]
+fn long_list_of_the_client_is_compared_once_and_quickly_however_often_a_claim_is_used() {
+    let uses = "$jwt_claim_sub$decoded_ojwt$jwt_claims".repeat(20);
+    let nginx = oracle(
+        "auth_jwt_max_token_size 64k;",
+        &format!(
+            "location = /any {{ auth_jwt_require_claim groups any $http_x_groups; return 200 '{uses}'; }}
+             location = /none {{ auth_jwt_require_claim groups !any $http_x_groups; return 200 '{uses}'; }}
+             location = /same {{ auth_jwt_require_claim groups eq $http_x_groups; return 200 '{uses}'; }}
+             location = /in {{ auth_jwt_require_claim sub in $http_x_groups; return 200 '{uses}'; }}"
+        ),
+    );
+    let groups: Vec<Value> = (0..500).map(|i| json!([format!("group {i}"), i])).collect();
+    let jwt = token(json!({"sub": "group", "groups": groups}));
+    let bearer = format!("Authorization: Bearer {jwt}");
+    let list: Vec<String> = (0..900).map(|i| format!("[\"x{i:03}\"]")).collect();
+    let header = format!("X-Groups: [{}]", list.join(","));
+    assert!(header.len() > 8_000, "{}", header.len());
+    let worker = nginx.workers()[0];
+    let before = processor_time(worker);
+    for target in ["/any", "/none", "/same", "/in"] {
+        for _ in 0..5 {
+            assert_eq!(nginx.get_with(target, &[&bearer, &header]).status, 200, "{target}");
+        }
+    }
+    let spent = processor_time(worker) - before;
+    assert!(spent < 200, "{spent} hundredths of a second for 20 requests");
+}
+
+#[test]
+fn refusal_names_the_claim_and_what_is_wrong_with_its_type() {
+    let cases = [
+        ("sub eq a", json!({"v": 1}), "claim sub eq: is missing"),
+        (
+            ".v.w[1] ge json=18",
+            json!({"v": {"w": [0, "secret"]}}),
+            "claim .v.w[1] ge: is a string, not a number",
+        ),
+        ("v eq a", json!({"v": 5_432_101}), "claim v eq: is a number, not a boolean or a string"),
+        ("v in 'json=[1]'", json!({"v": "secret"}), "claim v in: is a string, not a number"),
+        (
+            "v !any 'json=[\"a\"]'",
+            json!({"v": [5_432_101]}),
+            "claim v !any: is an array without a string",
+        ),
+        ("v match ^a", json!({"v": ["secret"]}), "claim v match: is an array, not a string"),
+        ("v !match ^s", json!({"v": "secret"}), "claim v !match,"),
+        (
+            "v gt $arg_x",
+            json!({"v": {"secret": 1}}),
+            "claim v gt: what it is compared with is empty",
+        ),
+        ("v gt $uri", json!({"v": {"secret": 1}}), "claim v gt: is an object, not a string"),
+    ];
+    let requirements: Vec<&str> = cases.iter().map(|(words, _, _)| *words).collect();
+    let nginx = oracle("", &locations(&requirements));
+    for (index, (words, claims, told)) in cases.iter().enumerate() {
+        assert!(!is_met(&nginx, &format!("/{index}"), claims), "{words}");
+        nginx.wait_for_log(&format!("ojwt: claim rejected: {told}"));
+    }
+    for secret in ["secret", "5432101"] {
+        assert!(!nginx.error_log().contains(secret), "{}", nginx.error_log());
+    }
+}
+
+#[test]
 fn mistakes_are_refused_with_file_line_and_reason() {
     for (words, message) in [
         ("", "invalid number of arguments in \"auth_jwt_require_claim\" directive"),
@@ -366,7 +530,9 @@ fn mistakes_are_refused_with_file_line_and_reason() {
         (".a. eq a", "invalid path \".a.\""),
         ("$arg_x eq a", "invalid path \"$arg_x\""),
         ("sub == a", "unknown operator \"==\""),
-        ("sub ne a", "unknown operator \"ne\""),
+        ("sub neq a", "unknown operator \"neq\""),
+        ("sub !!ne a", "unknown operator \"!!ne\""),
+        ("sub nin a", "operator \"in\" needs an array or an object in JSON, not \"a\""),
         ("sub !!eq a", "unknown operator \"!!eq\""),
         ("sub EQ a", "unknown operator \"EQ\""),
         ("sub eq json=", "\"json=\" is not strict JSON"),
@@ -406,4 +572,51 @@ fn is_allowed_at_every_level_and_not_in_if() {
         .accepted();
     let text = Nginx::builder().server(&format!("if ($arg_a) {{ {words} }}")).refused();
     assert!(text.contains("directive is not allowed here"), "{text}");
+}
+
+#[test]
+fn number_in_a_variable_is_one_in_the_grammar_of_json_and_compared_exactly() {
+    let nginx =
+        oracle("", &locations(&["n eq $arg_n", "n !eq $arg_n", "n le $arg_n", "n any $arg_n"]));
+    let claims = json!({"n": 9_007_199_254_740_993_u64});
+    let meets = |index: usize, spelled: &str| {
+        let bearer = format!("Authorization: Bearer {}", token(claims.clone()));
+        let body = nginx.get_with(&format!("/{index}?n={spelled}"), &[&bearer]).body;
+        assert!(body.starts_with('{') || body == "failed: claim rejected", "{body}");
+        body.starts_with('{')
+    };
+    for same in
+        ["9007199254740993", "9007199254740993.0", "9.007199254740993e15", "9007199254740993000E-3"]
+    {
+        assert_eq!(
+            [0, 1, 2, 3].map(|index| meets(index, same)),
+            [true, false, true, true],
+            "{same}"
+        );
+    }
+    for other in ["9007199254740992.0", "9007199254740992", "9007199254740992.9999999999999999999"]
+    {
+        assert_eq!(
+            [0, 1, 2, 3].map(|index| meets(index, other)),
+            [false, true, false, false],
+            "{other}"
+        );
+    }
+    for none in [
+        "%2B9007199254740993",
+        "09007199254740993",
+        "9007199254740993.",
+        ".9e1",
+        "-",
+        "1e",
+        "0x1",
+        "inf",
+        "Infinity",
+        "NaN",
+        "9007199254740993e0.0",
+        "1_0",
+        "9007199254740993%20",
+    ] {
+        assert_eq!([0, 1, 2, 3].map(|index| meets(index, none)), [false; 4], "{none}");
+    }
 }

@@ -93,7 +93,7 @@ fn mistakes_are_refused_with_file_line_and_reason() {
     for (words, message) in [
         ("kid eq", "invalid number of arguments in \"auth_jwt_require_header\" directive"),
         ("[x] eq a", "invalid path \"[x]\""),
-        ("kid nin a", "unknown operator \"nin\""),
+        ("kid nmatch a", "unknown operator \"nmatch\""),
         ("kid match [", "pattern \"[\": unclosed character class"),
     ] {
         let server = format!("\nauth_jwt_require_header {words};");

@@ -94,6 +94,8 @@ fn token_that_a_list_could_not_name_is_refused() {
             .start();
         let verdict = |jwt: &str| nginx.get(&format!("/?jwt={jwt}")).body;
         assert_eq!(verdict(&token(json!({"name": "me"}))), "failed: claim rejected", "{kind}");
+        let part = if kind == "kid" { "header" } else { "claim" };
+        nginx.wait_for_log(&format!("ojwt: claim rejected: {part} {kind} is missing, client:"));
         let payload = r#"{"sub":"s","jti":"j"}"#;
         let whole = ISSUER.sign(Alg::RS256, Some("k"), payload.as_bytes()).unwrap();
         assert_eq!(verdict(&whole), payload, "{kind}");

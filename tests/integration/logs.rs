@@ -124,3 +124,30 @@ fn token_is_redacted_in_the_request_line_of_what_rewrite_log_shows_and_can_be_ke
         assert_eq!(!log.contains(&jwt), is_kept_out, "{log}");
     }
 }
+
+#[test]
+fn refusal_of_a_registered_claim_names_it_and_its_type_and_not_its_value() {
+    let nginx = Nginx::with_location("/", "return 200 $decoded_ojwt;");
+    for (claims, told) in [
+        (r#"{"exp":"secret"}"#, "claim exp is a string, not a number"),
+        (r#"{"exp":"1700000000"}"#, "claim exp is a string, not a number"),
+        (r#"{"exp":1e400}"#, "claim exp is a number beyond all times"),
+        (r#"{"nbf":null}"#, "claim nbf is null, not a number"),
+        (r#"{"iat":["secret"]}"#, "claim iat is an array, not a number"),
+        (r#"{"sub":54321}"#, "claim sub is a number, not a string"),
+        (r#"{"iss":{"secret":1}}"#, "claim iss is an object, not a string"),
+        (r#"{"jti":true}"#, "claim jti is a boolean, not a string"),
+        (r#"{"aud":54321}"#, "claim aud is a number, not a string or an array of strings"),
+        (
+            r#"{"aud":["secret",54321]}"#,
+            "claim aud is an array with a number, not a string or an array of strings",
+        ),
+    ] {
+        let jwt = ISSUER.sign(ojwt_core::Alg::RS256, None, claims.as_bytes()).unwrap();
+        assert_eq!(nginx.get(&format!("/?jwt={jwt}")).body, "failed: claim rejected", "{claims}");
+        nginx.wait_for_log(&format!("ojwt: claim rejected: {told}, client:"));
+    }
+    for secret in ["secret", "54321", "1700000000"] {
+        assert!(!nginx.error_log().contains(secret), "{}", nginx.error_log());
+    }
+}

@@ -237,3 +237,38 @@ fn answers_while_a_request_body_is_read_and_proxied() {
     );
     assert_eq!(nginx.send(request.as_bytes()).body, "100000");
 }
+
+#[test]
+fn token_that_a_rewrite_puts_into_the_arguments_is_judged_for_itself() {
+    let nginx = Nginx::builder()
+        .file("html/page", "content")
+        .http(
+            "auth_jwt_key_file issuer.pem; ojwt_token_from arg=jwt;
+             log_format status '$ojwt_status'; access_log access.log status;",
+        )
+        .server(
+            "if ($decoded_ojwt ~ ^failed) { return 401; }
+             location /last { rewrite ^ /judged?jwt=$arg_other? last; }
+             location /set { set $args jwt=$arg_other; return 200 $decoded_ojwt; }
+             location /files { try_files /none /judged?jwt=$arg_other; }
+             location /kept { rewrite ^ /judged?a=b? last; }
+             location /gate { auth_jwt realm; rewrite ^ /page?jwt=$arg_other? break; }
+             location /judged { return 200 $decoded_ojwt; }",
+        )
+        .start();
+    let (own, json) = claims();
+    let other = token(json!({"sub": "other"}));
+    for target in ["/last", "/set", "/files"] {
+        let get = |other: &str| nginx.get(&format!("{target}?jwt={own}&other={other}")).body;
+        assert_eq!(get(&other), r#"{"sub":"other"}"#, "{target}");
+        assert_eq!(get(&own), json, "{target}");
+        let bad = get("x.y.z");
+        assert!(bad == "failed: malformed token" || bad.contains("401"), "{target}: {bad}");
+    }
+    // What the client sent counts on where a rewrite dropped it, and is judged once.
+    assert_eq!(nginx.get(&format!("/kept?jwt={own}")).body, json);
+    assert_eq!(nginx.get(&format!("/gate?jwt={own}&other={other}")).status, 200);
+    assert_eq!(nginx.get(&format!("/gate?jwt={own}&other=x.y.z")).status, 401);
+    nginx.wait("12 lines", || nginx.file("access.log").lines().count() == 12);
+    assert_eq!(nginx.file("access.log").lines().last(), Some("malformed_token"));
+}

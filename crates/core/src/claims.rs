@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::alg::Alg;
-use crate::denial::Denial;
+use crate::denial::Refusal;
 use crate::header::Parameters;
 use crate::host::Hosts;
 use crate::json::{Json, Object, Value};
@@ -29,23 +29,28 @@ impl Claims {
     ///
     /// # Errors
     ///
-    /// [`Denial::Malformed`] where the payload is not a JSON object that names each member once;
-    /// [`Denial::ClaimRejected`] where `exp`, `nbf` or `iat` is not a number (RFC 7519 section 2,
-    /// `NumericDate`), `iss`, `sub` or `jti` not a string (sections 4.1.1, 4.1.2 and 4.1.7), or
-    /// `aud` neither a string nor an array of strings (section 4.1.3).
-    pub fn of(token: Verified) -> Result<Self, Denial> {
+    /// [`Denial::Malformed`](crate::Denial::Malformed) where the payload is not a JSON object that names
+    /// each member once; [`Denial::ClaimRejected`](crate::Denial::ClaimRejected), and which claim it is,
+    /// where `exp`, `nbf` or `iat` is not a number (RFC 7519 section 2, `NumericDate`), `iss`, `sub` or
+    /// `jti` not a string (sections 4.1.1, 4.1.2 and 4.1.7), or `aud` neither a string nor an array of
+    /// strings (section 4.1.3).
+    pub fn of(token: Verified) -> Result<Self, Refusal> {
         let (header, payload, alg) = token.into_parts();
         let json = Json::parse_object(payload)?;
         let (mut expires, mut not_before) = (None, None);
         let (mut host, mut capital_host) = (None, None);
         for (name, value) in json.root().as_object().into_iter().flat_map(Object::members) {
             match &*name {
-                "iss" | "sub" | "jti" if !value.is_string() => return Err(Denial::ClaimRejected),
-                "aud" if !are_strings(value) => return Err(Denial::ClaimRejected),
-                "exp" => expires = Some(NumericDate::read(value)?),
-                "nbf" => not_before = Some(NumericDate::read(value)?),
+                "iss" | "sub" | "jti" if !value.is_string() => {
+                    return Err(misfit(&name, value, "a string"));
+                }
+                "aud" if !are_strings(value) => {
+                    return Err(misfit(&name, value, "a string or an array of strings"));
+                }
+                "exp" => expires = Some(date(&name, value)?),
+                "nbf" => not_before = Some(date(&name, value)?),
                 "iat" => {
-                    NumericDate::read(value)?;
+                    date(&name, value)?;
                 }
                 "host" => host = Some(hosts_in(value)),
                 "Host" => capital_host = Some(hosts_in(value)),
@@ -139,6 +144,24 @@ fn are_strings(value: Value<'_>) -> bool {
     }
 }
 
+/// The refusal of a claim of a type that it may not have.
+#[cold]
+fn misfit(name: &str, value: Value<'_>, wanted: &str) -> Refusal {
+    let stranger = value.as_array().and_then(|mut elements| elements.find(|e| !e.is_string()));
+    Refusal::claim(match stranger {
+        Some(stranger) if name == "aud" => {
+            format!("claim {name} is an array with {}, not {wanted}", stranger.kind().name())
+        }
+        _ => format!("claim {name} is {}, not {wanted}", value.kind().name()),
+    })
+}
+
+fn date(name: &str, value: Value<'_>) -> Result<NumericDate, Refusal> {
+    let Some(number) = value.as_number() else { return Err(misfit(name, value, "a number")) };
+    NumericDate::parse(number)
+        .ok_or_else(|| Refusal::claim(format!("claim {name} is a number beyond all times")))
+}
+
 /// The hosts that a claim names; one of another type names none.
 fn hosts_in(value: Value<'_>) -> Hosts {
     match value.as_str() {
@@ -177,9 +200,5 @@ impl NumericDate {
     pub(crate) fn parse(number: &str) -> Option<Self> {
         // What is too large for a double is infinite.
         number.parse().ok().filter(|seconds: &f64| seconds.is_finite()).map(Self)
-    }
-
-    fn read(value: Value<'_>) -> Result<Self, Denial> {
-        value.as_number().and_then(Self::parse).ok_or(Denial::ClaimRejected)
     }
 }

@@ -212,6 +212,40 @@ impl From<Defect> for Denial {
     }
 }
 
+/// Why a token is refused, with what else the operator may want to know: for the log alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The reason.
+    pub denial: Denial,
+    /// What is wrong in particular, such as the claim concerned; never a value of the token.
+    pub detail: Option<String>,
+}
+
+impl Refusal {
+    /// A claim that is not what it must be.
+    pub(crate) fn claim(detail: String) -> Self {
+        Self { denial: Denial::ClaimRejected, detail: Some(detail) }
+    }
+}
+
+impl From<Denial> for Refusal {
+    fn from(denial: Denial) -> Self {
+        Self { denial, detail: denial.detail().map(str::to_owned) }
+    }
+}
+
+impl From<Defect> for Refusal {
+    fn from(defect: Defect) -> Self {
+        Denial::from(defect).into()
+    }
+}
+
+impl From<Refusal> for Denial {
+    fn from(refusal: Refusal) -> Self {
+        refusal.denial
+    }
+}
+
 impl Defect {
     const fn description(self) -> &'static str {
         match self {

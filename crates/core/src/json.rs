@@ -55,6 +55,41 @@ enum Kind {
     Object,
 }
 
+/// What kind of value it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ValueKind {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool,
+    /// A number.
+    Number,
+    /// A string.
+    String,
+    /// An array.
+    Array,
+    /// An object.
+    Object,
+}
+
+impl ValueKind {
+    /// All of them.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Null, Self::Bool, Self::Number, Self::String, Self::Array, Self::Object];
+
+    /// Its name, with an article.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool => "a boolean",
+            Self::Number => "a number",
+            Self::String => "a string",
+            Self::Array => "an array",
+            Self::Object => "an object",
+        }
+    }
+}
+
 impl Json {
     /// Parses one JSON value that takes the whole of `bytes`, which become its text where they are
     /// owned and compact.
@@ -117,6 +152,18 @@ pub struct Value<'a> {
 }
 
 impl<'a> Value<'a> {
+    /// What kind of value it is.
+    pub fn kind(self) -> ValueKind {
+        match self.node().map(|node| node.kind) {
+            Some(Kind::Null) | None => ValueKind::Null,
+            Some(Kind::Bool) => ValueKind::Bool,
+            Some(Kind::Number) => ValueKind::Number,
+            Some(Kind::String { .. }) => ValueKind::String,
+            Some(Kind::Array) => ValueKind::Array,
+            Some(Kind::Object) => ValueKind::Object,
+        }
+    }
+
     /// The value as compact JSON, strings with their quotes.
     pub fn text(self) -> &'a str {
         match self.node() {
@@ -166,7 +213,7 @@ impl<'a> Value<'a> {
     }
 
     /// Whether it is the string of these characters.
-    fn spells(self, text: &str) -> bool {
+    pub(crate) fn spells(self, text: &str) -> bool {
         match self.node() {
             Some(node) if node.kind == (Kind::String { escaped: false }) => {
                 node.length() == text.len() && slice(self.text, node) == text

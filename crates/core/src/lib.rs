@@ -19,6 +19,7 @@
 pub mod alg;
 pub mod base64url;
 pub mod cache;
+mod canonical;
 pub mod claims;
 mod comb;
 pub mod compact;
@@ -43,6 +44,7 @@ pub mod keys;
 pub mod keyval;
 mod lookalike;
 pub mod material;
+mod number;
 mod p256;
 pub mod path;
 pub mod pem;

@@ -66,14 +66,25 @@ impl Policy {
         // A token that expires with its entry in a list is accepted for the leeway longer, so that
         // the entry counts as much longer.
         at.revocations.check(claims, at.now.saturating_sub_unsigned(self.leeway))?;
-        match self.unmet(claims) {
-            None => Ok(()),
-            Some(_) => Err(Denial::ClaimRejected),
+        if self.requirements.iter().all(|requirement| requirement.is_met(claims)) {
+            Ok(())
+        } else {
+            Err(Denial::ClaimRejected)
         }
     }
 
-    /// The first requirement that is not met, for the operator's log.
-    pub fn unmet(&self, claims: &Claims) -> Option<&Requirement> {
-        self.requirements.iter().find(|requirement| !requirement.is_met(claims))
+    /// What is wrong in particular with claims that were denied, for the operator's log: which of them,
+    /// and never its value.
+    pub(crate) fn detail(
+        &self,
+        denial: Denial,
+        claims: &Claims,
+        at: &Circumstances<'_>,
+    ) -> Option<String> {
+        if denial != Denial::ClaimRejected {
+            return denial.detail().map(str::to_owned);
+        }
+        let missing = at.revocations.missing(claims).map(|name| format!("{name} is missing"));
+        missing.or_else(|| self.requirements.iter().find_map(|unmet| unmet.unmet(claims)))
     }
 }

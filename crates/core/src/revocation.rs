@@ -46,6 +46,20 @@ impl Revocations<'_> {
         }
         Ok(())
     }
+
+    /// What a list names, and the token lacks.
+    pub(crate) fn missing(&self, claims: &Claims) -> Option<&'static str> {
+        let lacks = |name| claims.claim(name).and_then(Value::as_str).is_none();
+        if self.sub.is_some() && lacks("sub") {
+            Some("claim sub")
+        } else if self.kid.is_some() && claims.header().kid().is_none() {
+            Some("header kid")
+        } else if self.jti.is_some() && lacks("jti") {
+            Some("claim jti")
+        } else {
+            None
+        }
+    }
 }
 
 /// Values that are revoked, for good or until a moment.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::cache::TokenCache;
 use crate::claims::Claims;
 use crate::compact::{Jwe, Jws};
+pub use crate::denial::Refusal;
 use crate::denial::{Defect, Denial};
 use crate::header::JweHeader;
 use crate::header_table::HeaderTable;
@@ -55,21 +56,6 @@ pub struct Memory<'m> {
     pub headers: Option<&'m RefCell<HeaderTable>>,
 }
 
-/// Why a token was refused, and what it says if it is authentic: for the operator's log alone.
-#[derive(Debug)]
-pub struct Refusal {
-    /// The reason.
-    pub denial: Denial,
-    /// The claims that are not good enough.
-    pub claims: Option<Arc<Claims>>,
-}
-
-impl From<Denial> for Refusal {
-    fn from(denial: Denial) -> Self {
-        Self { denial, claims: None }
-    }
-}
-
 impl Verifier {
     /// Judges a compact token by keys that come from one source or several.
     ///
@@ -92,8 +78,8 @@ impl Verifier {
     ///
     /// # Errors
     ///
-    /// Those of [`Verifier::verify`], whether the token is remembered or not, and with them the
-    /// claims that were refused.
+    /// Those of [`Verifier::verify`], whether the token is remembered or not, and with them what is
+    /// wrong in particular.
     pub fn verify_with(
         &self,
         memory: Memory<'_>,
@@ -113,7 +99,8 @@ impl Verifier {
             None => Arc::new(self.authenticate(token, memory.headers, keys)?),
         };
         if let Err(denial) = self.policy.check(&claims, at) {
-            return Err(Refusal { denial, claims: Some(claims) });
+            let detail = self.policy.detail(denial, &claims, at);
+            return Err(Refusal { denial, detail });
         }
         if let Some(cache) = memory.tokens.filter(|_| !is_known) {
             cache.borrow_mut().keep(token, self.token_type, keys, Arc::clone(&claims));
@@ -188,9 +175,9 @@ impl Verifier {
         token: &[u8],
         headers: Option<&RefCell<HeaderTable>>,
         keys: &[Arc<KeySet>],
-    ) -> Result<Claims, Denial> {
+    ) -> Result<Claims, Refusal> {
         if keys.iter().all(|keys| keys.is_empty()) {
-            return Err(Denial::NoKey);
+            return Err(Denial::NoKey.into());
         }
         match self.token_type {
             TokenType::Signed => self.claims_of_jws(token, headers, keys),
@@ -208,7 +195,7 @@ impl Verifier {
         token: &[u8],
         headers: Option<&RefCell<HeaderTable>>,
         keys: &[Arc<KeySet>],
-    ) -> Result<Claims, Denial> {
+    ) -> Result<Claims, Refusal> {
         let jws = Jws::split(token, self.max_token_size)?;
         Claims::of(signature::verify(jws, headers, keys, &self.policy)?)
     }
