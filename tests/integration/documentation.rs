@@ -9,14 +9,14 @@ use serde_json::json;
 
 use crate::harness::{ISSUER, Nginx, Upstream, ok, public_pem, root, token};
 
-/// The text of every Rust file below a folder.
+/// The text of every file in Rust or Python below a folder.
 fn sources(folder: &Path) -> String {
     let mut text = String::new();
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let path = entry.path();
         if path.is_dir() {
             text += &sources(&path);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if path.extension().is_some_and(|extension| extension == "rs" || extension == "py") {
             text += &fs::read_to_string(path).unwrap();
         }
     }
@@ -37,7 +37,8 @@ fn every_test_that_security_md_names_exists() {
         .collect();
     assert!(names.len() > 50, "{names:?}");
     for name in names {
-        assert!(tests.contains(&format!("fn {name}(")), "no test is named {name}");
+        let is_there = ["fn", "def"].iter().any(|word| tests.contains(&format!("{word} {name}(")));
+        assert!(is_there, "no test is named {name}");
     }
 }
 

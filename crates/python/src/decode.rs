@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ojwt_core::claims::strings;
 use ojwt_core::denial::{Defect, Denial};
 use ojwt_core::header_table::HeaderTable;
+use ojwt_core::keys::candidates;
 use ojwt_core::unverified::Unverified;
 use ojwt_core::verify::{DEFAULT_MAX_TOKEN_SIZE, Memory};
 use ojwt_core::{Alg, Circumstances, Claims, Policy, TokenType, Verifier};
@@ -15,7 +16,7 @@ use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBytes, PyDelta, PyDict, PyString};
 
 use crate::encode::{alg, is_quick};
-use crate::error::Failure;
+use crate::error::{Failure, invalid_key};
 use crate::{key, value};
 
 thread_local! {
@@ -90,7 +91,8 @@ pub(crate) fn decode<'py>(
     value::to_dict(py, claims.json())
 }
 
-/// Raises what `decode` would raise for these, whatever the token.
+/// Raises what `decode` would raise for these, whatever the token, and `InvalidKeyError` where none of the
+/// algorithms is one of the key's.
 #[pyfunction]
 #[pyo3(signature = (key, algorithms, leeway=None))]
 pub(crate) fn check(
@@ -98,9 +100,13 @@ pub(crate) fn check(
     algorithms: &Bound<'_, PyAny>,
     leeway: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
-    list_of_algorithms(algorithms)?;
+    let algorithms = list_of_algorithms(algorithms)?;
     leeway.map(seconds).transpose()?;
-    key::verifying(key).map(drop)
+    let keys = [key::verifying(key)?];
+    if algorithms.iter().any(|alg| candidates(&keys, *alg, None).is_ok()) {
+        return Ok(());
+    }
+    Err(invalid_key(key.py(), "the key is for none of the algorithms"))
 }
 
 /// The header of a token that nobody has verified: it may say anything.

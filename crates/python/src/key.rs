@@ -1,5 +1,8 @@
 //! Keys as Python has them: PEM, DER, JWK, JWKS, or the bytes of a secret. Each is parsed once.
 
+use core::fmt;
+use std::borrow::Cow;
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use ojwt_core::json::Json;
@@ -13,6 +16,7 @@ use pyo3::types::{PyBytes, PyDict, PyString};
 use quick_cache::sync::Cache;
 
 use crate::error::invalid_key;
+use crate::likeness::{self, Likeness};
 
 /// How many keys of each kind are kept parsed: those of a program, which are few.
 const KEPT: usize = 64;
@@ -36,8 +40,12 @@ impl JwkSet {
     fn new(source: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = source.py();
         let mut builder = KeySetBuilder::new().skipping_broken_keys();
-        let added = builder.add(&bytes(source, "a JWK Set")?, Some(KeyFormat::Jwks));
-        added.map_err(|error| invalid_key(py, error.to_string()))?;
+        let source = bytes(source, "a JWK Set")?;
+        let added = builder.add(&source, Some(KeyFormat::Jwks));
+        added.map_err(|error| match likeness(&source) {
+            Some(likeness) => invalid_key(py, NoKey::Likeness(likeness).to_string()),
+            None => invalid_key(py, error.to_string()),
+        })?;
         let (keys, warnings) = builder.build();
         Ok(Self { keys: Arc::new(keys), warnings })
     }
@@ -77,7 +85,7 @@ pub(crate) fn signing(key: &Bound<'_, PyAny>) -> PyResult<Arc<SigningKey>> {
 fn kept<K>(
     cache: &Cache<Vec<u8>, Arc<K>>,
     key: &Bound<'_, PyAny>,
-    read: fn(&[u8]) -> Result<K, KeyError>,
+    read: fn(&[u8]) -> Result<K, NoKey>,
 ) -> PyResult<Arc<K>> {
     let lookup = |bytes: &[u8]| {
         if let Some(known) = cache.get(bytes) {
@@ -94,10 +102,47 @@ fn kept<K>(
     }
 }
 
-fn read_verifying(bytes: &[u8]) -> Result<KeySet, KeyError> {
+/// Why what is given for a key is none.
+enum NoKey {
+    /// It is broken, or of no use.
+    Error(KeyError),
+    /// It would be a secret, but is evidently none.
+    Likeness(Likeness),
+}
+
+impl From<KeyError> for NoKey {
+    fn from(error: KeyError) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl fmt::Display for NoKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Error(error) => error.fmt(f),
+            Self::Likeness(likeness) => write!(f, "the key {likeness}"),
+        }
+    }
+}
+
+fn read_verifying(bytes: &[u8]) -> Result<KeySet, NoKey> {
+    if let Some(keys) = read_public(bytes)? {
+        return Ok(keys);
+    }
+    let decoded = likeness::from_base64(bytes);
+    if let Some(keys) = decoded.map_or(Ok(None), |bytes| read_public(&bytes))? {
+        return Ok(keys);
+    }
+    let mut builder = KeySetBuilder::new();
+    builder.add_key(&Material::secret(secret(bytes)?)?, None)?;
+    Ok(builder.build().0)
+}
+
+/// Keys in PEM, as JWK or in DER; `None` where it is none of them.
+fn read_public(bytes: &[u8]) -> Result<Option<KeySet>, KeyError> {
     let mut builder = KeySetBuilder::new();
     if pem::is_pem(bytes) {
-        builder.add(bytes, Some(KeyFormat::Pem))?;
+        builder.add(&with_line_breaks(bytes), Some(KeyFormat::Pem))?;
     } else if is_json(bytes) {
         builder.add(bytes, Some(KeyFormat::Jwks))?;
     } else if let Ok(material) = pem::from_der(bytes) {
@@ -105,16 +150,65 @@ fn read_verifying(bytes: &[u8]) -> Result<KeySet, KeyError> {
     } else if SigningKey::from_der(bytes).is_ok() {
         return Err(KeyError::PrivateKey);
     } else {
-        builder.add_key(&Material::secret(bytes.to_vec())?, None)?;
+        return Ok(None);
     }
-    Ok(builder.build().0)
+    Ok(Some(builder.build().0))
 }
 
-fn read_signing(bytes: &[u8]) -> Result<SigningKey, KeyError> {
+fn read_signing(bytes: &[u8]) -> Result<SigningKey, NoKey> {
     if pem::is_pem(bytes) || is_json(bytes) {
-        return SigningKey::read(bytes);
+        return Ok(SigningKey::read(&with_line_breaks(bytes))?);
     }
-    SigningKey::from_der(bytes).or_else(|_| SigningKey::from_secret(bytes.to_vec()))
+    match SigningKey::from_der(bytes) {
+        Ok(key) => Ok(key),
+        Err(_) => Ok(SigningKey::from_secret(secret(bytes)?)?),
+    }
+}
+
+/// The bytes of a secret, unless they are evidently none.
+fn secret(bytes: &[u8]) -> Result<Vec<u8>, NoKey> {
+    likeness(bytes).map_or(Ok(bytes.to_vec()), |likeness| Err(NoKey::Likeness(likeness)))
+}
+
+/// What it is instead of a secret, if it evidently is none.
+fn likeness(bytes: &[u8]) -> Option<Likeness> {
+    Likeness::of(bytes).or_else(|| names_a_file(bytes).then_some(Likeness::Path))
+}
+
+fn names_a_file(bytes: &[u8]) -> bool {
+    let name = likeness::text(bytes).filter(|text| !text.is_empty() && !text.contains('\n'));
+    name.is_some_and(|name| Path::new(name).exists())
+}
+
+/// What a secret looks like that is evidently none, as messages say it.
+#[pyfunction]
+pub(crate) fn no_secret(secret: &[u8]) -> Option<String> {
+    likeness(secret).map(|likeness| likeness.to_string())
+}
+
+/// PEM whose line breaks were written `\n`, as variables of the environment have them, with line breaks.
+fn with_line_breaks(bytes: &[u8]) -> Cow<'_, [u8]> {
+    if !pem::is_pem(bytes) || !bytes.contains(&b'\\') {
+        return Cow::Borrowed(bytes);
+    }
+    let mut text = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some((byte, after)) = rest.split_first() {
+        let (byte, after) = escaped_line_break(rest).unwrap_or((*byte, after));
+        text.push(byte);
+        rest = after;
+    }
+    Cow::Owned(text)
+}
+
+/// A `\n` or `\r`, which has more backslashes in a text that was quoted twice, and what comes after it.
+fn escaped_line_break(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    let at = bytes.iter().position(|byte| *byte != b'\\').filter(|at| *at > 0)?;
+    match bytes.get(at..)? {
+        [b'n', after @ ..] => Some((b'\n', after)),
+        [b'r', after @ ..] => Some((b'\r', after)),
+        _ => None,
+    }
 }
 
 /// Whether it is JSON, or a JWK that is broken, rather than a secret: what a server publishes, or says of

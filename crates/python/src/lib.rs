@@ -4,6 +4,7 @@ mod decode;
 mod encode;
 mod error;
 mod key;
+mod likeness;
 mod transport;
 mod value;
 
@@ -16,7 +17,7 @@ mod _core {
     #[pymodule_export]
     use super::encode::{make_keys, sign};
     #[pymodule_export]
-    use super::key::JwkSet;
+    use super::key::{JwkSet, no_secret};
     #[pymodule_export]
     use super::transport::{argument, bare, bearer, cookie};
 }

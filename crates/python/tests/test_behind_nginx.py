@@ -88,3 +88,9 @@ def test_headers_can_be_named() -> None:
 def test_a_short_proof_is_an_error(proof: str | bytes) -> None:
     with pytest.raises(ValueError, match="16"):
         NginxClaims(proof)
+
+
+@pytest.mark.parametrize("proof", ["/run/secrets/proof", "https://vault.example/proof", __file__])
+def test_a_proof_that_is_evidently_none_is_an_error(proof: str) -> None:
+    with pytest.raises(ValueError, match="proof looks like a"):
+        NginxClaims(proof)

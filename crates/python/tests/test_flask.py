@@ -21,9 +21,9 @@ from ox_jwt.flask import jwt_claims, jwt_iat, requires_jwt
 from support import SECRET, ec_jwk, public_der, signed
 
 NOW = int(time.time())
-ENCODED = base64.b64encode(SECRET).decode()
-CONFIG = {"FLASK_JWT_KEY": ENCODED, "FLASK_JWT_ALGS": ["HS256"]}
-SETTINGS = ["KEY", "ALGS", "AUDIENCE", "ISSUER", "LEEWAY", "FROM", "NGINX_PROOF"]
+TEXT = SECRET.decode()
+CONFIG = {"FLASK_JWT_KEY": TEXT, "FLASK_JWT_ALGS": ["HS256"]}
+SETTINGS = ["KEY", "ALGS", "AUDIENCE", "ISSUER", "LEEWAY", "FROM", "NGINX_PROOF", "PREFLIGHT"]
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,7 @@ def made(**config: Any) -> flask.Flask:
         "/premium": jwt_claims(["premium"]),
         "/both": jwt_claims(["a", "b"]),
         "/equal": jwt_claims({"tier": "gold", "level": 1}),
-        "/recent": jwt_iat(timedelta(minutes=5)),
+        "/recent": jwt_iat(timedelta(hours=1)),
     }.items():
         app.add_url_rule(path, path, decorate(view))
     app.add_url_rule("/open", "/open", lambda: repr(flask.g.get("decoded_jwt")))
@@ -130,13 +130,58 @@ def test_all_claims_that_are_named_are_asked_for(app: flask.Flask) -> None:
         ({"tier": "gold"}, False),
         ({"tier": "silver", "level": 1}, False),
         ({"tier": "gold", "level": True}, False),
-        ({"tier": "gold", "level": 1.0}, False),
+        ({"tier": "gold", "level": 1.0}, True),
+        ({"tier": "gold", "level": 1.5}, False),
         ({"tier": "gold", "level": "1"}, False),
         ({"tier": ["gold"], "level": 1}, False),
     ],
 )
 def test_claims_with_values_are_equal(app: flask.Flask, claims: Any, good: bool) -> None:
     assert status(app, "/equal", claims) == (200 if good else 403)
+
+
+NESTED: list[tuple[Any, Any, bool]] = [
+    ({"admin": True}, {"admin": 1}, False),
+    ({"admin": True}, {"admin": 1.0}, False),
+    ({"admin": 1}, {"admin": True}, False),
+    ({"admin": False}, {"admin": 0}, False),
+    ({"admin": True}, {"admin": True}, True),
+    ([True], [1], False),
+    ([[{"a": [False]}]], [[{"a": [0]}]], False),
+    ([[{"a": [False]}]], [[{"a": [False]}]], True),
+    ([1, 2.0], [1.0, 2], True),
+    ([1], [1, 1], False),
+    ([1, 2], [2, 1], False),
+    ({"a": 1}, {"a": 1, "b": 2}, False),
+    ({"a": 1, "b": 2}, {"b": 2.0, "a": 1}, True),
+    ({"a": None}, {}, False),
+    ({"a": None}, {"a": False}, False),
+    ({"a": 9007199254740993}, {"a": 9007199254740992}, False),
+    ({"a": 9007199254740993}, {"a": 9007199254740992.0}, False),
+    ({"a": 1}, {"a": "1"}, False),
+    ({"a": []}, {"a": {}}, False),
+    (("x", ["y"]), ["x", ["y"]], True),
+]
+
+
+@pytest.mark.parametrize(("wanted", "claim", "good"), NESTED)
+def test_values_within_a_claim_are_compared_as_json(wanted: Any, claim: Any, good: bool) -> None:
+    app = made(**CONFIG)
+    app.add_url_rule("/nested", "/nested", jwt_claims({"c": wanted})(lambda: "good"))
+    assert status(app, "/nested", {"c": claim}) == (200 if good else 403)
+
+
+@pytest.mark.parametrize("value", [{1}, b"x", object(), float("nan"), float("inf"), [{"a": b"x"}]])
+def test_a_value_that_json_has_not_is_a_mistake(value: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        jwt_claims({"a": value})
+
+
+def test_a_value_that_is_changed_later_is_not_asked_for() -> None:
+    app, wanted = made(**CONFIG), ["a"]
+    app.add_url_rule("/roles", "/roles", jwt_claims({"roles": wanted})(lambda: "good"))
+    wanted.clear()
+    assert status(app, "/roles", {"roles": []}) == 403
 
 
 def test_a_claim_that_may_be_false_is_asked_for_by_value() -> None:
@@ -150,17 +195,25 @@ def test_a_name_alone_is_a_mistake() -> None:
     with pytest.raises(TypeError):
         jwt_claims("premium")
     misused: Any = jwt_claims
-    with pytest.raises(TypeError):
-        misused(lambda: "a view")
+    for wanted in (lambda: "a view", b"premium", [b"premium"], [5], {5: "a"}, None):
+        with pytest.raises(TypeError):
+            misused(wanted)
+
+
+def test_an_age_is_a_timedelta() -> None:
+    misused: Any = jwt_iat
+    for age in (3600, None, lambda: "a view"):
+        with pytest.raises(TypeError):
+            misused(age)
 
 
 @pytest.mark.parametrize(
     ("claims", "good"),
     [
         ({"iat": NOW}, True),
-        ({"iat": NOW - 240.5}, True),
-        ({"iat": NOW - 360}, False),
-        ({"iat": NOW + 60}, False),
+        ({"iat": NOW - 1800.5}, True),
+        ({"iat": NOW - 3660}, False),
+        ({"iat": NOW + 1800}, False),
         ({"iat": 0}, False),
         ({}, False),
         ({"iat": None}, False),
@@ -172,9 +225,9 @@ def test_old_tokens_do_not_do(app: flask.Flask, claims: Any, good: bool) -> None
 
 
 def test_leeway_counts_for_the_age_too() -> None:
-    app = made(**CONFIG, FLASK_JWT_LEEWAY=120)
-    assert status(app, "/recent", {"iat": NOW - 360}) == status(app, "/recent", {"iat": NOW + 60}) == 200
-    assert status(app, "/recent", {"iat": NOW - 600}) == status(app, "/recent", {"iat": NOW + 600}) == 401
+    app = made(**CONFIG, FLASK_JWT_LEEWAY=3600)
+    assert status(app, "/recent", {"iat": NOW - 5400}) == status(app, "/recent", {"iat": NOW + 1800}) == 200
+    assert status(app, "/recent", {"iat": NOW - 7260}) == status(app, "/recent", {"iat": NOW + 7200}) == 401
 
 
 def test_decorators_leave_the_view_its_name_and_arguments() -> None:
@@ -204,16 +257,21 @@ def settings(environment: bool, monkeypatch: pytest.MonkeyPatch, **values: str) 
 @pytest.fixture(params=[False, True], ids=["app.config", "environment"])
 def configure(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     def make(**values: str) -> flask.Flask:
-        return settings(request.param, monkeypatch, **{"KEY": ENCODED, "ALGS": "HS256", **values})
+        return settings(request.param, monkeypatch, **{"KEY": TEXT, "ALGS": "HS256", **values})
 
     yield make
 
 
-def test_a_key_is_pem_jwk_jwks_or_base64(configure: Any, ec: ox_jwt.KeyPair) -> None:
-    jwk = ec_jwk(ec.public_key)
+def test_a_key_is_pem_jwk_jwks_or_one_of_them_or_der_in_base64(
+    configure: Any, ec: ox_jwt.KeyPair
+) -> None:
+    jwk = json.dumps(ec_jwk(ec.public_key))
+    pem, der = str(ec.public_key), public_der(ec.public_key)
     token = ox_jwt.encode({}, ec.private_key, "ES256")
-    der = base64.encodebytes(public_der(ec.public_key)).decode()
-    for key in (str(ec.public_key), json.dumps(jwk), json.dumps({"keys": [jwk]}), der):
+    coded = [base64.encodebytes(key).decode() for key in (pem.encode(), jwk.encode(), der)]
+    coded += [f"base64:{code}" for code in coded]
+    coded += [f"hex:{der.hex()}", base64.urlsafe_b64encode(der).decode().rstrip("=")]
+    for key in (pem, jwk, f'{{"keys":[{jwk}]}}', *coded):
         app = configure(KEY=key, ALGS="RS256, ES256")
         assert ask(app, "/", token).status_code == 200
         assert ask(app, "/", signed({}, secret=key.encode())).status_code == 401
@@ -227,6 +285,60 @@ def test_a_key_is_any_that_decode_takes(ec: ox_jwt.KeyPair) -> None:
         assert ask(app, "/", token).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0123456789abcdef" * 4,
+        "0123456789ABCDEF" * 8,
+        base64.b64encode(bytes(range(48))).decode(),
+        base64.b64encode(bytes(range(64))).decode(),
+        base64.urlsafe_b64encode(bytes(range(32, 96))).decode().rstrip("="),
+        "a passphrase of words, which is long enough",
+        "hexagons: " + "x" * 32,
+        "base64" + "0" * 64,
+    ],
+)
+def test_a_secret_that_could_be_hex_or_base64_is_itself(configure: Any, text: str) -> None:
+    app = configure(KEY=text)
+    assert ask(app, "/", signed({}, secret=text.encode())).status_code == 200
+    decoders: list[Any] = [bytes.fromhex, base64.b64decode, base64.urlsafe_b64decode]
+    for decode in decoders:
+        try:
+            secret = decode(text)
+        except ValueError:
+            continue
+        assert ask(app, "/", signed({}, secret=secret)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hex:" + SECRET.hex(),
+        "hex: " + SECRET.hex().upper() + "\n",
+        "base64:" + base64.b64encode(SECRET).decode(),
+        "base64:" + base64.encodebytes(SECRET).decode(),
+        "base64:" + base64.urlsafe_b64encode(SECRET).decode().rstrip("="),
+    ],
+)
+def test_a_secret_is_decoded_where_its_form_is_named(configure: Any, text: str) -> None:
+    app = configure(KEY=text)
+    assert ask(app, "/", signed({})).status_code == 200
+    assert ask(app, "/", signed({}, secret=text.encode())).status_code == 401
+    demonstration = create_app({**CONFIG, "FLASK_JWT_PRIVATE_KEY": text, "FLASK_JWT_PRIVATE_ALG": "HS256"})
+    answer = issue(demonstration, {"sub": "ada", "proxy_for": ["bob"]}, "bob")
+    assert ox_jwt.decode(answer.text.strip(), SECRET, ["HS256"])["sub"] == "bob"
+
+
+def test_a_public_key_is_pem_as_the_environment_holds_it(configure: Any, ec: ox_jwt.KeyPair) -> None:
+    pem = str(ec.public_key).strip()
+    token = ox_jwt.encode({}, ec.private_key, "ES256")
+    lines = pem.replace("\n", "\\n")
+    for key in (lines, f'"{lines}"', f"'{pem}'", pem.replace("\n", "\r\n"), pem.replace("\n", "\\r\\n")):
+        app = configure(KEY=key, ALGS="RS256, ES256")
+        assert ask(app, "/", token).status_code == 200
+        assert ask(app, "/", signed({}, secret=key.encode())).status_code == 401
+
+
 def test_audience_and_issuer_are_asked_for(configure: Any) -> None:
     app = configure(AUDIENCE="a, b", ISSUER="me,you")
     assert status(app, "/", {"aud": "b", "iss": "me"}) == 200
@@ -235,13 +347,13 @@ def test_audience_and_issuer_are_asked_for(configure: Any) -> None:
 
 
 def test_leeway_is_seconds(configure: Any) -> None:
-    assert status(configure(LEEWAY="120"), "/", {"exp": NOW - 60}) == 200
-    assert status(configure(LEEWAY="10"), "/", {"exp": NOW - 60}) == 401
+    assert status(configure(LEEWAY="3600"), "/", {"exp": NOW - 1800}) == 200
+    assert status(configure(LEEWAY="10"), "/", {"exp": NOW - 1800}) == 401
 
 
 def test_leeway_may_be_a_timedelta() -> None:
-    app = made(**CONFIG, FLASK_JWT_LEEWAY=timedelta(minutes=2))
-    assert status(app, "/", {"exp": NOW - 60}) == 200
+    app = made(**CONFIG, FLASK_JWT_LEEWAY=timedelta(hours=1))
+    assert status(app, "/", {"exp": NOW - 1800}) == 200
 
 
 def test_places_of_the_token_are_those_that_are_set(configure: Any) -> None:
@@ -263,7 +375,7 @@ def test_places_of_the_token_are_in_the_order_of_nginx(app: flask.Flask) -> None
 
 
 def test_app_config_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FLASK_JWT_KEY", base64.b64encode(b"e" * 64).decode())
+    monkeypatch.setenv("FLASK_JWT_KEY", "e" * 64)
     monkeypatch.setenv("FLASK_JWT_ALGS", "HS512")
     assert status(made(**CONFIG)) == 200
 
@@ -277,11 +389,23 @@ def test_the_host_of_the_request_counts(app: flask.Flask) -> None:
 
 BROKEN: list[dict[str, Any]] = [
     {},
-    {"FLASK_JWT_KEY": ENCODED},
+    {"FLASK_JWT_KEY": TEXT},
     {"FLASK_JWT_ALGS": ["HS256"]},
     {**CONFIG, "FLASK_JWT_KEY": ""},
-    {**CONFIG, "FLASK_JWT_KEY": "not base64!"},
-    {**CONFIG, "FLASK_JWT_KEY": base64.b64encode(b"short").decode()},
+    {**CONFIG, "FLASK_JWT_KEY": "base64:" + base64.b64encode(b"short").decode()},
+    {**CONFIG, "FLASK_JWT_KEY": "hex:"},
+    {**CONFIG, "FLASK_JWT_KEY": "hex:canary" + "0" * 64},
+    {**CONFIG, "FLASK_JWT_KEY": "hex:" + "0" * 65},
+    {**CONFIG, "FLASK_JWT_KEY": "base64:canary!" + "0" * 64},
+    {**CONFIG, "FLASK_JWT_KEY": "base64:" + "0" * 65},
+    {**CONFIG, "FLASK_JWT_KEY": "base64:" + "0" * 64 + "01"},
+    {**CONFIG, "FLASK_JWT_KEY": TEXT, "FLASK_JWT_ALGS": "RS256, ES256"},
+    {**CONFIG, "FLASK_JWT_PREFLIGHT": "canary"},
+    {**CONFIG, "FLASK_JWT_PREFLIGHT": True},
+    {**CONFIG, "FLASK_JWT_ALGS": b"HS256"},
+    {**CONFIG, "FLASK_JWT_FROM": "arg=jwt bearer"},
+    {**CONFIG, "FLASK_JWT_KEY": "https://idp.canary.example/.well-known/jwks.json"},
+    {"FLASK_JWT_NGINX_PROOF": "/run/secrets/canary"},
     {**CONFIG, "FLASK_JWT_KEY": "-----BEGIN PUBLIC KEY-----\ncanary"},
     {**CONFIG, "FLASK_JWT_KEY": '{"kty":"canary"}'},
     {**CONFIG, "FLASK_JWT_KEY": "/etc/keys/canary.pem"},
@@ -399,9 +523,75 @@ def test_threads_see_their_own_claims(app: flask.Flask) -> None:
 
 
 def test_two_applications_keep_their_keys_apart() -> None:
-    other = base64.b64encode(b"o" * 64).decode()
-    first, second = made(**CONFIG), made(**{**CONFIG, "FLASK_JWT_KEY": other})
+    first, second = made(**CONFIG), made(**{**CONFIG, "FLASK_JWT_KEY": "o" * 64})
     assert (status(first), status(second)) == (200, 401)
+
+
+PREFLIGHT = {"Origin": "https://shop.example", "Access-Control-Request-Method": "PUT"}
+
+
+def with_options(mode: str | None, **config: Any) -> flask.Flask:
+    """An application with views that take ``OPTIONS`` themselves."""
+    app = made(**CONFIG, **config, **({} if mode is None else {"FLASK_JWT_PREFLIGHT": mode}))
+
+    def view() -> str:
+        return f"called with {flask.g.get('decoded_jwt')}"
+
+    views = (requires_jwt, jwt_claims(["a"]), jwt_iat(timedelta(hours=1)))
+    for path, decorate in zip(("/one", "/two", "/three"), views):
+        app.add_url_rule(path, path, decorate(view), methods=["GET", "PUT", "OPTIONS"])
+    nested = requires_jwt(jwt_claims(["a"])(view))
+    app.add_url_rule("/four", "/four", nested, methods=["GET", "PUT", "OPTIONS"])
+    return app
+
+
+def options(app: flask.Flask, path: str, headers: Any, method: str = "OPTIONS") -> TestResponse:
+    return app.test_client().open(path, method=method, headers=headers)
+
+
+@pytest.mark.parametrize("path", ["/one", "/two", "/three", "/four"])
+def test_flask_answers_a_preflight_and_no_view_is_called(path: str) -> None:
+    for mode in (None, "answer"):
+        answer = options(with_options(mode), path, PREFLIGHT)
+        assert (answer.status_code, answer.text) == (200, "")
+        assert "PUT" in answer.headers["Allow"]
+    assert options(with_options(None), "/", PREFLIGHT).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/one", "/two", "/three", "/four"])
+def test_a_preflight_reaches_the_view_or_is_refused_where_that_is_set(path: str) -> None:
+    answer = options(with_options("view"), path, PREFLIGHT)
+    assert (answer.status_code, answer.text) == (200, "called with None")
+    assert options(with_options("refuse"), path, PREFLIGHT).status_code == 401
+
+
+@pytest.mark.parametrize("mode", [None, "view"])
+def test_only_a_preflight_without_a_token_is_spared_one(mode: str | None) -> None:
+    app = with_options(mode)
+    origin, method = ({name: PREFLIGHT[name]} for name in PREFLIGHT)
+    for headers in ({}, origin, method, {**origin, "Access-Control-Request-Method": ""}):
+        assert options(app, "/one", headers).status_code == 401
+    for other in ("GET", "PUT"):
+        assert options(app, "/one", PREFLIGHT, other).status_code == 401
+    for token in ("nonsense", signed({"exp": 1}), signed({}, secret=b"f" * 64)):
+        headers = {**PREFLIGHT, "Authorization": f"Bearer {token}"}
+        assert options(app, "/one", headers).status_code == 401
+    good = {**PREFLIGHT, "Authorization": f"Bearer {signed({'sub': 'ada'})}"}
+    assert options(app, "/one", good).text == "called with {'sub': 'ada'}"
+    assert options(app, "/two", good).status_code == 403
+
+
+def test_behind_nginx_a_preflight_needs_the_proof() -> None:
+    app = made(FLASK_JWT_NGINX_PROOF=PROOF, FLASK_JWT_PREFLIGHT="view")
+    app.add_url_rule("/any", "/any", requires_jwt(lambda: "called"), methods=["OPTIONS"])
+    assert options(app, "/any", PREFLIGHT).data == b"failed: no proof\n"
+    assert options(app, "/any", {**PREFLIGHT, **from_nginx("")}).data == b"called"
+
+
+def test_a_broken_configuration_answers_500_to_a_preflight_too() -> None:
+    app = with_options("view")
+    app.config["FLASK_JWT_KEY"] = "short"
+    assert options(app, "/one", PREFLIGHT).status_code == 500
 
 
 PROOF = "0123456789abcdef"
@@ -449,6 +639,20 @@ def test_a_proxy_user_is_issued_a_token_of_those_it_acts_for(demonstration: flas
     assert (claims["sub"], claims["act"]) == ("bob", {"sub": "ada"})
     assert 0 < claims["exp"] - claims["iat"] <= 300
     assert set(claims) == {"sub", "act", "iat", "exp"}
+
+
+def test_what_is_issued_is_good_nowhere_else_and_no_longer(demonstration: flask.Flask) -> None:
+    bound = {"aud": ["a", "b"], "host": "localhost", "iss": "me", "tenant": {"id": 5}}
+    demonstration.config["FLASK_JWT_AUDIENCE"] = "a"
+    end = int(time.time()) + 100
+    claims = {"sub": "ada", "proxy_for": ["bob"], "exp": end, "jti": "1", "role": "x", **bound}
+    answer = issue(demonstration, claims, "bob")
+    issued = ox_jwt.decode(answer.text.strip(), SECRET, ["HS256"], audience="b", host="localhost")
+    assert {name: issued[name] for name in bound} == bound
+    assert set(issued) == {"sub", "act", "iat", "exp", *bound}
+    assert issued["exp"] == end
+    with pytest.raises(ox_jwt.InvalidHostError):
+        ox_jwt.decode(answer.text.strip(), SECRET, ["HS256"], audience="b", host="example.com")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from ox_jwt.exceptions import UntrustedRequestError
 from ox_jwt.gate import TOKEN_FROM, refusal
 from support import SECRET, oct_jwk, signed
 
+LISTS = ["audience", "issuer", "require", "token_from"]
 ADA, BOB, EVE, DAN = (signed({"sub": name}) for name in ("ada", "bob", "eve", "dan"))
 
 
@@ -118,7 +119,13 @@ def test_places_can_be_chosen() -> None:
         claims(gate, f"jwt={ADA}", authorization=f"Bearer {ADA}", api_key=ADA)
 
 
-@pytest.mark.parametrize("word", ["", "arg", "arg=", "bearer=x", "body=jwt", "=", "Bearer", "header"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("", "arg", "arg=", "bearer=x", "body=jwt", "=", "Bearer", "header"),
+        *("arg=jwt bearer", "cookie=a,cookie=b", "header=X-Token;bearer", "arg=a=b", "arg=a&b"),
+    ],
+)
 def test_places_that_do_not_exist_are_an_error(word: str) -> None:
     with pytest.raises(ValueError):
         ox_jwt.Gate(SECRET, ["HS256"], token_from=[word])
@@ -136,11 +143,29 @@ def test_what_is_broken_is_an_error_at_once() -> None:
         (NotImplementedError, SECRET, ["none"], {}),
         (ValueError, SECRET, ["HS256"], {"leeway": -1}),
         (TypeError, SECRET, ["HS256"], {"leeway": "5"}),
-        (TypeError, SECRET, ["HS256"], {"audience": 5}),
+        *((TypeError, SECRET, ["HS256"], {name: 5}) for name in LISTS),
+        *((TypeError, SECRET, ["HS256"], {name: [5]}) for name in LISTS),
+        *((TypeError, SECRET, ["HS256"], {name: b"text"}) for name in LISTS),
+        (TypeError, SECRET, b"HS256", {}),
+        (ox_jwt.InvalidKeyError, SECRET, ["RS256", "ES256"], {}),
+        (ox_jwt.InvalidKeyError, b"s" * 32, ["HS384"], {}),
+        (ox_jwt.InvalidKeyError, "/etc/keys/public.pem", ["HS256", "RS256"], {}),
     ]
     for error, key, algorithms, more in broken:
         with pytest.raises(error):
             make(key, algorithms, **more)
+
+
+def test_text_where_a_list_is_wanted_is_its_only_entry() -> None:
+    gate = ox_jwt.Gate(
+        SECRET, ["HS256"], audience="abc", issuer="me", require="sub", token_from="bearer"
+    )
+    good = {"aud": "abc", "iss": "me", "sub": "ada"}
+    assert who(gate, authorization=f"Bearer {signed(good)}") == "ada"
+    for wrong in ({"aud": "a"}, {"aud": ["a", "b", "c"]}, {"iss": "m"}, {"sub": None, "s": 1}):
+        with pytest.raises(ox_jwt.InvalidTokenError):
+            claims(gate, authorization=f"Bearer {signed({**good, **wrong})}")
+    assert who(ox_jwt.Gate(SECRET, ["HS256"], token_from="arg=t"), f"t={ADA}") == "ada"
 
 
 def test_what_is_asked_is_asked_of_every_request() -> None:

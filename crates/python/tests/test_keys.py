@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import pathlib
 import secrets
+import string
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -62,6 +65,46 @@ def test_a_key_in_pem_is_text_or_bytes(token: str, ec: ox_jwt.KeyPair) -> None:
     pem = str(ec.public_key)
     for key in (pem, pem.encode(), "\ufeff" + pem, "text before\n" + pem, pem.replace("\n", "\r\n")):
         assert accepts(token, key)
+
+
+def test_a_key_in_pem_may_have_come_through_the_environment(
+    token: str, ec: ox_jwt.KeyPair, certificate: x509.Certificate
+) -> None:
+    forms: list[Callable[[str], str]] = [
+        lambda pem: pem.replace("\n", "\\n"),
+        lambda pem: pem.replace("\n", "\\\\n"),
+        lambda pem: pem.replace("\n", "\\r\\n"),
+        lambda pem: pem.replace("\n", "\r\n"),
+        lambda pem: pem.replace("\n", " "),
+        lambda pem: f'"{pem.strip()}"',
+        lambda pem: "'" + pem.replace("\n", "\\n") + "'",
+        lambda pem: json.dumps(pem),
+        lambda pem: json.dumps(json.dumps(pem)),
+    ]
+    for form in forms:
+        assert accepts(token, form(str(ec.public_key)))
+        assert accepts(token, form(str(ec.public_key)).encode())
+        assert accepts(token, form(certificate.public_bytes(serialization.Encoding.PEM).decode()))
+        assert accepts(ox_jwt.encode({"sub": "ada"}, form(str(ec.private_key)), "ES256"), ec.public_key)
+        assert "private key" in why_not(form(str(ec.private_key)))
+
+
+def test_a_public_key_may_be_in_base64(
+    token: str, ec: ox_jwt.KeyPair, certificate: x509.Certificate
+) -> None:
+    for key in (
+        public_der(ec.public_key),
+        certificate.public_bytes(serialization.Encoding.DER),
+        pem_bytes(ec.public_key),
+        json.dumps(ec_jwk(ec.public_key)).encode(),
+    ):
+        plain, url = base64.b64encode(key).decode(), base64.urlsafe_b64encode(key).decode()
+        for text in (plain, plain.encode(), plain.rstrip("="), url, base64.encodebytes(key)):
+            assert accepts(token, text)
+            with pytest.raises(ox_jwt.InvalidAlgorithmError):
+                forged = text if isinstance(text, bytes) else text.encode()
+                ox_jwt.decode(signed({}, secret=forged), text, ALL)
+    assert "private key" in why_not(base64.b64encode(private_der(ec.private_key)))
 
 
 def test_a_key_in_der_is_bytes(token: str, ec: ox_jwt.KeyPair) -> None:
@@ -213,6 +256,173 @@ def test_what_everyone_knows_is_no_secret(
         forged = signed({"sub": "eve"}, secret=known)
         with pytest.raises((ox_jwt.InvalidKeyError, ox_jwt.InvalidAlgorithmError)):
             ox_jwt.decode(forged, known, ALL)
+
+
+def likeness(key: str | bytes) -> str:
+    """What a key is said to look like, wherever it would be a secret."""
+    message = why_not(key)
+    with pytest.raises(ox_jwt.InvalidKeyError) as raised:
+        ox_jwt.encode({}, key, "HS256")
+    assert str(raised.value) == message
+    with pytest.raises(ox_jwt.InvalidKeyError) as raised:
+        ox_jwt.Gate(key, ["HS256", "RS256"])
+    assert str(raised.value) == message
+    return message
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("/etc/keys/x.pem", "/etc/ssl/certs/the-public-key-of-our-issuer", "/run/secrets/jwt_secret"),
+        *("/home/ada/The Public Key Of Our Issuer", "/srv/KeysOfTheIssuer/PublicKeyOfTheShop"),
+        *("./x.pem", "../keys/of/the/issuer/public_key_of_the_shop", "~/keys/of/the/issuer/jwt_public"),
+        *("keys/of/the/issuer/public_key.pem", "public_key_of_the_issuer_of_our_shop.json"),
+        *("file:///etc/keys/x.pem", "file:keys/of/the/issuer", "FILE:/x", "C:\\Keys\\The Public Key"),
+        *("c:/keys/of/the/issuer/public", "\\\\server\\keys\\public", "\ufeff/etc/keys/x.pem\n"),
+        *('"/etc/keys/of/the/issuer/public"', "/schlüssel/öffentlich/des/ausstellers/der/token"),
+    ],
+)
+def test_a_path_is_no_secret(key: str) -> None:
+    assert "looks like a path" in likeness(key)
+    assert "looks like a path" in likeness(key.encode())
+
+
+def test_the_name_of_a_file_that_is_there_is_no_secret(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = "A" * 40
+    assert ox_jwt.decode(signed({}, secret=name.encode()), name, ["HS256"]) == {}
+    other = "B" * 40
+    (tmp_path / other).touch()
+    for key in (other, f" {other}\n"):
+        assert "looks like a path" in likeness(key)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("https://idp.example/.well-known/jwks.json", "http://localhost/keys/of/the/issuer/of/ours"),
+        *("HTTPS://IDP.EXAMPLE/", " https://idp.example/keys ", "vault://secret/of/the/issuer/of/ours"),
+    ],
+)
+def test_a_url_is_no_secret(key: str) -> None:
+    assert "looks like a URL" in likeness(key)
+    with pytest.raises(ox_jwt.InvalidKeyError, match="looks like a URL"):
+        ox_jwt.JwkSet(key)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "<!DOCTYPE html><html><title>502 Bad Gateway",
+        "\n<html>\r\n<head><title>502 Bad Gateway</title></head>",
+        '<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>',
+        "<Error><Code>AccessDenied</Code><Message/></Error>",
+        "<h1>503 Service Unavailable</h1> No server is available.",
+        "<h1>503 Service Unavailable\nNo server is available",
+        "<!-- the secret of the issuer of our shop -->",
+        "<your-256-bit-secret-of-32-bytes-or-more>",
+    ],
+)
+def test_a_page_is_no_secret(key: str) -> None:
+    assert "looks like HTML" in likeness(key)
+    assert "looks like HTML" in likeness(key.encode())
+
+
+def points() -> list[bytes]:
+    """Public keys as SEC 1 has them, and without their first octet."""
+    known: list[bytes] = []
+    curves = (ec_keys.SECP256R1(), ec_keys.SECP384R1(), ec_keys.SECP521R1(), ec_keys.SECP256K1())
+    for curve in curves:
+        public = ec_keys.generate_private_key(curve).public_key()
+        encoding, form = serialization.Encoding.X962, serialization.PublicFormat
+        point = public.public_bytes(encoding, form.UncompressedPoint)
+        known += [point, point[1:], public.public_bytes(encoding, form.CompressedPoint)]
+    return known
+
+
+def test_a_raw_public_key_is_no_secret() -> None:
+    for point in points():
+        digits = point.hex()
+        colons = ":".join(digits[start : start + 2] for start in range(0, len(digits), 2))
+        lines = "\n    ".join(colons[start : start + 45] for start in range(0, len(colons), 45))
+        for key in (digits, digits.upper(), f"0x{digits}", colons, lines):
+            assert "public key" in likeness(key)
+        # Compressed points in bytes or base64 cannot be told from random secrets of 33 bytes.
+        if point[0] not in (2, 3):
+            for coded in (base64.b64encode(point), base64.urlsafe_b64encode(point).rstrip(b"=")):
+                assert "public key" in likeness(coded)
+                assert "public key" in likeness(point)
+
+
+def test_a_part_of_a_public_key_is_no_secret(
+    rsa: ox_jwt.KeyPair, ec: ox_jwt.KeyPair, certificate: x509.Certificate
+) -> None:
+    pkcs1 = serialization.load_pem_public_key(pem_bytes(rsa.public_key)).public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.PKCS1
+    )
+    ed = public_der(ox_jwt.make_keys("EdDSA").public_key)
+    keys = [public_der(rsa.public_key), public_der(ec.public_key), pkcs1, ed]
+    keys.append(certificate.public_bytes(serialization.Encoding.DER))
+    for der in keys:
+        coded = base64.b64encode(der).decode()
+        for length in range(32, min(len(coded) - 2, 100)):
+            assert "public key" in likeness(coded[:length])
+        assert "public key" in likeness(der[:-1])
+        assert "public key" in likeness(der[:-1].hex())
+    pem = str(rsa.public_key)
+    for key in (
+        pem.replace("-----BEGIN PUBLIC KEY-----", "BEGIN PUBLIC KEY"),
+        pem.splitlines()[0].strip("-"),
+        "\n".join(pem.splitlines()[4:]),
+        "\n".join(pem.splitlines()[4:]).replace("-----END PUBLIC KEY-----", "PUBLIC KEY--"),
+        "Public-Key: (2048 bit)\nModulus:\n    00:b3:51:0a",
+        "Modulus=B3510A2BCD4CE644C5B594AE5059E12B",
+    ):
+        assert "public key" in likeness(key)
+
+
+ALPHABETS = [
+    string.ascii_letters + string.digits + string.punctuation,
+    string.ascii_lowercase + string.digits,
+    string.ascii_letters + string.digits + "+/",
+    string.ascii_letters + string.digits + "._-/",
+    string.ascii_letters + string.digits + "-_ ",
+]
+
+
+@pytest.mark.parametrize("begin", ["", "/", "<", ".", "~", "M", "0x", "04"])
+def test_random_secrets_are_secrets_in_any_encoding(begin: str) -> None:
+    made = [secrets.token_hex(32), secrets.token_hex(64)]
+    for _ in range(50):
+        for length in (32, 48, 64):
+            secret = secrets.token_bytes(length)
+            made += [secret.hex(), base64.b64encode(secret).decode(), secrets.token_urlsafe(length)]
+        made += ["".join(secrets.choice(letters) for _ in range(40)) for letters in ALPHABETS]
+    for text in made:
+        secret = (begin + text).encode()
+        # Of DER, by its length and two characters.
+        if secret[:1] == b"0" and secret[1] == len(secret) - 2:
+            continue
+        assert ox_jwt.decode(signed({}, secret=secret), secret, ["HS256"]) == {}
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "correct horse battery staple and one more",
+        "/9j4AAQSkZJRgABAQEAYABgAAD2wBDAAgGBgcGBQ=",
+        "</script>--none of a page, but a password",
+        "<3 this is a secret, which begins oddly <3",
+        "a/path/of/words/that/is/no/file/anywhere",
+        "https is what we use, and what we trust in",
+        "// no path begins as this secret does",
+        "MIIBkeys and other words of a passphrase...",
+    ],
+)
+def test_odd_passphrases_are_secrets(secret: str) -> None:
+    assert ox_jwt.decode(signed({}, secret=secret.encode()), secret, ["HS256"]) == {}
 
 
 def unsupported() -> list[Any]:

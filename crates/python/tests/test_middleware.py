@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import unquote, unquote_to_bytes
 
 import pytest
 
@@ -62,11 +63,132 @@ def test_whoever_asks_for_the_head_gets_no_body() -> None:
 
 def test_wsgi_paths_are_exempt_as_a_whole_alone() -> None:
     assert wsgi(PATH_INFO="/health")[2] == "None"
-    assert wsgi(SCRIPT_NAME="/hea", PATH_INFO="lth")[2] == "None"
     for path in ("/health/", "/healthy", "/Health", "/", "", "//health", "/x/../health", "/health;x"):
         assert wsgi(PATH_INFO=path)[0] == "401 Unauthorized"
-    assert wsgi(SCRIPT_NAME="/app", PATH_INFO="/health")[0] == "401 Unauthorized"
     assert wsgi(PATH_INFO="/x", QUERY_STRING="/health")[0] == "401 Unauthorized"
+
+
+def test_wsgi_paths_are_those_that_the_application_routes_by() -> None:
+    """Clients of some servers can choose ``SCRIPT_NAME``, by a header."""
+    gate = WsgiGate(echo, GATE, exempt=["/health", "/static/*"])
+    assert wsgi(gate, SCRIPT_NAME="/app", PATH_INFO="/health")[2] == "None"
+    for script, path in (("/static", "/admin"), ("/static/", "admin"), ("/hea", "lth"), ("/health", "")):
+        assert wsgi(gate, SCRIPT_NAME=script, PATH_INFO=path)[0] == "401 Unauthorized"
+
+
+def wsgi_opens(exempt: Any, path: str) -> bool:
+    """``path`` as it stands in a URL, which servers decode once."""
+    decoded = unquote_to_bytes(path).decode("latin-1")
+    return wsgi(WsgiGate(echo, GATE, exempt=exempt), PATH_INFO=decoded)[0] == "200 OK"
+
+
+def asgi_opens(exempt: Any, path: str) -> bool:
+    scope = {**http(unquote(path)), "raw_path": path.encode()}
+    return bool(asgi(scope, exempt=exempt)[1])
+
+
+OPENS = [wsgi_opens, asgi_opens]
+
+
+@pytest.mark.parametrize("opens", OPENS)
+def test_text_for_exempt_is_one_path_and_not_its_characters(opens: Any) -> None:
+    assert opens("/health", "/health")
+    for path in ("/", "/h", "/e", "h", "", "health", "/admin"):
+        assert not opens("/health", path)
+
+
+@pytest.mark.parametrize("opens", OPENS)
+def test_a_folder_is_exempt_with_all_that_is_below_it(opens: Any) -> None:
+    exempt = ["/static/*", "/pub lic/*", "/a%20b/%C3%BC/*", "/one"]
+    for path in (
+        *("/static/", "/static/a", "/static/a/b.css", "/static/a/", "/static/%61", "/stati%63/a"),
+        *("/static/a%20b", "/static/%C3%BC", "/static/.well-known/a", "/static/a..b/c", "/static/..a"),
+        *("/pub%20lic/a", "/a%20b/%c3%bc/a", "/one", "/static/a;b", "/static/100%25", "/static/*"),
+    ):
+        assert opens(exempt, path), path
+    for path in (
+        *("/static", "/staticx", "/staticx/a", "/Static/a", "/x/static/a", "/", "", "static/a"),
+        *("/one/", "/one/a", "/onex", "/%2Fstatic/a"),
+    ):
+        assert not opens(exempt, path), path
+
+
+CLIMBING = [
+    *("/static/../admin", "/static/%2e%2e/admin", "/static%2f..%2fadmin", "/static/%2e./admin"),
+    *("/static/x/../../admin", "/static/..", "/static/.", "/static/./a", "/static//a", "//static/a"),
+    *("/static/..%2fadmin", "/static/%2e%2e%2fadmin", "/static/..%5cadmin", "/static/..\\admin"),
+    *("/static/%252e%252e/admin", "/static/%252e%252e%252fadmin", "/static/..%252fadmin"),
+    *("/static/..;/admin", "/static/..;a=b/admin", "/static/..%3b/admin", "/static/.;/a"),
+    *("/static/..%20/admin", "/static/...", "/static/ ../admin", "/static/%00/a", "/static/a%00"),
+    *("/static/%0a", "/static/%c0%ae%c0%ae/admin", "/static/%ff", "/static/a%7f", "/static/%25%32%65"),
+    *("/admin/../static/a", "/./static/a", "/static/../static/a", "/static%5c..%5cadmin"),
+]
+
+
+@pytest.mark.parametrize("path", CLIMBING)
+@pytest.mark.parametrize("opens", OPENS)
+def test_a_path_that_can_be_read_in_two_ways_is_never_exempt(opens: Any, path: str) -> None:
+    assert not opens(["/static/*", "/one"], path)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *("", "health", "*", "/*", "/static*", "/*/a", "/a*/b", "/static/**", "/a/*/b/*", "//*"),
+        *("/a/../b", "/a//b/*", "/./*", "/a/..", "/%2e%2e/a", "/a\\b", "/a%00", "/%2A", "/%FF"),
+    ],
+)
+def test_an_entry_that_exempts_nothing_or_everything_is_an_error(entry: str) -> None:
+    for gate in (WsgiGate, AsgiGate):
+        make: Any = gate
+        for exempt in (entry, [entry], ["/health", entry]):
+            with pytest.raises(ValueError):
+                make(echo, GATE, exempt=exempt)
+        for wrong in (b"/health", [b"/health"], [5], 5, None):
+            with pytest.raises(TypeError):
+                make(echo, GATE, exempt=wrong)
+
+
+def test_the_root_is_exempt_alone() -> None:
+    for opens in OPENS:
+        assert opens("/", "/")
+        for path in ("/a", "", "//", "/.", "/%2f"):
+            assert not opens("/", path)
+
+
+WSGI_PREFLIGHT = {
+    "REQUEST_METHOD": "OPTIONS",
+    "HTTP_ORIGIN": "https://shop.example",
+    "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "PUT",
+}
+
+
+def test_wsgi_preflights_pass_where_that_is_allowed(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    gate = WsgiGate(echo, GATE, preflight=True)
+    assert wsgi(gate, PATH_INFO="/", **WSGI_PREFLIGHT) == ("200 OK", {}, "None")
+    assert wsgi(gate, PATH_INFO="/", **{**WSGI_PREFLIGHT, CLAIMS: {"sub": "root"}})[2] == "None"
+    assert "preflight" not in caplog.text
+    assert wsgi(PATH_INFO="/", **WSGI_PREFLIGHT)[0] == "401 Unauthorized"
+    assert "preflight=True" in caplog.text
+
+
+def test_only_wsgi_preflights_without_a_token_pass() -> None:
+    gate = WsgiGate(echo, GATE, preflight=True)
+    for name in WSGI_PREFLIGHT:
+        fields = {key: text for key, text in WSGI_PREFLIGHT.items() if key != name}
+        for others in (fields, {**fields, name: ""}):
+            assert wsgi(gate, PATH_INFO="/", **others)[0] == "401 Unauthorized"
+    for method in ("GET", "PUT", "options"):
+        fields = {**WSGI_PREFLIGHT, "REQUEST_METHOD": method}
+        assert wsgi(gate, PATH_INFO="/", **fields)[0] == "401 Unauthorized"
+    for token in ("nonsense", signed({"exp": 1})):
+        fields = {**WSGI_PREFLIGHT, "HTTP_AUTHORIZATION": f"Bearer {token}"}
+        assert wsgi(gate, PATH_INFO="/", **fields)[0] == "401 Unauthorized"
+    fields = {**WSGI_PREFLIGHT, "HTTP_API_KEY": ADA}
+    assert wsgi(gate, PATH_INFO="/", **fields)[2] == "{'sub': 'ada'}"
+    broken = WsgiGate(echo, Broken(), preflight=True)
+    assert wsgi(broken, PATH_INFO="/", **WSGI_PREFLIGHT)[0] == "500 Internal Server Error"
 
 
 def test_claims_that_were_in_the_environ_are_removed() -> None:
@@ -125,7 +247,11 @@ def headers_of(**fields: str) -> list[tuple[bytes, bytes]]:
 
 
 def asgi(
-    scope: dict[str, Any], received: Iterable[dict[str, Any]] = (), gate: Any = None
+    scope: dict[str, Any],
+    received: Iterable[dict[str, Any]] = (),
+    gate: Any = None,
+    exempt: Any = ("/health",),
+    preflight: bool = False,
 ) -> tuple[list[Any], list[Any]]:
     """What the server is sent, and the scopes that the application sees."""
     seen: list[Any] = []
@@ -141,7 +267,7 @@ def asgi(
     async def send(message: MutableMapping[str, Any]) -> None:
         sent.append(message)
 
-    gated = AsgiGate(app, gate or GATE, exempt=["/health"], realm="here")
+    gated = AsgiGate(app, gate or GATE, exempt=exempt, realm="here", preflight=preflight)
     asyncio.run(gated(scope, receive, send))
     return sent, seen
 
@@ -181,6 +307,45 @@ def test_asgi_paths_are_exempt_as_a_whole_alone() -> None:
     for path in ("/health/", "/healthy", "/", "", "//health"):
         sent, seen = asgi(http(path))
         assert (sent[0]["status"], seen) == (401, [])
+
+
+def test_asgi_paths_are_those_below_the_root_path() -> None:
+    def opens(path: str, root: str) -> bool:
+        exempt = ["/health", "/static/*"]
+        return bool(asgi({**http(path), "root_path": root}, exempt=exempt)[1])
+
+    for path, root in (("/app/health", "/app"), ("/health", ""), ("/health", "/app")):
+        assert opens(path, root)
+    for path, root in (
+        *(("/health", "/health"), ("/healthx/health", "/health"), ("/static/admin", "/static")),
+        *(("/app/health", ""), ("/app/health", "/ap"), ("/app/../health", "/app"), ("/app//health", "/app")),
+    ):
+        assert not opens(path, root)
+
+
+def preflight(*fields: tuple[bytes, bytes], **members: Any) -> dict[str, Any]:
+    both = ((b"origin", b"https://a.example"), (b"access-control-request-method", b"PUT"))
+    return {**http(), "method": "OPTIONS", "headers": list(fields or both), **members}
+
+
+def test_asgi_preflights_pass_where_that_is_allowed() -> None:
+    sent, (seen,) = asgi(preflight(), preflight=True)
+    assert (sent, CLAIMS in seen) == ([], False)
+    spoofed = {CLAIMS: {"sub": "root"}}
+    assert CLAIMS not in asgi(preflight(**spoofed), preflight=True)[1][0]
+    assert asgi(preflight())[1] == []
+
+
+def test_only_asgi_preflights_without_a_token_pass() -> None:
+    origin, method = preflight()["headers"]
+    for fields in ((origin,), (method,), (origin, origin, method), (origin, (method[0], b""))):
+        assert asgi(preflight(*fields), preflight=True)[1] == []
+    for members in ({"method": "GET"}, {"query_string": b"jwt=x"}, {"type": "websocket"}):
+        received = [{"type": "websocket.connect"}]
+        assert asgi(preflight(**members), received, preflight=True)[1] == []
+    good = preflight(query_string=f"jwt={ADA}".encode())
+    assert asgi(good, preflight=True)[1][0][CLAIMS] == {"sub": "ada"}
+    assert asgi(preflight(), gate=Broken(), preflight=True)[0][0]["status"] == 500
 
 
 def test_claims_that_were_in_the_scope_are_removed() -> None:

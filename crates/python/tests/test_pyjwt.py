@@ -42,6 +42,8 @@ HEAD, BODY, MAC = GOOD.split(".")
 NONE = b64(b'{"alg":"none"}')
 #: Its last character ends in bits that stand for nothing, and are not zero.
 STRAY = b64(b'{"alg":"HS256"} ')[:-1] + "B"
+#: That of RFC 8410 section 10.1.
+ED25519 = b"MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="
 OTHER = signed({"sub": "ada"}, secret=b"another secret of 32 bytes or more")
 
 SAME: dict[str, Case] = {
@@ -255,6 +257,18 @@ DIFFERENT: dict[str, tuple[str, Case, Any, Any]] = {
     ),
     "a short secret": (
         "RFC 7518 section 3.2", Case(signed({}, secret=b"short"), key=b"short"), "InvalidKeyError", {}
+    ),
+    "a path for a secret": (
+        "everyone may know it",
+        Case(signed({}, secret=b"/etc/keys/of/the/issuer.pem" * 2), key="/etc/keys/of/the/issuer.pem" * 2),
+        "InvalidKeyError",
+        {},
+    ),
+    "a public key in base64": (
+        "it is that key",
+        Case(signed({}, secret=ED25519), key=ED25519),
+        "InvalidAlgorithmError",
+        {},
     ),
     "no algorithms": ("a mistake", Case(GOOD, algorithms=None), "TypeError", "DecodeError"),
     "an empty list of algorithms": ("a mistake", Case(GOOD, algorithms=[]), "ValueError", "DecodeError"),

@@ -20,15 +20,18 @@ from typing import Any
 import flask
 
 import ox_jwt
-from ox_jwt.flask import jwt_claims, jwt_iat, requires_jwt
+from ox_jwt.flask import jwt_claims, jwt_iat, key_of, requires_jwt
 
 #: How long an issued token is good for, in seconds.
 ISSUED_FOR = 300
 
+#: The claims that say where a token is good: what is issued for one is good nowhere else.
+BINDING = ("aud", "host", "iss", "tenant")
+
 
 def create_app(config: Mapping[str, Any] | None = None) -> flask.Flask:
-    """The application. ``FLASK_JWT_PRIVATE_KEY`` signs what ``/issue`` gives, by ``FLASK_JWT_PRIVATE_ALG``;
-    for the rest of the configuration see ``ox_jwt.flask``."""
+    """The application. ``FLASK_JWT_PRIVATE_KEY``, which is text or encoded as ``FLASK_JWT_KEY`` is, signs what
+    ``/issue`` gives, by ``FLASK_JWT_PRIVATE_ALG``; for the rest of the configuration see ``ox_jwt.flask``."""
     app = flask.Flask("ox_jwt.app")
     app.config.from_mapping(config or {})
 
@@ -50,15 +53,16 @@ def create_app(config: Mapping[str, Any] | None = None) -> flask.Flask:
         now = int(time.time())
         # RFC 8693 section 4.1: who acts for the subject. The token names nobody to act for in turn.
         issued = {
+            **{name: claims[name] for name in BINDING if name in claims},
             "sub": user,
             "act": {"sub": claims["sub"]},
             "iat": now,
-            "exp": now + ISSUED_FOR,
+            "exp": int(min(now + ISSUED_FOR, claims.get("exp", now + ISSUED_FOR))),
         }
         key = app.config.get("FLASK_JWT_PRIVATE_KEY")
         if key is None:
             return _text("failed: nothing is issued here", 501)
-        return _text(ox_jwt.encode(issued, key, app.config["FLASK_JWT_PRIVATE_ALG"]))
+        return _text(ox_jwt.encode(issued, key_of(key), app.config["FLASK_JWT_PRIVATE_ALG"]))
 
     @app.get("/support/urgent")
     @jwt_claims(["premium"])

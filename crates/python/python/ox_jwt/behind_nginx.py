@@ -21,6 +21,7 @@ import hmac
 import json
 from typing import Any
 
+from ox_jwt import _core
 from ox_jwt.exceptions import InvalidTokenError, MissingTokenError, UntrustedRequestError
 from ox_jwt.gate import Headers
 
@@ -41,6 +42,8 @@ class NginxClaims:
         self._proof = proof.encode() if isinstance(proof, str) else proof
         if len(self._proof) < MIN_PROOF:
             raise ValueError(f"a proof has {MIN_PROOF} bytes or more")
+        if (looks := _core.no_secret(self._proof)) is not None:
+            raise ValueError(f"the proof {looks}")
         self._claims_header = claims_header.lower()
         self._proof_header = proof_header.lower()
 

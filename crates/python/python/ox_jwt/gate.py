@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from ox_jwt import _core
+from ox_jwt._lists import texts
 from ox_jwt.exceptions import (
     InvalidTokenError,
     MissingTokenError,
@@ -25,8 +26,9 @@ class Gate:
     """Keys, algorithms and claims that are asked for, and where in a request a token may be.
 
     The arguments are those of ``ox_jwt.decode``. ``token_from`` names places as nginx's directive
-    ``ojwt_token_from`` does: ``arg=NAME``, ``cookie=NAME``, ``header=NAME`` and ``bearer``. A key that is
-    broken, an algorithm that is not known or a negative leeway is an error here already.
+    ``ojwt_token_from`` does: ``arg=NAME``, ``cookie=NAME``, ``header=NAME`` and ``bearer``. Text where a list
+    is wanted is its only entry, but for ``algorithms``, where it is a ``TypeError``. A key that is broken or
+    evidently no secret, an algorithm that is not known or a negative leeway is an error here already.
     """
 
     def __init__(
@@ -37,17 +39,17 @@ class Gate:
         audience: str | Iterable[str] | None = None,
         issuer: str | Iterable[str] | None = None,
         leeway: float | timedelta | None = None,
-        require: Iterable[str] | None = None,
-        token_from: Iterable[str] = TOKEN_FROM,
+        require: str | Iterable[str] | None = None,
+        token_from: str | Iterable[str] = TOKEN_FROM,
     ) -> None:
         self._key = key
         self._algorithms = algorithms if isinstance(algorithms, str) else list(algorithms)
         _core.check(key, self._algorithms, leeway)
-        self._audience = _strings(audience)
-        self._issuer = _strings(issuer)
+        self._audience = None if audience is None else texts(audience, "audience")
+        self._issuer = None if issuer is None else texts(issuer, "issuer")
         self._leeway = leeway
-        self._require = _strings(require)
-        self._places = [_place(word) for word in token_from]
+        self._require = None if require is None else texts(require, "require")
+        self._places = [_place(word) for word in texts(token_from, "token_from")]
 
     def claims(self, *, query: bytes, headers: Headers, host: str) -> dict[str, Any]:
         """The claims of the request's token, verified.
@@ -69,6 +71,14 @@ class Gate:
                     require=self._require,
                 )
         raise MissingTokenError("no token")
+
+
+def is_preflight(method: str, headers: Headers) -> bool:
+    """Whether a browser asks which requests of another site it may make (the Fetch standard's
+    CORS-preflight request), for which it has no token."""
+    fields = ("origin", "access-control-request-method")
+    values = [list(headers(name)) for name in fields]
+    return method == "OPTIONS" and all(len(value) == 1 and value[0] for value in values)
 
 
 class Refusal(NamedTuple):
@@ -124,7 +134,7 @@ def _place(word: str) -> Place:
     kind, _, name = word.partition("=")
     if kind == "bearer" and not name:
         return lambda _, headers: _one(map(_core.bearer, headers("authorization")))
-    if not name:
+    if not name or any(character.isspace() or character in ",;&=" for character in name):
         raise ValueError(f"a token is not to be had from {word!r}")
     if kind == "arg":
         return lambda query, _: _core.argument(query, name)
@@ -142,7 +152,3 @@ def _one(values: Iterable[bytes | None]) -> bytes | None:
     if len(found) > 1:
         raise SeveralTokensError("several tokens")
     return found.pop() if found else None
-
-
-def _strings(value: str | Iterable[str] | None) -> str | list[str] | None:
-    return value if value is None or isinstance(value, str) else list(value)
