@@ -380,7 +380,7 @@ unsafe fn store(
     OK
 }
 
-/// The first phase that is surely met: what nginx logs from here on shows no token.
+/// The server rewrite phase, before nginx's own rewrite module: what nginx logs from here on is redacted.
 unsafe extern "C" fn redact(request: *mut ngx_http_request_t) -> ngx_int_t {
     guard(INTERNAL_SERVER_ERROR, || {
         // SAFETY: nginx is handling the request.

@@ -110,7 +110,7 @@ fn token_is_redacted_in_the_request_line_of_what_rewrite_log_shows_and_can_be_ke
     for (recipe, is_kept_out) in [("", false), ("set $args $ojwt_args;", true)] {
         let nginx = Nginx::with_server(&format!(
             "rewrite_log on; {recipe} rewrite ^/old /new last;
-             location / {{ rewrite ^/new /newer last; return 200 $decoded_ojwt; }}",
+             location / {{ rewrite ^/new$ /newer last; return 200 $decoded_ojwt; }}",
         ));
         let jwt = token(json!({}));
         assert_eq!(nginx.get(&format!("/old?jwt={jwt}")).body, "{}");
