@@ -35,6 +35,23 @@ fn default_is_none() {
 }
 
 #[test]
+fn requirement_on_exp_is_compared_exactly_and_stands_for_no_check() {
+    let nginx = Nginx::with_server(
+        "auth_jwt_leeway 1m;
+         location / { auth_jwt_require_claim exp gt $jwt_nowtime; return 200 $decoded_ojwt; }
+         location /past { auth_jwt_require_claim exp lt $jwt_nowtime; return 200 $decoded_ojwt; }",
+    );
+    let verdict = |path: &str, exp: u64| {
+        let body = nginx.get(&format!("{path}?jwt={}", token(json!({"exp": exp})))).body;
+        if body.starts_with('{') { "ok".to_owned() } else { body }
+    };
+    assert_eq!(verdict("/", now() + 60), "ok");
+    assert_eq!(verdict("/", now() - 30), "failed: claim rejected");
+    assert_eq!(verdict("/past", now() - 30), "ok");
+    assert_eq!(verdict("/past", now() - 90), "failed: token expired");
+}
+
+#[test]
 fn largest_leeway_overflows_nothing() {
     let nginx = Nginx::with_server("auth_jwt_leeway 68y; location / { return 200 $decoded_ojwt; }");
     for claims in [json!({"exp": 0}), json!({"exp": -1e308, "nbf": 1e308}), json!({"nbf": 1e308})] {

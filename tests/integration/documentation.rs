@@ -97,6 +97,7 @@ fn files_that_the_documentation_links_to_exist() {
         "docs/compatibility.md",
         "docs/dependencies.md",
         "docs/directives.md",
+        "docs/faq.md",
         "docs/migrating.md",
         "docs/reliability.md",
         "docs/security.md",
@@ -180,5 +181,57 @@ fn every_entry_has_an_example_and_every_example_loads() {
                 .accepted();
             assert!(!accepted.contains("[warn]"), "{name}: {accepted}");
         }
+    }
+}
+
+#[test]
+fn lines_of_the_log_that_faq_md_explains_are_written() {
+    let text = fs::read_to_string(root().join("docs/faq.md")).unwrap();
+    let nginx = Nginx::builder()
+        .http("auth_jwt_key_file issuer.pem; map $arg_none $is_admin { default 0; }")
+        .server(
+            "auth_jwt_require_claim aud eq https://api.example.com;
+             location = /aud { return 200 $decoded_ojwt; }
+             location = /level { auth_jwt_require_claim level ge json=2; return 200 $decoded_ojwt; }
+             location = /roles { auth_jwt_require_claim roles any a; return 200 $decoded_ojwt; }
+             location = /empty { auth_jwt_require_claim aud eq $arg_x; return 200 $decoded_ojwt; }
+             location = /require {
+                 auth_jwt realm; auth_jwt_require_claim aud any https://api.example.com;
+                 auth_jwt_require $is_admin;
+             }",
+        )
+        .start();
+    let aud = json!(["https://api.example.com"]);
+    for (target, claims) in [
+        ("/aud", json!({"aud": "x"})),
+        ("/aud", json!({"aud": aud})),
+        ("/aud", json!({"exp": "1"})),
+        ("/aud", json!({"exp": 1})),
+        ("/aud", json!({"nbf": 1e10})),
+        ("/aud", json!({"host": "other.example"})),
+        ("/level", json!({"level": "9"})),
+        ("/roles", json!({"realm_access.roles": []})),
+        ("/empty", json!({"aud": "x"})),
+        ("/require", json!({"aud": aud})),
+    ] {
+        nginx.get_with(target, &[&format!("Authorization: Bearer {}", token(claims))]);
+    }
+    for token in ["", "a", "a.b.c="] {
+        nginx.get_with("/aud", &[&format!("Authorization: Bearer {token}")]);
+    }
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
+    let lines: Vec<&str> = rows.filter_map(|row| row.split(" |").next()).collect();
+    assert!(lines.len() > 12, "{lines:?}");
+    let log = nginx.error_log();
+    // These take another set-up, and have tests of their own.
+    let others =
+        ["unknown key", "signature mismatch", "algorithm not allowed", "no key", "token revoked"];
+    for line in lines.iter().flat_map(|line| line.split('`')).filter(|part| part.len() > 2) {
+        let is_tested_elsewhere = others.contains(&line) || line == "key unavailable";
+        let line = line.replace(" ...:", " claim aud eq:");
+        assert!(
+            is_tested_elsewhere || log.contains(&format!("ojwt: {line}, client:")),
+            "{line}\n{log}"
+        );
     }
 }

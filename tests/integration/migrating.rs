@@ -187,3 +187,79 @@ fn configuration_of_the_javascript_runs_with_the_changes_that_are_named() {
     let response = nginx.get("/protected/");
     assert_eq!((response.status, response.body.as_str()), (401, "failed: no token"));
 }
+
+/// Requirements and whether they are met here by `{"s": "a", "n": 5, "f": 5.0, "r": ["a", "b"], "t": true}`;
+/// `$x` holds what follows `|`.
+const OPERATORS: [(&str, bool); 38] = [
+    // As there.
+    ("s eq a", true),
+    ("s ne a", false),
+    ("s eq $x|\"a\"", true),
+    ("s ne $x|\"b\"", true),
+    ("n eq $x|5", true),
+    ("n ne $x|6", true),
+    ("n eq $x|\"5\"", false),
+    ("r eq $x|  [\"a\",  \"b\"] ", true),
+    ("r ne $x|[\"b\",\"a\"]", true),
+    ("n gt $x|4", true),
+    ("n gt $x|\"4\"", false),
+    ("n !gt $x|\"4\"", false),
+    ("n ge json=5", true),
+    ("s in $x|[\"a\"]", true),
+    ("s nin $x|[\"b\"]", true),
+    ("s nin $x|\"b\"", false),
+    ("s in $x|{\"a\":0}", true),
+    ("r intersect $x|[\"b\",\"c\"]", true),
+    ("r nintersect $x|[\"b\",\"c\"]", false),
+    ("r nintersect $x|[\"c\"]", true),
+    ("s nintersect $x|[\"c\"]", true),
+    ("r nintersect $x|\"c\"", false),
+    ("r nintersect $x|[\"c\"", false),
+    ("s ne $x|[\"b\"", false),
+    ("s !match ^b", true),
+    ("n !match ^b", false),
+    ("u ne a", false),
+    // Wider.
+    ("n gt 1", true),
+    ("t eq true", true),
+    ("r any a", true),
+    ("r !any c", true),
+    ("s eq $x|a", true),
+    ("f eq json=5", true),
+    ("s gt 0", true),
+    // Stricter.
+    ("n ne 5", false),
+    ("s ne json=5", false),
+    ("s nin json=[5]", false),
+    ("n nintersect json=[\"a\"]", false),
+];
+
+#[test]
+fn operators_answer_as_the_section_on_kjdevs_module_says() {
+    let locations: String = OPERATORS
+        .iter()
+        .enumerate()
+        .map(|(index, (requirement, _))| {
+            let (words, x) = requirement.split_once('|').unwrap_or((requirement, ""));
+            let (rest, value) = words.rsplit_once(' ').unwrap();
+            format!(
+                "location = /{index} {{
+                     set $x '{x}'; auth_jwt_require_claim {rest} '{value}'; return 200 $ojwt_status$decoded_ojwt;
+                 }}"
+            )
+        })
+        .collect();
+    let nginx = Nginx::with_server(&locations);
+    let claims = r#"{"s":"a","n":5,"f":5.0,"r":["a","b"],"t":true}"#;
+    let jwt = ISSUER.sign(Alg::RS256, None, claims.as_bytes()).unwrap();
+    for (index, (requirement, is_met)) in OPERATORS.iter().enumerate() {
+        let body = get(&nginx, &format!("/{index}"), &jwt).body;
+        assert_eq!(body, if *is_met { claims } else { "failed: claim rejected" }, "{requirement}");
+    }
+    let refusal = |words: &str| {
+        Nginx::builder().server(&format!("auth_jwt_require_claim {words};")).refused()
+    };
+    assert!(refusal("s match $http_x").contains("no pattern may hold a variable"));
+    assert!(refusal("s in a").contains("operator \"in\" needs an array or an object"));
+    assert!(refusal("s in 'json=[\"$http_x\"]'").contains("no variable may stand in \"json=\""));
+}
