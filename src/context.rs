@@ -129,7 +129,7 @@ impl Judged {
 
 /// Where the arguments of a request are. nginx never writes to them where they stand, and frees none
 /// before the request ends: those that a rewrite or a redirect brings stand elsewhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Arguments {
     start: usize,
     length: usize,
@@ -193,17 +193,7 @@ pub(crate) fn outcome<'r>(request: Request<'r>, gate: &Rc<Gate>) -> Result<&'r O
     } else {
         let token = Judged::of(token);
         let outcome = judge(request, remembered, gate, found, places.as_deref(), fault)?;
-        remembered.push(Entry {
-            gate: Rc::clone(gate),
-            token,
-            arguments: Cell::new(Arguments::of(request)),
-            places,
-            outcome,
-            refusal: Cell::new(None),
-            compared: RefCell::default(),
-            asked: Cell::new(0),
-            next: OnceCell::new(),
-        })
+        remembered.push(Entry::new(gate, token, places, outcome))
     };
     entry.arguments.set(Arguments::of(request));
     let compared = compare(request, remembered, entry);
@@ -380,6 +370,20 @@ pub(crate) fn latest(request: Request<'_>) -> Option<Result<&Outcome, Denial>> {
 }
 
 impl Entry {
+    fn new(gate: &Rc<Gate>, token: Judged, places: Option<Box<Places>>, outcome: Outcome) -> Self {
+        Self {
+            gate: Rc::clone(gate),
+            token,
+            arguments: Cell::default(),
+            places,
+            outcome,
+            refusal: Cell::new(None),
+            compared: RefCell::default(),
+            asked: Cell::new(0),
+            next: OnceCell::new(),
+        }
+    }
+
     fn result(&self) -> Result<&Outcome, Denial> {
         self.refusal.get().map_or(Ok(&self.outcome), Err)
     }
