@@ -464,6 +464,9 @@ fn judge(
     Ok(Outcome { verdict, token_from_url })
 }
 
+/// A verdict, and what the log says of it besides the reason.
+type Judged = (Result<Arc<Claims>, Denial>, Option<String>);
+
 /// What the keys at hand make of a token, and what the log says of it besides the reason.
 ///
 /// # Errors
@@ -474,7 +477,7 @@ fn judge_token(
     remembered: &Remembered,
     (gate, places): (&Rc<Gate>, Option<&Places>),
     token: &[u8],
-) -> Result<(Result<Arc<Claims>, Denial>, Option<String>), Denial> {
+) -> Result<Judged, Denial> {
     let Some(places) = places else {
         return Ok(explained(gate, verify(request, gate, token, &gate.keys.fixed)));
     };
@@ -523,10 +526,7 @@ fn memory(gate: &Gate) -> Memory<'_> {
 }
 
 /// A verdict with the requirement that is not met, if that is it.
-fn explained(
-    gate: &Gate,
-    verdict: Result<Arc<Claims>, Refusal>,
-) -> (Result<Arc<Claims>, Denial>, Option<String>) {
+fn explained(gate: &Gate, verdict: Result<Arc<Claims>, Refusal>) -> Judged {
     match verdict {
         Ok(claims) => (Ok(claims), None),
         Err(Refusal { denial, claims }) => {
