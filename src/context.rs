@@ -595,6 +595,9 @@ fn judge(
     Ok(Outcome { verdict, token_from_url })
 }
 
+/// A verdict, and what the log says of it besides the reason.
+type Explained = (Result<Arc<Claims>, Denial>, Option<String>);
+
 /// What the keys at hand make of a token, and what the log says of it besides the reason.
 ///
 /// # Errors
@@ -605,7 +608,7 @@ fn judge_token(
     remembered: &Remembered,
     (gate, places): (&Rc<Gate>, Option<&Places>),
     token: &[u8],
-) -> Result<(Result<Arc<Claims>, Denial>, Option<String>), Denial> {
+) -> Result<Explained, Denial> {
     let Some(places) = places else {
         return Ok(explained(verify(request, gate, token, &gate.keys.fixed)));
     };
@@ -654,9 +657,7 @@ fn memory(gate: &Gate) -> Memory<'_> {
 }
 
 /// A verdict, and what the log says of a refusal besides the reason.
-fn explained(
-    verdict: Result<Arc<Claims>, Refusal>,
-) -> (Result<Arc<Claims>, Denial>, Option<String>) {
+fn explained(verdict: Result<Arc<Claims>, Refusal>) -> Explained {
     match verdict {
         Ok(claims) => (Ok(claims), None),
         Err(Refusal { denial, detail }) => (Err(denial), detail),

@@ -136,7 +136,7 @@ impl RevocationFile {
                 // One that is half-written would let the rest in; it does not stay as it is.
                 let is_whole = is_listed || is_same || entries >= self.list.borrow().len();
                 self.is_settled.set(is_whole && !state.is_recent(now()));
-                if is_listed || !is_whole {
+                if !is_whole || (is_listed && !is_new) {
                     return;
                 }
                 self.listed.set(digest);

@@ -76,9 +76,10 @@ pub(crate) fn with_token_encoded(uri: &[u8], set: &[NamedValue]) -> Option<Vec<u
     replaced(uri, set, |name| [b"${", ENCODED.as_bytes(), name, b"}"].concat())
 }
 
-/// A path with some word for each variable that shows a token; `None` where it has none.
+/// A path with something for each variable that shows a token; `None` where it has none.
 pub(crate) fn without_token(path: &[u8], set: &[NamedValue]) -> Option<Vec<u8>> {
-    replaced(path, set, |_| b"token".to_vec())
+    // Nothing that could be taken for the end of the name of the variable before it.
+    replaced(path, set, |_| b"-".to_vec())
 }
 
 /// Replaces the variables that show a token, which nginx finds in the same way.
@@ -90,10 +91,8 @@ fn replaced(word: &[u8], set: &[NamedValue], by: impl Fn(&[u8]) -> Vec<u8>) -> O
         let inner = after.strip_prefix(b"${").or(after.strip_prefix(b"$")).unwrap_or_default();
         let end = inner.iter().position(|byte| !is_name(byte)).unwrap_or(inner.len());
         let (name, after_name) = inner.split_at(end);
-        let after_name = match after.starts_with(b"${") {
-            true => after_name.strip_prefix(b"}").unwrap_or(after_name),
-            false => after_name,
-        };
+        let closed = after_name.strip_prefix(b"}").filter(|_| after.starts_with(b"${"));
+        let after_name = closed.unwrap_or(after_name);
         text.extend_from_slice(before);
         if shows_token(name, set) {
             text.extend_from_slice(&by(name));

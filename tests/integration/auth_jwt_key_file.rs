@@ -349,7 +349,7 @@ fn keys_of_a_file_that_is_being_written_serve_for_a_moment_where_they_may_be_cac
     let mut refused_at = None;
     for number in 0.. {
         // Neither the same breakage nor another one prolongs it.
-        nginx.write("keys/a.pem", ["", "half a k", "{\"keys\":[]}"][number % 3]);
+        nginx.write("keys/a.pem", ["", "half a k", "{\"keys\":["][number % 3]);
         match status(&nginx, "/?file=a.pem", &a) {
             200 => assert_eq!(status(&nginx, "/?file=a.pem", &b), 401),
             _ => refused_at = Some(start.elapsed()),
@@ -447,10 +447,10 @@ fn variable_cannot_climb_out_of_the_folder() {
     let of = |tenant: &str| token(json!({"tenant": tenant}));
     assert_eq!(status(&nginx, "/", &of("a")), 200);
     for tenant in ["../secret/a", "x/../../secret/a", "..", "../keys/a", "a/..", "./../secret/a"] {
-        assert_eq!(status(&nginx, "/", &of(tenant)), 500, "{tenant}");
+        assert_eq!(status(&nginx, "/", &of(tenant)), 401, "{tenant}");
         assert!(nginx.error_log().contains("a variable may not climb"), "{tenant}");
     }
-    assert_eq!(status(&nginx, "/", &of("a.pem\0")), 500);
+    assert_eq!(status(&nginx, "/", &of("a.pem\0")), 401);
     assert!(!nginx.error_log().contains('\0'));
 }
 

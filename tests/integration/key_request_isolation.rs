@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::harness::{FORGER, HOST, ISSUER, Nginx, Response, Upstream, ok, signed_by, token};
 
 /// Parses, and is signed by nobody.
-const GARBAGE: &str = "e30.e30.AA";
+const GARBAGE: &str = "eyJhbGciOiJSUzI1NiJ9.e30.AA";
 
 fn jwks(keys: &[&SigningKey]) -> String {
     let keys: Vec<Value> =
@@ -297,6 +297,47 @@ fn captures_of_the_location_outlive_the_choice_of_keys() {
     assert_eq!(get(&nginx, "/app/wanted", &token(json!({"iss": "tenant"}))).body, "application");
     assert_eq!(paths(&application), ["/app/wanted"]);
     assert_eq!(paths(&keys), ["/keys/t"]);
+}
+
+/// nginx shares them between the copies that it makes of a request, here for each slice of a file, and
+/// notes that whoever matches next is to have room of their own.
+#[test]
+fn choice_of_keys_does_not_let_copies_of_a_request_write_to_the_captures_of_each_other() {
+    let keys = issuer();
+    let application = Upstream::start(|head, stream| {
+        let range = head.lines().find_map(|line| line.strip_prefix("Range: bytes=")).unwrap();
+        let (start, _) = range.split_once('-').unwrap();
+        let start: usize = start.parse().unwrap();
+        let part = &"0123456789"[start..(start + 4).min(10)];
+        let end = start + part.len() - 1;
+        let _ = write!(
+            stream,
+            "HTTP/1.1 206 Part\r\nContent-Length: {}\r\nContent-Range: bytes {start}-{end}/10\r\n\
+             ETag: \"a\"\r\nConnection: close\r\n\r\n{part}",
+            part.len()
+        );
+    });
+    let nginx = Nginx::builder()
+        .http(
+            "map $jwt_claim_iss $tenant { default x; ~^(t)(e)n $1; }
+             map $slice_range $matched { volatile; bytes=0-3 first; ~(b)(y) $2; }",
+        )
+        .server(&format!(
+            "auth_jwt_key_request /keys/$tenant; proxy_http_version 1.1; slice 4;
+             location ~ ^/(w.*)$ {{
+                 proxy_set_header Range $slice_range; proxy_set_header X-Sub $jwt_claim_sub;
+                 proxy_set_header X-Matched $matched;
+                 proxy_pass http://{0}/$1;
+             }}
+             location /keys {{ internal; proxy_pass http://{1}; }}",
+            application.address(),
+            keys.address()
+        ))
+        .start();
+    let jwt = token(json!({"iss": "tenant", "sub": "me"}));
+    get(&nginx, "/wanted", &jwt);
+    assert_eq!(paths(&application), ["/wanted"; 3]);
+    assert!(application.requests()[0].contains("X-Sub: me\r\n"));
 }
 
 #[test]

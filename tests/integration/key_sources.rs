@@ -51,8 +51,11 @@ fn asked(upstream: &Upstream) -> Vec<String> {
     upstream.requests().iter().map(target).collect()
 }
 
+/// What an upstream answers, by the target.
+type Answers = Arc<Mutex<Vec<(String, String)>>>;
+
 /// An upstream that answers by the path; what it answers can be changed.
-fn answering(answers: &[(&str, String)]) -> (Upstream, Arc<Mutex<Vec<(String, String)>>>) {
+fn answering(answers: &[(&str, String)]) -> (Upstream, Answers) {
     let owned = answers.iter().map(|(path, answer)| ((*path).to_owned(), answer.clone()));
     let answers = Arc::new(Mutex::new(owned.collect::<Vec<_>>()));
     let current = Arc::clone(&answers);
@@ -181,7 +184,9 @@ fn missing_keys_are_fetched_side_by_side() {
         // Answers once all four are there, or never.
         seen.fetch_add(1, Ordering::SeqCst);
         let start = Instant::now();
-        while seen.load(Ordering::SeqCst) % 4 != 0 && start.elapsed() < Duration::from_secs(3) {
+        while !seen.load(Ordering::SeqCst).is_multiple_of(4)
+            && start.elapsed() < Duration::from_secs(3)
+        {
             thread::sleep(Duration::from_millis(5));
         }
         let set = if head.starts_with("GET /keys/4 ") { issuer() } else { EMPTY.to_owned() };
@@ -557,7 +562,7 @@ fn filed(lines: &str) -> Nginx {
         .start();
     std::fs::create_dir(nginx.path("keys/folder.jwks")).unwrap();
     symlink("loop.jwks", nginx.path("keys/loop.jwks")).unwrap();
-    let unreadable = std::fs::Permissions::from_mode(0);
+    let unreadable = std::fs::Permissions::from_mode(0o0);
     std::fs::set_permissions(nginx.path("keys/unreadable.jwks"), unreadable).unwrap();
     nginx
 }
@@ -620,13 +625,13 @@ fn path_that_the_operator_makes_absolute_stays_so() {
 
 #[test]
 fn file_that_a_token_chose_and_that_is_not_there_is_an_unknown_key() {
-    let long = "l".repeat(300);
+    let too_long = "l".repeat(300);
     let nginx = filed(
         "auth_jwt_key_file keys/$jwt_header_kid.jwks;
          location /map { auth_jwt realm; auth_jwt_key_file keys/$by_map.jwks; }
          location /other { auth_jwt realm; auth_jwt_key_file keys/$arg_f; }",
     );
-    for kid in ["none", "none/a", "a.jwks/b", "folder", "loop", "", &long, "\u{1b}[1m"] {
+    for kid in ["none", "none/a", "a.jwks/b", "folder", "loop", "", &too_long, "\u{1b}[1m"] {
         assert_eq!(get(&nginx, "/", &named(&ISSUER, kid)).status, 401, "{kid}");
         assert_eq!(get(&nginx, "/oracle", &named(&ISSUER, kid)).body, "failed: unknown key");
         assert_eq!(get(&nginx, "/map", &named(&ISSUER, &format!("x{kid}"))).status, 401, "{kid}");
@@ -726,6 +731,19 @@ fn second_write_within_a_tick_of_the_clock_is_seen() {
     assert_eq!(get(&nginx, "/?f=k.pem", &signed_by(&FORGER, &json!({}))).status, 200);
 }
 
+#[test]
+fn file_that_says_that_it_has_no_keys_withdraws_them() {
+    let upstream = Upstream::with_answer(ok(EMPTY));
+    let lines = "auth_jwt_key_file k.pem$arg_x; auth_jwt_key_request /keys; auth_jwt_key_cache 1m;";
+    let nginx = gates(&upstream, "", lines);
+    for _ in 0..3 {
+        nginx.write("k.pem", public_pem(&ISSUER));
+        assert_eq!(get(&nginx, "/", &token(json!({}))).status, 200);
+        nginx.write("k.pem", EMPTY);
+        assert_eq!(get(&nginx, "/", &token(json!({}))).status, 401);
+    }
+}
+
 /// An nginx with key files by `$arg_f`, whose worker can be kept from opening more files.
 fn unprivileged() -> Nginx {
     // Only a process of the same user may always lower a limit.
@@ -755,7 +773,7 @@ fn file_that_is_broken_is_not_opened_again_until_it_changes() {
     let verdict = |file: &str| nginx.get(&format!("/?f={file}.pem&jwt={jwt}")).body;
     assert_eq!(verdict("broken"), "failed: key unavailable");
     // By now nothing can have changed unseen.
-    thread::sleep(Duration::from_millis(4000));
+    thread::sleep(Duration::from_secs(4));
     assert_eq!((verdict("a"), verdict("broken")), ("{}".into(), "failed: key unavailable".into()));
     let worker = nginx.workers()[0].to_string();
     let folder = std::fs::read_dir(format!("/proc/{worker}/fd")).unwrap();

@@ -7,6 +7,7 @@ use ojwt_core::denial::Defect;
 use ojwt_core::json::MAX_DEPTH;
 use ojwt_core::material::Material;
 use ojwt_core::sign::{self, SigningKey};
+use ojwt_core::verify::Memory;
 use ojwt_core::{Alg, Denial, base64url};
 use serde_json::json;
 
@@ -778,4 +779,52 @@ fn the_limits_are_those_that_are_documented() {
     assert_eq!(ojwt_core::verify::DEFAULT_MAX_TOKEN_SIZE, 16 << 10);
     assert_eq!(ojwt_core::material::MIN_RSA_BITS, 2048);
     assert_eq!(ojwt_core::material::MAX_RSA_BITS, 8192);
+}
+
+#[test]
+fn what_no_key_has_a_say_in_is_read_without_any() {
+    let mut verifier = verifier(ojwt_core::KeySet::default());
+    verifier.policy.algorithms = Some(vec![Alg::RS256]);
+    let whole = token(Alg::RS256);
+    assert_eq!(verifier.read(whole.as_bytes()), Ok(()));
+    for (token, denial) in [
+        (String::new(), Denial::Malformed(Defect::Parts)),
+        (format!("{whole}.{whole}"), Denial::Malformed(Defect::Parts)),
+        (format!("{whole}="), Denial::Malformed(Defect::Base64)),
+        (assemble(b"{}", b"{}", b""), Denial::Malformed(Defect::Alg)),
+        (assemble(br#"{"alg":"none"}"#, b"{}", b""), Denial::UnsupportedAlgorithm),
+        (token(Alg::RS384), Denial::AlgorithmNotAllowed),
+        (".".repeat(100_000), Denial::TooLarge),
+    ] {
+        assert_eq!(verifier.read(token.as_bytes()), Err(denial), "{token:.99}");
+    }
+}
+
+#[test]
+fn token_lacks_a_key_where_it_means_none_of_these_and_what_is_no_token_lacks_none() {
+    let named = with(bare_jwk(Alg::RS256), &json!({"kid": "a"}));
+    let keys = [jwks(&[named]).into()];
+    let mut verifier = verifier(ojwt_core::KeySet::default());
+    verifier.policy.algorithms = Some(vec![Alg::RS256, Alg::ES256]);
+    let lacks = |token: &str| verifier.lacks_key(Memory::default(), token.as_bytes(), &keys);
+    let of = |alg: Alg, kid| key(alg).sign(alg, kid, PAYLOAD).unwrap();
+    assert!(lacks(&of(Alg::RS256, Some("b"))) && lacks(&of(Alg::ES256, None)));
+    assert!(lacks(&of(Alg::ES256, Some("a"))));
+    // The signature has no say in it.
+    let forged = with_signature(&of(Alg::RS256, Some("a")), |_| vec![0; 256]);
+    for token in [
+        of(Alg::RS256, Some("a")),
+        of(Alg::RS256, None),
+        forged,
+        // Forbidden whatever the keys are.
+        of(Alg::EdDSA, Some("b")),
+        of(Alg::RS256, Some("b")) + ".x",
+        of(Alg::RS256, Some("b")) + "=",
+        assemble(br#"{"alg":"none","kid":"b"}"#, b"{}", b""),
+        String::new(),
+        "x".repeat(100_000),
+    ] {
+        assert!(!lacks(&token), "{token:.99}");
+    }
+    assert!(verifier.lacks_key(Memory::default(), of(Alg::RS256, None).as_bytes(), &[]));
 }
