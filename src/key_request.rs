@@ -294,7 +294,7 @@ impl KeyRequests {
         if let Some(keys) = self.parsed.borrow_mut().get(&(digest, format)) {
             return Ok(Arc::clone(keys));
         }
-        let mut builder = KeySetBuilder::new().skipping_broken_keys();
+        let mut builder = KeySetBuilder::new();
         builder.add(body, format).map_err(|error| error.to_string())?;
         let (keys, warnings) = builder.build();
         for warning in warnings {

@@ -46,6 +46,7 @@ mod p256;
 pub mod path;
 pub mod pem;
 pub mod policy;
+mod published;
 pub mod requirement;
 pub mod revocation;
 #[cfg(feature = "sign")]

@@ -35,7 +35,7 @@ impl JwkSet {
     #[new]
     fn new(source: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = source.py();
-        let mut builder = KeySetBuilder::new().skipping_broken_keys();
+        let mut builder = KeySetBuilder::new();
         let added = builder.add(&bytes(source, "a JWK Set")?, Some(KeyFormat::Jwks));
         added.map_err(|error| invalid_key(py, error.to_string()))?;
         let (keys, warnings) = builder.build();
