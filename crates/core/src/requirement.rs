@@ -188,8 +188,19 @@ impl Comparison {
     /// Whether a verified token meets the requirement.
     pub fn is_met(&self, claims: &Claims, operand: &Operand) -> bool {
         let value = self.path.find(self.part.of(claims));
-        let holds = value.and_then(|value| holds(value, self.operator, operand));
+        let holds = value.and_then(|value| {
+            let name = if self.is_media_type() { value.as_str() } else { None };
+            match name {
+                Some(name) => holds_of_media_type(&name, value, self.operator, operand),
+                None => holds(value, self.operator, operand),
+            }
+        });
         holds.is_some_and(|holds| holds != self.negated)
+    }
+
+    /// Whether it looks at a header parameter that holds a media type (RFC 7515 sections 4.1.9 and 4.1.10).
+    fn is_media_type(&self) -> bool {
+        self.part == Part::Header && ["typ", "cty"].iter().any(|name| self.path.is_member(name))
     }
 }
 
@@ -237,6 +248,44 @@ fn holds(value: Value<'_>, operator: Operator, operand: &Operand) -> Option<bool
             Operand::Text(_) | Operand::Json(_) => None,
         },
     }
+}
+
+/// The same for a media type, which is equal to another whether or not `application/` stands before
+/// either, and in any case (RFC 7515 section 4.1.9, RFC 2045 section 5.1). Other operators see the text.
+fn holds_of_media_type(
+    name: &str,
+    value: Value<'_>,
+    operator: Operator,
+    operand: &Operand,
+) -> Option<bool> {
+    let is = |other: Value<'_>| Some(is_same_media_type(name, &other.as_str()?));
+    match (operator, operand) {
+        (Operator::Eq | Operator::Any, Operand::Text(text)) => Some(is_same_media_type(name, text)),
+        (Operator::In | Operator::Any, Operand::Json(json)) if json.root().as_array().is_some() => {
+            let mut others = json.root().as_array()?.filter_map(is).peekable();
+            others.peek()?;
+            Some(others.any(|is_same| is_same))
+        }
+        (Operator::In, Operand::Json(json)) => {
+            let mut names = json.root().as_object()?.members();
+            Some(names.any(|(other, _)| is_same_media_type(name, &other)))
+        }
+        (Operator::Eq | Operator::Any, Operand::Json(json)) => is(json.root()),
+        _ => holds(value, operator, operand),
+    }
+}
+
+/// RFC 7515 section 4.1.9: a name "SHOULD" be treated "as though "application/" were prepended to any "typ"
+/// value not containing a '/'".
+fn is_same_media_type(a: &str, b: &str) -> bool {
+    const PREFIX: &str = "application/";
+    let short = |name: &str| match name.split_at_checked(PREFIX.len()) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) && !rest.contains('/') => {
+            rest.to_ascii_lowercase()
+        }
+        _ => name.to_ascii_lowercase(),
+    };
+    short(a) == short(b)
 }
 
 fn equals(value: Value<'_>, operand: &Operand) -> Option<bool> {
