@@ -18,7 +18,7 @@ impl Failure {
         let class = match denial {
             Denial::Malformed(_) | Denial::TooLarge | Denial::NoToken => "DecodeError",
             Denial::UnsupportedAlgorithm | Denial::AlgorithmNotAllowed => "InvalidAlgorithmError",
-            Denial::SignatureMismatch => "InvalidSignatureError",
+            Denial::SignatureMismatch | Denial::KeysUntried => "InvalidSignatureError",
             Denial::UnknownKey => "UnknownKeyError",
             Denial::Expired => "ExpiredSignatureError",
             Denial::NotYetValid => "ImmatureSignatureError",
