@@ -346,7 +346,7 @@ impl KeyRequests {
         if let Some(keys) = self.parsed.borrow_mut().get(&(digest, format)) {
             return Ok(Arc::clone(keys));
         }
-        let mut builder = KeySetBuilder::new().skipping_broken_keys();
+        let mut builder = KeySetBuilder::new();
         match builder.add(body, format) {
             Err(_) if is_empty_set(body, format) => {}
             added => added.map_err(|error| error.to_string())?,

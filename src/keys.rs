@@ -96,17 +96,17 @@ impl PartialEq for KeySources {
     }
 }
 
-/// The keys of the embedded file; none if there is no file.
+/// The keys of the embedded file, none if there is no file, and warnings.
 ///
 /// # Errors
 ///
 /// What is wrong with it.
-pub(crate) fn embedded() -> Result<KeySet, KeyError> {
+pub(crate) fn embedded() -> Result<(KeySet, Vec<KeyWarning>), KeyError> {
     let mut keys = KeySetBuilder::new();
     if let Some(file) = EMBEDDED {
         keys.add(file, None)?;
     }
-    Ok(keys.build().0)
+    Ok(keys.build())
 }
 
 /// Reads a key file whole.

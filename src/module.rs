@@ -192,7 +192,13 @@ unsafe extern "C" fn create_main_conf(cf: *mut ngx_conf_t) -> *mut c_void {
         let Some(cf) = (unsafe { Conf::from_raw(cf) }) else { return ptr::null_mut() };
         let Some(folder) = cf.folder() else { return ptr::null_mut() };
         match keys::embedded() {
-            Ok(keys) => cf.own(MainConf::new(keys, folder)).cast(),
+            Ok((keys, warnings)) => {
+                for warning in warnings {
+                    let message = format!("the public key embedded in the ojwt module: {warning}");
+                    cf.log(Level::Warn, &message);
+                }
+                cf.own(MainConf::new(keys, folder)).cast()
+            }
             Err(error) => {
                 let message = format!("the public key embedded in the ojwt module: {error}");
                 cf.log(Level::Emerg, &message);

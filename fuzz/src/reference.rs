@@ -226,7 +226,8 @@ fn host(text: &[u8]) -> Vec<u8> {
 /// Whether `jsonwebtoken` takes the signature of a token by this JWK; `None` where it has not the
 /// algorithm.
 pub fn is_signed(alg: &str, input: &[u8], signature: &str, jwk: &Value) -> Option<bool> {
-    let algorithm: Algorithm = alg.parse().ok()?;
+    // Another name of what it has (RFC 9864).
+    let algorithm: Algorithm = if alg == "Ed25519" { "EdDSA" } else { alg }.parse().ok()?;
     let member = |name: &str| jwk[name].as_str().unwrap_or_default();
     let (kty, crv) = (member("kty"), member("crv"));
     if crv == "Ed448" {

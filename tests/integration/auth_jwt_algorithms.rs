@@ -2,7 +2,7 @@
 
 use ojwt_core::Alg;
 
-use crate::harness::{ISSUER, Nginx};
+use crate::harness::{ISSUER, Nginx, key, public_pem};
 
 #[test]
 fn narrows_what_the_keys_permit_and_is_inherited() {
@@ -23,6 +23,32 @@ fn narrows_what_the_keys_permit_and_is_inherited() {
         ("/other", Alg::RS256, "failed: algorithm not allowed"),
     ] {
         assert_eq!(verdict(path, alg), expected, "{path} {alg}");
+    }
+}
+
+/// RFC 9864.
+#[test]
+fn edwards_curves_may_be_listed_by_their_own_names() {
+    let nginx = Nginx::builder()
+        .file("ed.pem", public_pem(&key("ed25519.pem")))
+        .http("auth_jwt_key_file ed.pem;")
+        .server(
+            "location /any { return 200 $decoded_ojwt; }
+             location /new { auth_jwt_algorithms Ed25519; return 200 $decoded_ojwt; }
+             location /old { auth_jwt_algorithms RS256 EdDSA; return 200 $decoded_ojwt; }
+             location /other { auth_jwt_algorithms Ed448; return 200 $decoded_ojwt; }",
+        )
+        .start();
+    for (path, old, new) in [
+        ("/any", "{}", "{}"),
+        ("/new", "failed: algorithm not allowed", "{}"),
+        ("/old", "{}", "{}"),
+        ("/other", "failed: algorithm not allowed", "failed: algorithm not allowed"),
+    ] {
+        for (alg, expected) in [(Alg::EdDSA, old), (Alg::Ed25519, new)] {
+            let jwt = key("ed25519.pem").sign(alg, None, b"{}").unwrap();
+            assert_eq!(nginx.get(&format!("{path}?jwt={jwt}")).body, expected, "{path} {alg}");
+        }
     }
 }
 

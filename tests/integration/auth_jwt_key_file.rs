@@ -168,21 +168,23 @@ fn broken_files_are_refused_with_file_key_index_and_reason() {
     let rsa = to_jwk(&ISSUER.material().unwrap(), None, None);
     let mut broken = rsa.clone();
     broken["n"] = json!("not base64url!");
-    let small = Command::new("openssl").args(["genrsa", "1024"]).output().unwrap().stdout;
-    let small = openssl_pubout(&small);
-    let short = json!({"keys": [rsa, {"kty": "oct", "k": ojwt_core::base64url::encode(b"short")}]});
+    let short = json!({"kty": "oct", "k": ojwt_core::base64url::encode(b"short")});
     for (contents, message) in [
         (String::new(), "no usable key"),
         ("garbage".to_owned(), "no usable key"),
         ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n".to_owned(), "key 0: not"),
         (std::fs::read_to_string(data("rsa.pem")).unwrap(), "key 0: a private key"),
-        (public_pem(&ISSUER) + &small, "key 1: RSA key of 1024 bits"),
+        (public_pem(&ISSUER) + "-----BEGIN PUBLIC KEY-----\nMIIB", "not PEM"),
+        ("<!DOCTYPE html>\n<title>Sign in</title>".to_owned(), "no usable key: it looks like HTML"),
         ("{}".to_owned(), "no usable key"),
         ("{\"keys\":[]}".to_owned(), "no usable key"),
         ("{\"keys\":[],\"keys\":[]}".to_owned(), "an object names a member twice"),
         ("{\"keys\":[".to_owned(), "not JSON"),
-        (json!({"keys": [rsa, broken]}).to_string(), "key 1: \"n\" is missing or broken"),
-        (short.to_string(), "key 1: secret of 5 bytes"),
+        (
+            json!({"keys": [broken, short]}).to_string(),
+            "no usable key: key 0: \"n\" is missing or broken; key 1: secret of 5 bytes",
+        ),
+        (broken.to_string(), "\"n\" is missing or broken"),
     ] {
         let text = Nginx::builder()
             .file("keys", contents.as_str())
@@ -191,6 +193,190 @@ fn broken_files_are_refused_with_file_key_index_and_reason() {
         assert!(text.contains("[emerg]") && text.contains("key file \"keys\": "), "{text}");
         assert!(text.contains(message), "{message}: {text}");
         assert!(text.contains("in nginx.conf:11"), "{text}");
+    }
+}
+
+/// RFC 7517 section 5.
+#[test]
+fn one_odd_key_beside_a_good_one_serves_with_a_warning_that_names_it() {
+    let good = to_jwk(&ISSUER.material().unwrap(), Some("good"), None);
+    let odd = |more: serde_json::Value| {
+        let mut jwk = good.clone();
+        for (name, value) in more.as_object().unwrap() {
+            jwk[name] = value.clone();
+        }
+        jwk
+    };
+    let short = json!({"kty": "oct", "k": ojwt_core::base64url::encode(b"short")});
+    let small = Command::new("openssl").args(["genrsa", "1024"]).output().unwrap().stdout;
+    let small = openssl_pubout(&small);
+    let set = |odd: serde_json::Value| json!({"keys": [odd, good]}).to_string();
+    let keyval = |odd: &str| json!({"odd": odd, "good": public_pem(&ISSUER)}).to_string();
+    let cases = [
+        ("set", "", set(odd(json!({"n": "not base64url!"}))), "key 0: skipped: \"n\" is missing"),
+        ("short", "", set(short), "key 0: skipped: secret of 5 bytes"),
+        ("alg", "", set(odd(json!({"alg": "ES256"}))), "key 0: skipped: \"alg\" is ES256"),
+        ("kid", "", set(odd(json!({"kid": 1}))), "key 0: skipped: \"kid\" is missing or broken"),
+        ("null", "", set(json!(null)), "key 0: skipped: \"the JWK\" is missing or broken"),
+        (
+            "x5c",
+            "",
+            set(odd(json!({"x5c": ["AAAA"], "kid": "odd"}))),
+            "key 0: \"x5c\" cannot be read, and is not compared with the key",
+        ),
+        ("pem", "", small.clone() + &public_pem(&ISSUER), "key 0: skipped: RSA key of 1024 bits"),
+        (
+            "private",
+            "",
+            std::fs::read_to_string(data("rsa.pem")).unwrap() + &public_pem(&ISSUER),
+            "key 0: skipped: a private key",
+        ),
+        ("keyval", "", keyval(&small), "key \"odd\": skipped: RSA key of 1024 bits"),
+        ("weak", "keyval", keyval("secret"), "key \"odd\": skipped: secret of 6 bytes"),
+        (
+            "path",
+            "keyval",
+            keyval("/etc/nginx/keys/public_key_of_the_issuer.pem"),
+            "key \"odd\": skipped: no shared secret: it looks like the path of a file",
+        ),
+        (
+            "url",
+            "keyval",
+            keyval("https://login.example.com/.well-known/jwks.json"),
+            "key \"odd\": skipped: no shared secret: it looks like a URL",
+        ),
+    ];
+    let (mut builder, mut server) = (Nginx::builder(), Vec::new());
+    for (name, format, contents, _) in &cases {
+        builder = builder.file(&format!("keys.{name}"), contents.as_str());
+        server.push(format!(
+            "location = /{name} {{ auth_jwt_key_file keys.{name} {format}; return 200 $decoded_ojwt; }}"
+        ));
+    }
+    let builder = builder.server(&server.concat());
+    let nginx = builder.start();
+    let jwt = ISSUER.sign(Alg::RS256, Some("good"), b"{}").unwrap();
+    let log = nginx.error_log();
+    for (name, _, _, warning) in &cases {
+        assert_eq!(nginx.get(&format!("/{name}?jwt={jwt}")).body, "{}", "{name}");
+        let line = log.lines().find(|line| line.contains(&format!("keys.{name}\": {warning}")));
+        let line = line.unwrap_or_else(|| panic!("{name}: {log}"));
+        assert!(line.contains("[warn]") && line.contains("nginx.conf:"), "{line}");
+    }
+    // A secret that everyone can read signs nothing.
+    let url = b"https://login.example.com/.well-known/jwks.json";
+    let jwk = json!({"kty": "oct", "k": ojwt_core::base64url::encode(b"0123456789abcdef0123456789abcdef")});
+    let hmac = ojwt_core::sign::SigningKey::read(jwk.to_string().as_bytes()).unwrap();
+    assert!(ojwt_core::sign::SigningKey::from_secret(url.to_vec()).is_err());
+    let forged = hmac.sign(Alg::HS256, Some("odd"), b"{}").unwrap();
+    assert_eq!(nginx.get(&format!("/url?jwt={forged}")).body, "failed: unknown key");
+    assert!(!log.contains("well-known"), "{log}");
+}
+
+#[test]
+fn thousands_of_broken_keys_do_not_flood_the_log() {
+    let mut keys = vec![json!({"kty": "RSA"}); 3000];
+    keys.push(to_jwk(&ISSUER.material().unwrap(), None, None));
+    let nginx = oracle("keys.jwks", json!({ "keys": keys }).to_string());
+    assert_eq!(verdict(&nginx, &token(json!({}))), "{}");
+    assert_eq!(nginx.count_in_log(": skipped: "), 16);
+    assert_eq!(nginx.count_in_log("keys.jwks\": 2984 more warnings"), 1);
+}
+
+fn openssl(words: &[&str]) -> Vec<u8> {
+    let output = Command::new("openssl").args(words).output().unwrap();
+    assert!(output.status.success(), "{words:?}: {output:?}");
+    output.stdout
+}
+
+/// As OpenSSL and issuers write them.
+#[test]
+fn takes_keys_in_every_form_that_issuers_write() {
+    let (rsa, ec) = (data("rsa.pem"), data("ec256.pem"));
+    let (rsa, ec) = (rsa.to_str().unwrap(), ec.to_str().unwrap());
+    let certificate = ["req", "-x509", "-new", "-subj", "/CN=issuer", "-key", rsa];
+    let certificate = openssl(&[&certificate[..], &["-outform", "DER"]].concat());
+    let parameters = String::from_utf8(openssl(&["ecparam", "-name", "prime256v1"])).unwrap();
+    assert!(parameters.starts_with("-----BEGIN EC PARAMETERS-----"));
+    let x5c = ojwt_core::base64url::encode(&certificate).replace('-', "+").replace('_', "/");
+    let x5c = format!("{x5c}{}", "=".repeat((4 - x5c.len() % 4) % 4));
+    let forms = [
+        ("spki", "RSA", openssl(&["pkey", "-pubout", "-outform", "DER", "-in", rsa])),
+        ("pkcs1", "RSA", openssl(&["rsa", "-RSAPublicKey_out", "-outform", "DER", "-in", rsa])),
+        ("x509", "RSA", certificate),
+        ("x5c", "RSA", json!({"kty": "RSA", "x5c": [x5c], "n": null}).to_string().into()),
+        ("mark", "RSA", format!("\u{feff}{}", public_pem(&ISSUER)).into()),
+        ("curve", "EC", openssl(&["pkey", "-pubout", "-outform", "DER", "-in", ec])),
+        ("named", "EC", (parameters + &public_pem(&key("ec256.pem"))).into()),
+    ];
+    let (mut builder, mut server) = (Nginx::builder(), Vec::new());
+    for (name, _, contents) in &forms {
+        builder = builder.file(name, contents.as_slice());
+        server.push(format!(
+            "location = /{name} {{ auth_jwt_key_file {name}; return 200 $decoded_ojwt; }}"
+        ));
+    }
+    let nginx = builder.server(&server.concat()).start();
+    for (name, kty, _) in forms {
+        let (signer, alg) = match kty {
+            "RSA" => (&*ISSUER, Alg::RS256),
+            _ => (&key("ec256.pem"), Alg::ES256),
+        };
+        let jwt = signer.sign(alg, None, b"{}").unwrap();
+        assert_eq!(nginx.get(&format!("/{name}?jwt={jwt}")).body, "{}", "{name}");
+    }
+}
+
+/// RFC 4055 section 1.2.
+#[test]
+fn key_for_rsa_pss_verifies_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let any = ["genpkey", "-algorithm", "RSA-PSS", "-out"];
+    openssl(&[&any[..], &[&path("any")]].concat());
+    let options = [
+        "-pkeyopt",
+        "rsa_pss_keygen_md:sha384",
+        "-pkeyopt",
+        "rsa_pss_keygen_mgf1_md:sha384",
+        "-pkeyopt",
+        "rsa_pss_keygen_saltlen:48",
+    ];
+    openssl(&[&any[..], &[&path("sha384")], &options[..]].concat());
+    let (mut builder, mut server) = (Nginx::builder(), Vec::new());
+    for name in ["any", "sha384"] {
+        builder = builder.file(name, openssl(&["pkey", "-pubout", "-in", &path(name)]));
+        server.push(format!(
+            "location = /{name} {{ auth_jwt_key_file {name}; return 200 $decoded_ojwt; }}"
+        ));
+    }
+    let nginx = builder.server(&server.concat()).start();
+    for (name, alg, expected) in [
+        ("any", "PS256", "{}"),
+        ("any", "PS512", "{}"),
+        ("any", "RS256", "failed: algorithm not allowed"),
+        ("sha384", "PS384", "{}"),
+        ("sha384", "PS256", "failed: algorithm not allowed"),
+        ("sha384", "RS384", "failed: algorithm not allowed"),
+    ] {
+        let encode = |text: &[u8]| ojwt_core::base64url::encode(text);
+        let header = json!({ "alg": alg }).to_string();
+        let input = format!("{}.{}", encode(header.as_bytes()), encode(b"{}"));
+        std::fs::write(path("input"), &input).unwrap();
+        let digest = format!("-sha{}", &alg[2..]);
+        let signature = openssl(&[
+            "dgst",
+            if name == "any" { &digest } else { "-sha384" },
+            "-sign",
+            &path(name),
+            "-sigopt",
+            "rsa_padding_mode:pss",
+            "-sigopt",
+            "rsa_pss_saltlen:digest",
+            &path("input"),
+        ]);
+        let jwt = format!("{input}.{}", encode(&signature));
+        assert_eq!(nginx.get(&format!("/{name}?jwt={jwt}")).body, expected, "{name} {alg}");
     }
 }
 

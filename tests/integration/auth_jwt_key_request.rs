@@ -161,7 +161,7 @@ fn several_requests_and_files_count_together_and_are_fetched_in_order() {
 #[test]
 fn answers_that_are_no_keys_deny_with_500_and_a_log_line() {
     let whole = jwks(&[&ISSUER]);
-    let cases: [(&str, String, &str); 9] = [
+    let cases: [(&str, String, &str); 11] = [
         (
             "status",
             "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".into(),
@@ -177,7 +177,13 @@ fn answers_that_are_no_keys_deny_with_500_and_a_log_line() {
             "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n".into(),
             "the status is 302, not 200",
         ),
-        ("garbage", ok("<html>not keys</html>"), "no usable key"),
+        ("garbage", ok("not keys"), "no usable key: neither JSON, nor PEM, nor DER"),
+        ("page", ok("<html>not keys</html>"), "no usable key: it looks like HTML"),
+        (
+            "broken",
+            ok(r#"{"keys":[{"kty":"RSA"},{"kty":"oct","k":"AA"}]}"#),
+            "no usable key: key 0: \"n\" is missing or broken; key 1: secret of 1 bytes",
+        ),
         ("empty", ok(""), "no usable key"),
         (
             "cut",
@@ -473,6 +479,34 @@ fn same_body_is_parsed_once() {
     // One key that is broken breaks no other.
     let line = "key request \"/keys\": key 2: skipped: RSA key of 17 bits";
     assert_eq!(nginx.count_in_log(line), 1, "{}", nginx.error_log());
+}
+
+#[test]
+fn odd_keys_beside_a_good_one_refuse_nobody() {
+    let good = to_jwk(&ISSUER.material().unwrap(), Some("good"), None);
+    let odd = [
+        json!(null),
+        json!({"kty": "RSA", "n": null, "e": null}),
+        json!({"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "use": "sig"}),
+        json!({"kty": "RSA", "x5c": ["AAAA"]}),
+        json!({"kty": "oct", "k": "c2VjcmV0"}),
+        json!({"kty": "RSA", "use": "x509-svid", "x5c": ["AAAA"]}),
+    ];
+    let keys: Vec<_> = odd.iter().cloned().chain([good]).collect();
+    let upstream = Upstream::with_answer(ok(&json!({ "keys": keys }).to_string()));
+    let nginx = gate(&upstream, "");
+    let jwt = ISSUER.sign(Alg::RS256, Some("good"), b"{}").unwrap();
+    assert_eq!(get(&nginx, "/", &jwt).status, 200);
+    for index in 0..odd.len() {
+        let line = format!("key request \"/keys\": key {index}: skipped: ");
+        let log = nginx.error_log();
+        let line = log.lines().find(|text| text.contains(&line));
+        assert!(line.is_some_and(|line| line.contains("[warn]")), "{index}: {log}");
+    }
+    // A byte order mark makes no difference.
+    let marked = format!("\u{feff}{}", json!({ "keys": keys }));
+    let upstream = Upstream::with_answer(ok(&marked));
+    assert_eq!(get(&gate(&upstream, ""), "/", &jwt).status, 200);
 }
 
 #[test]

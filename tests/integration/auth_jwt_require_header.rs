@@ -50,6 +50,72 @@ fn parameters_are_compared_as_claims_are() {
     }
 }
 
+/// RFC 7515 section 4.1.9.
+#[test]
+fn media_types_are_the_same_with_and_without_application_in_any_case() {
+    let nginx = oracle(
+        "location = /eq { auth_jwt_require_header typ eq at+jwt; return 200 $decoded_ojwt; }
+         location = /long {
+             auth_jwt_require_header .typ eq application/AT+jwt; return 200 $decoded_ojwt;
+         }
+         location = /not { auth_jwt_require_header typ !eq at+jwt; return 200 $decoded_ojwt; }
+         location = /in {
+             auth_jwt_require_header typ in 'json=[\"JWT\",\"at+jwt\"]'; return 200 $decoded_ojwt;
+         }
+         location = /notin {
+             auth_jwt_require_header typ !in 'json=[\"x\",\"at+jwt\"]'; return 200 $decoded_ojwt;
+         }
+         location = /any { auth_jwt_require_header typ any 'json=[\"at+jwt\"]'; return 200 $decoded_ojwt; }
+         location = /variable { auth_jwt_require_header typ eq $arg_typ; return 200 $decoded_ojwt; }
+         location = /match { auth_jwt_require_header typ match ^at; return 200 $decoded_ojwt; }
+         location = /cty { auth_jwt_require_header cty eq x+json; return 200 $decoded_ojwt; }
+         location = /kid { auth_jwt_require_header kid eq at+jwt; return 200 $decoded_ojwt; }
+         location = /nested { auth_jwt_require_header .a.typ eq at+jwt; return 200 $decoded_ojwt; }",
+    );
+    let with = |name: &str, value: &str| format!(r#"{{"alg":"RS256","{name}":"{value}"}}"#);
+    for typ in ["at+jwt", "AT+JWT", "application/at+jwt", "Application/At+Jwt"] {
+        for (target, is_met) in [
+            ("/eq", true),
+            ("/long", true),
+            ("/not", false),
+            ("/in", true),
+            ("/notin", false),
+            ("/any", true),
+            ("/variable?typ=Application/at%2Bjwt", true),
+            ("/variable?typ=at%2Bjwt", true),
+        ] {
+            let target = target.replace("%2B", "+");
+            let expected = if is_met { "{}" } else { "failed: claim rejected" };
+            assert_eq!(verdict(&nginx, &target, &with("typ", typ)), expected, "{target} {typ}");
+        }
+    }
+    // Another type is another, and a type that is not there meets nothing.
+    for typ in ["jwt", "text/at+jwt", "application/x/at+jwt", "applicationat+jwt", "/at+jwt", ""] {
+        for target in ["/eq", "/long", "/any"] {
+            let header = with("typ", typ);
+            assert_eq!(verdict(&nginx, target, &header), "failed: claim rejected", "{typ}");
+        }
+        assert_eq!(verdict(&nginx, "/not", &with("typ", typ)), "{}", "{typ}");
+    }
+    for target in ["/eq", "/not", "/in", "/notin"] {
+        let header = r#"{"alg":"RS256"}"#;
+        assert_eq!(verdict(&nginx, target, header), "failed: claim rejected", "{target}");
+    }
+    for (target, name, value, is_met) in [
+        ("/match", "typ", "at+jwt", true),
+        ("/match", "typ", "application/at+jwt", false),
+        ("/cty", "cty", "Application/X+JSON", true),
+        ("/kid", "kid", "at+jwt", true),
+        ("/kid", "kid", "AT+JWT", false),
+        ("/kid", "kid", "application/at+jwt", false),
+    ] {
+        let expected = if is_met { "{}" } else { "failed: claim rejected" };
+        assert_eq!(verdict(&nginx, target, &with(name, value)), expected, "{target} {value}");
+    }
+    let header = r#"{"alg":"RS256","a":{"typ":"AT+JWT"}}"#;
+    assert_eq!(verdict(&nginx, "/nested", header), "failed: claim rejected");
+}
+
 #[test]
 fn claims_do_not_pass_for_header_parameters() {
     let nginx =

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{FORGER, ISSUER, Nginx, now, signed_by, token};
+use crate::harness::{FORGER, ISSUER, Nginx, now, public_pem, signed_by, token};
 
 #[test]
 fn refusal_is_one_line_at_info_with_the_reason_and_the_client() {
@@ -15,6 +15,51 @@ fn refusal_is_one_line_at_info_with_the_reason_and_the_client() {
         line.contains("ojwt: malformed token: not three parts separated by periods, client: 127."),
         "{line}"
     );
+}
+
+#[test]
+fn mismatch_says_so_where_keys_were_left_untried() {
+    let file = |strangers: usize| public_pem(&FORGER).repeat(strangers) + &public_pem(&ISSUER);
+    let nginx = Nginx::builder()
+        .file("16.pem", file(15))
+        .file("17.pem", file(16))
+        .server(
+            "location /16 { auth_jwt_key_file 16.pem; return 200 $decoded_ojwt; }
+             location /17 { auth_jwt_key_file 17.pem; return 200 $decoded_ojwt; }",
+        )
+        .start();
+    let jwt = token(json!({}));
+    assert_eq!(nginx.get(&format!("/16?jwt={jwt}")).body, "{}");
+    let forged = format!("{}.AAAA", jwt.rsplit_once('.').unwrap().0);
+    assert_eq!(nginx.get(&format!("/16?jwt={forged}")).body, "failed: signature mismatch");
+    assert_eq!(nginx.count_in_log("ojwt: signature mismatch, client:"), 1);
+    // The answer says no more than before.
+    assert_eq!(nginx.get(&format!("/17?jwt={jwt}")).body, "failed: signature mismatch");
+    let line = "ojwt: signature mismatch: none of the first 16 keys that fit made it, and others were \
+                not tried, client:";
+    assert_eq!(nginx.count_in_log(line), 1, "{}", nginx.error_log());
+}
+
+#[test]
+fn token_of_the_wrong_kind_is_told_as_such() {
+    let nginx = Nginx::with_server(
+        "location /signed { return 200 $decoded_ojwt; }
+         location /encrypted { auth_jwt_type encrypted; return 200 $decoded_ojwt; }
+         location /nested { auth_jwt_type nested; return 200 $decoded_ojwt; }",
+    );
+    let (signed, encrypted) = (token(json!({})), "e30.YQ.YQ.YQ.YQ");
+    for (path, jwt, line) in [
+        ("/signed", encrypted, "five parts: an encrypted token, where a signed one is wanted"),
+        ("/encrypted", &signed, "three parts: a signed token, where an encrypted one is wanted"),
+        ("/nested", &signed, "three parts: a signed token, where an encrypted one is wanted"),
+        ("/signed", "a.b", "not three parts separated by periods"),
+        ("/nested", "a.b", "not the five parts of an encrypted token"),
+    ] {
+        let body = nginx.get(&format!("{path}?jwt={jwt}")).body;
+        assert_eq!(body, "failed: malformed token", "{path}");
+        let line = format!("ojwt: malformed token: {line}, client:");
+        assert!(nginx.error_log().contains(&line), "{path} {}", nginx.error_log());
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ import pathlib
 from typing import Any
 
 import jwt
+import jwt.algorithms
 import jwcrypto.jwk
 import jwcrypto.jws
 from cryptography.hazmat.primitives import hashes, serialization
@@ -59,6 +60,7 @@ KEYS = {
     "ES512": load("ec_secp521r1.pem"),
     "ES256K": load("ec_secp256k1.pem"),
     "EdDSA": load("ed25519.pem"),
+    "Ed25519": load("ed25519.pem"),
     "Ed448": load("ed448.pem"),
 }
 
@@ -153,7 +155,7 @@ def vector(name: str, source: str, expect: str, text: str, keys: Any, **more: An
 
 OURS = "make.py, signed by OpenSSL (cryptography)"
 ALGS = [f"{kind}{size}" for kind in ("HS", "RS", "PS") for size in HASHES]
-ALGS += ["ES256", "ES384", "ES512", "ES256K", "EdDSA"]
+ALGS += ["ES256", "ES384", "ES512", "ES256K", "EdDSA", "Ed25519", "Ed448"]
 KIDS = {alg: {"HS": "HS512", "RS": "RS256", "PS": "RS256"}.get(alg[:2], alg) for alg in ALGS}
 ALL = jwks(*(jwk(alg, kid=alg) for alg in dict.fromkeys(KIDS.values())))
 for alg in ALGS:
@@ -171,6 +173,11 @@ for alg in ALGS:
     vector(f"{alg}, signature stripped", OURS, "signature mismatch", stripped, jwks(jwk(alg)))
 
 # The same by libraries that make tokens, each with two twins that someone tampered with.
+
+
+# PyJWT does not know the names of RFC 9864, but lets them be told.
+for name in ("Ed25519", "Ed448"):
+    jwt.register_algorithm(name, jwt.algorithms.OKPAlgorithm())
 
 
 def by_pyjwt(alg: str, of: str) -> str:

@@ -1,4 +1,4 @@
-//! The signature algorithms of JWS (RFC 7518 section 3.1, RFC 8037 section 3.1, RFC 8812).
+//! The signature algorithms of JWS (RFC 7518 section 3.1, RFC 8037 section 3.1, RFC 8812, RFC 9864).
 
 use core::fmt;
 
@@ -20,11 +20,13 @@ pub enum Alg {
     ES512,
     ES256K,
     EdDSA,
+    Ed25519,
+    Ed448,
 }
 
 impl Alg {
     /// Every algorithm, in the order of their declaration.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::HS256,
         Self::HS384,
         Self::HS512,
@@ -39,6 +41,8 @@ impl Alg {
         Self::ES512,
         Self::ES256K,
         Self::EdDSA,
+        Self::Ed25519,
+        Self::Ed448,
     ];
 
     /// The registered name, as it stands in `alg`.
@@ -58,12 +62,21 @@ impl Alg {
             Self::ES512 => "ES512",
             Self::ES256K => "ES256K",
             Self::EdDSA => "EdDSA",
+            Self::Ed25519 => "Ed25519",
+            Self::Ed448 => "Ed448",
         }
     }
 
     /// The algorithm of that name; names are case-sensitive (RFC 7515 section 4.1.1).
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|alg| alg.name() == name)
+    }
+
+    /// Whether a list that has this name means `other`, too: `EdDSA` is the older name of both `Ed25519`
+    /// and `Ed448`, which say the curve (RFC 9864 section 2.2).
+    pub const fn covers(self, other: Self) -> bool {
+        self as u8 == other as u8
+            || matches!((self, other), (Self::EdDSA, Self::Ed25519 | Self::Ed448))
     }
 }
 
@@ -89,5 +102,19 @@ mod tests {
         assert_eq!(Alg::from_name("RS256"), Some(Alg::RS256));
         assert_eq!(Alg::from_name("rs256"), None);
         assert_eq!(Alg::from_name("EDDSA"), None);
+        assert_eq!(Alg::from_name("Ed25519"), Some(Alg::Ed25519));
+        assert_eq!(Alg::from_name("ed25519"), None);
+        assert_eq!(Alg::from_name("ED448"), None);
+    }
+
+    #[test]
+    fn the_old_name_of_edwards_curves_covers_the_new_ones_and_nothing_else_covers_another() {
+        for alg in Alg::ALL {
+            for other in Alg::ALL {
+                let is_newer_name =
+                    alg == Alg::EdDSA && [Alg::Ed25519, Alg::Ed448].contains(&other);
+                assert_eq!(alg.covers(other), alg == other || is_newer_name, "{alg} {other}");
+            }
+        }
     }
 }

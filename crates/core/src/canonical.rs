@@ -102,6 +102,14 @@ impl<'a> Alternatives<'a> {
         self.kinds
     }
 
+    /// The strings among them.
+    pub(crate) fn strings(&self) -> impl Iterator<Item = &str> {
+        self.sorted.iter().filter_map(|value| match value {
+            Canonical::String(text) => Some(text.as_ref()),
+            _ => None,
+        })
+    }
+
     /// Whether a value is among them; `None` where none is of its kind, or it cannot be compared.
     pub(crate) fn hold(&self, value: Value<'_>) -> Option<bool> {
         if !self.kinds.hold(value.kind()) {

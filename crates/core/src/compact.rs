@@ -28,7 +28,10 @@ impl<'a> Jws<'a> {
         if token.len() > max_size {
             return Err(Denial::TooLarge);
         }
-        let [header, payload, signature] = parts(token).ok_or(Defect::Parts)?;
+        let [header, payload, signature] = parts(token).ok_or_else(|| {
+            let is_jwe = parts::<5>(token).is_some();
+            if is_jwe { Defect::Encrypted } else { Defect::Parts }
+        })?;
         let signed = header.len() + 1 + payload.len();
         let decode = |part| base64url::decode(part).ok_or(Defect::Base64);
         Ok(Self {
@@ -69,7 +72,10 @@ impl<'a> Jwe<'a> {
         if token.len() > max_size {
             return Err(Denial::TooLarge);
         }
-        let [header, key, iv, ciphertext, tag] = parts(token).ok_or(Defect::EncryptedParts)?;
+        let [header, key, iv, ciphertext, tag] = parts(token).ok_or_else(|| {
+            let is_jws = parts::<3>(token).is_some();
+            if is_jws { Defect::Signed } else { Defect::EncryptedParts }
+        })?;
         let decode = |part| base64url::decode(part).ok_or(Defect::Base64);
         Ok(Self {
             aad: header,
@@ -117,10 +123,11 @@ mod tests {
 
     #[test]
     fn rejects_any_other_number_of_parts() {
-        for token in
-            ["", "YQ", "YQ.YQ", "YQ.YQ.YQ.", ".YQ.YQ.YQ", "YQ.YQ.YQ.YQ", "YQ.YQ.YQ.YQ.YQ", "...."]
-        {
+        for token in ["", "YQ", "YQ.YQ", "YQ.YQ.YQ.", ".YQ.YQ.YQ", "YQ.YQ.YQ.YQ", "....."] {
             assert_eq!(refusal(token), Denial::Malformed(Defect::Parts), "{token}");
+        }
+        for token in ["YQ.YQ.YQ.YQ.YQ", "...."] {
+            assert_eq!(refusal(token), Denial::Malformed(Defect::Encrypted), "{token}");
         }
     }
 
@@ -147,9 +154,12 @@ mod tests {
 
     #[test]
     fn rejects_any_other_number_of_parts_of_an_encrypted_token() {
-        for token in ["", "YQ", "YQ.YQ.YQ", "YQ.YQ.YQ.YQ", "YQ.YQ.YQ.YQ.YQ.", ".YQ.YQ.YQ.YQ.YQ"] {
-            let denial = Jwe::split(token.as_bytes(), 100).unwrap_err();
-            assert_eq!(denial, Denial::Malformed(Defect::EncryptedParts), "{token}");
+        let refusal = |token: &str| Jwe::split(token.as_bytes(), 100).unwrap_err();
+        for token in ["", "YQ", "YQ.YQ", "YQ.YQ.YQ.YQ", "YQ.YQ.YQ.YQ.YQ.", ".YQ.YQ.YQ.YQ.YQ"] {
+            assert_eq!(refusal(token), Denial::Malformed(Defect::EncryptedParts), "{token}");
+        }
+        for token in ["YQ.YQ.YQ", ".."] {
+            assert_eq!(refusal(token), Denial::Malformed(Defect::Signed), "{token}");
         }
     }
 

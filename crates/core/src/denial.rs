@@ -29,6 +29,9 @@ pub enum Denial {
     UnknownKey,
     /// No candidate key made this signature.
     SignatureMismatch,
+    /// None of the candidate keys that were tried made this signature, and there are more of them than
+    /// [`crate::keys::MAX_CANDIDATES`].
+    KeysUntried,
     /// `exp` has passed (RFC 7519 section 4.1.4).
     Expired,
     /// `nbf` lies ahead (RFC 7519 section 4.1.5).
@@ -56,6 +59,10 @@ pub enum Defect {
     Parts,
     /// Not five parts separated by periods (RFC 7516 section 7.1).
     EncryptedParts,
+    /// Five parts, as an encrypted token has (RFC 7516 section 7.1), where a signed one is wanted.
+    Encrypted,
+    /// Three parts, as a signed token has (RFC 7515 section 7.1), where an encrypted one is wanted.
+    Signed,
     /// A part is not base64url without padding, white space or stray bits (RFC 7515 section 2).
     Base64,
     /// The header or the payload is not JSON, or not UTF-8 (RFC 7515 sections 4 and 7.2).
@@ -90,7 +97,7 @@ impl Denial {
             Self::AlgorithmNotAllowed => "algorithm not allowed",
             Self::UnsupportedCriticalHeader => "unsupported critical header",
             Self::UnknownKey => "unknown key",
-            Self::SignatureMismatch => "signature mismatch",
+            Self::SignatureMismatch | Self::KeysUntried => "signature mismatch",
             Self::Expired => "token expired",
             Self::NotYetValid => "token not yet valid",
             Self::WrongHost => "wrong host",
@@ -114,7 +121,7 @@ impl Denial {
             Self::AlgorithmNotAllowed => "algorithm_not_allowed",
             Self::UnsupportedCriticalHeader => "unsupported_critical_header",
             Self::UnknownKey => "unknown_key",
-            Self::SignatureMismatch => "signature_mismatch",
+            Self::SignatureMismatch | Self::KeysUntried => "signature_mismatch",
             Self::Expired => "token_expired",
             Self::NotYetValid => "token_not_yet_valid",
             Self::WrongHost => "wrong_host",
@@ -138,7 +145,7 @@ impl Denial {
             Self::AlgorithmNotAllowed => "failed: algorithm not allowed",
             Self::UnsupportedCriticalHeader => "failed: unsupported critical header",
             Self::UnknownKey => "failed: unknown key",
-            Self::SignatureMismatch => "failed: signature mismatch",
+            Self::SignatureMismatch | Self::KeysUntried => "failed: signature mismatch",
             Self::Expired => "failed: token expired",
             Self::NotYetValid => "failed: token not yet valid",
             Self::WrongHost => "failed: wrong host",
@@ -164,6 +171,7 @@ impl Denial {
             | Self::UnsupportedCriticalHeader
             | Self::UnknownKey
             | Self::SignatureMismatch
+            | Self::KeysUntried
             | Self::Expired
             | Self::NotYetValid
             | Self::WrongHost
@@ -177,6 +185,9 @@ impl Denial {
     pub const fn detail(self) -> Option<&'static str> {
         match self {
             Self::Malformed(defect) => Some(defect.description()),
+            Self::KeysUntried => {
+                Some("none of the first 16 keys that fit made it, and others were not tried")
+            }
             Self::NoToken
             | Self::SeveralTokens
             | Self::TooLarge
@@ -251,6 +262,8 @@ impl Defect {
         match self {
             Self::Parts => "not three parts separated by periods",
             Self::EncryptedParts => "not the five parts of an encrypted token",
+            Self::Encrypted => "five parts: an encrypted token, where a signed one is wanted",
+            Self::Signed => "three parts: a signed token, where an encrypted one is wanted",
             Self::Base64 => "a part is not unpadded base64url",
             Self::Json => "the header or the payload is not JSON in UTF-8",
             Self::DuplicateMember => "an object names a member twice",
@@ -287,6 +300,7 @@ mod tests {
         Denial::UnsupportedCriticalHeader,
         Denial::UnknownKey,
         Denial::SignatureMismatch,
+        Denial::KeysUntried,
         Denial::Expired,
         Denial::NotYetValid,
         Denial::WrongHost,

@@ -86,9 +86,11 @@ pub fn encrypt_with_header(
             let mut output = vec![0; key.ciphertext_size()];
             key.encrypt(algorithm, &cek, &mut output, None).map_err(crypto)?.to_vec()
         }
-        Material::Secret(_) | Material::Ec { .. } | Material::Ed25519(_) | Material::Ed448(_) => {
-            return Err(wrong);
-        }
+        Material::Secret(_)
+        | Material::RsaPss { .. }
+        | Material::Ec { .. }
+        | Material::Ed25519(_)
+        | Material::Ed448(_) => return Err(wrong),
     };
     let header = base64url::encode(JsonValue::Object(header).to_string().as_bytes());
     let sealed = Sealed::content(enc, &cek, header.as_bytes(), plaintext)?;

@@ -1,7 +1,8 @@
 //! JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037 section 2), as far as they verify or
 //! decrypt.
 //!
-//! `x5u`, `x5c` and their kin are never looked at.
+//! A member that is `null` is absent. The first certificate of `x5c` is the key where other members
+//! give none, and else must be of that key; nothing else of it counts, and `x5u` is never looked at.
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeyPairComponents, PrivateDecryptingKey, PublicKeyComponents};
@@ -14,6 +15,7 @@ use crate::enc::{Enc, KeyAlg};
 use crate::json::{Object, Value};
 use crate::keys::KeyError;
 use crate::material::{Curve, Material};
+use crate::pem;
 
 /// A key of a JWK, with what restricts its use.
 #[derive(Debug)]
@@ -30,13 +32,26 @@ pub struct Jwk {
     pub decrypters: Vec<KeyDecrypter>,
     /// Whether it holds the private half of a key pair, which verifying has no use for.
     pub has_private_part: bool,
+    /// Whether it has a certificate that cannot be read, so that nothing says whose key it is of.
+    pub has_unreadable_certificate: bool,
 }
 
 /// A key that comes without a word about its use.
 impl From<Material> for Jwk {
     fn from(material: Material) -> Self {
         let decrypters = Vec::new();
-        Self { material, kid: None, alg: None, verifies: true, decrypters, has_private_part: false }
+        Self {
+            kid: None,
+            alg: match &material {
+                Material::RsaPss { alg, .. } => *alg,
+                _ => None,
+            },
+            verifies: true,
+            decrypters,
+            has_private_part: false,
+            has_unreadable_certificate: false,
+            material,
+        }
     }
 }
 
@@ -52,14 +67,14 @@ pub fn parse(value: Value<'_>) -> Result<Jwk, KeyError> {
     let kty = text(jwk, "kty")?.ok_or(KeyError::Member("kty"))?;
     let purpose = Purpose::of(jwk)?;
     // What is for others to encrypt with is not looked at any further.
-    let may_decrypt = kty == "oct" || kty == "RSA" && jwk.member("d").is_some();
+    let may_decrypt = kty == "oct" || kty == "RSA" && member(jwk, "d").is_some();
     if !purpose.verifies && !may_decrypt {
         return Err(DECRYPTS_NOTHING);
     }
+    let certificate = certificate(jwk);
+    let has_unreadable_certificate = matches!(certificate, Some(Err(_)));
     let material = match &*kty {
-        "RSA" => Material::Rsa { n: number(jwk, "n")?, e: number(jwk, "e")? },
-        "EC" => elliptic(jwk)?,
-        "OKP" => octet_key_pair(jwk)?,
+        "RSA" | "EC" | "OKP" => public_key(jwk, &kty, certificate)?,
         "oct" => Material::secret(bytes(jwk, "k")?)?,
         _ => return Err(KeyError::Unusable("unknown \"kty\"")),
     };
@@ -73,7 +88,8 @@ pub fn parse(value: Value<'_>) -> Result<Jwk, KeyError> {
         return Err(DECRYPTS_NOTHING);
     }
     Ok(Jwk {
-        has_private_part: !matches!(material, Material::Secret(_)) && jwk.member("d").is_some(),
+        has_private_part: !matches!(material, Material::Secret(_)) && member(jwk, "d").is_some(),
+        has_unreadable_certificate,
         material,
         kid: text(jwk, "kid")?,
         alg: purpose.alg,
@@ -101,11 +117,12 @@ impl Purpose {
         let (mut verifies, mut decrypts) = (true, true);
         match text(jwk, "use")?.as_deref() {
             None => {}
-            Some("sig") => decrypts = false,
+            // SPIFFE names the kind of document that the key signs ("JWT-SVID", section 4).
+            Some("sig" | "jwt-svid") => decrypts = false,
             Some("enc") => verifies = false,
             Some(_) => return Err(KeyError::Unusable("\"use\" is neither \"sig\" nor \"enc\"")),
         }
-        if let Some(operations) = jwk.member("key_ops") {
+        if let Some(operations) = member(jwk, "key_ops") {
             let mut operations: Vec<_> = operations
                 .as_array()
                 .and_then(|elements| elements.map(Value::as_str).collect::<Option<Vec<_>>>())
@@ -163,11 +180,11 @@ fn decrypters(
                 _ => fitting.into_iter().map(|alg| KeyDecrypter::of_secret(alg, secret)).collect(),
             }
         }
-        Material::Rsa { n, e } if jwk.member("d").is_some() => {
+        Material::Rsa { n, e } if member(jwk, "d").is_some() => {
             material.algs()?;
             // RFC 7518 section 6.3.2 allows to leave the primes out, or to have more than two. The
             // public half serves all the same.
-            let has_two_primes = jwk.member("p").is_some() && jwk.member("oth").is_none();
+            let has_two_primes = member(jwk, "p").is_some() && member(jwk, "oth").is_none();
             if purpose.verifies && !has_two_primes {
                 return Ok(Vec::new());
             }
@@ -178,15 +195,17 @@ fn decrypters(
                 _ => fitting.into_iter().map(|alg| KeyDecrypter::of_rsa(alg, &key)).collect(),
             }
         }
-        Material::Rsa { .. } | Material::Ec { .. } | Material::Ed25519(_) | Material::Ed448(_) => {
-            Ok(Vec::new())
-        }
+        Material::Rsa { .. }
+        | Material::RsaPss { .. }
+        | Material::Ec { .. }
+        | Material::Ed25519(_)
+        | Material::Ed448(_) => Ok(Vec::new()),
     }
 }
 
 /// The private key (RFC 7518 section 6.3.2), once its numbers are known to belong together.
 fn rsa_private(jwk: Object<'_>, n: &[u8], e: &[u8]) -> Result<PrivateDecryptingKey, KeyError> {
-    if jwk.member("oth").is_some() {
+    if member(jwk, "oth").is_some() {
         return Err(KeyError::Unusable("an RSA key of more than two primes"));
     }
     let (n, e) = (n.to_vec(), e.to_vec());
@@ -204,6 +223,48 @@ fn rsa_private(jwk: Object<'_>, n: &[u8], e: &[u8]) -> Result<PrivateDecryptingK
     PrivateDecryptingKey::from_pkcs8(der.as_ref()).map_err(|_| broken())
 }
 
+/// The public key, of the members that are for it or, where they are not there, of the certificate. Of
+/// two that are the same key that of the certificate is taken, which may say more of its use.
+fn public_key(
+    jwk: Object<'_>,
+    kty: &str,
+    certificate: Option<Result<Material, KeyError>>,
+) -> Result<Material, KeyError> {
+    let own = || match kty {
+        "RSA" => Ok(Material::Rsa { n: number(jwk, "n")?, e: number(jwk, "e")? }),
+        "EC" => elliptic(jwk),
+        _ => octet_key_pair(jwk),
+    };
+    let has_own = member(jwk, if kty == "RSA" { "n" } else { "x" }).is_some();
+    let agreed = match (certificate, has_own) {
+        (None, _) | (Some(Err(_)), true) => return own(),
+        (Some(certified), false) => {
+            let certified = certified?;
+            let names = |name, own: Option<&str>| {
+                let mut members = certified.jwk_members().into_iter();
+                own.is_none_or(|own| members.any(|(other, value)| other == name && value == own))
+            };
+            let is_of_kind = names("kty", Some(kty)) && names("crv", text(jwk, "crv")?.as_deref());
+            is_of_kind.then_some(certified)
+        }
+        (Some(Ok(certified)), true) => {
+            (certified.jwk_members() == own()?.jwk_members()).then_some(certified)
+        }
+    };
+    // RFC 7517 section 4.7: "The key in the first certificate MUST match the public key represented by
+    // other members of the JWK."
+    agreed.ok_or(KeyError::Unusable("the certificate in \"x5c\" is of another key"))
+}
+
+/// The key of the first certificate, if there is one (RFC 7517 section 4.7).
+fn certificate(jwk: Object<'_>) -> Option<Result<Material, KeyError>> {
+    let chain = member(jwk, "x5c")?;
+    let first = chain.as_array().and_then(|mut chain| chain.next()).and_then(Value::as_str);
+    let text = first.map(|text| text.replace(|char: char| char.is_ascii_whitespace(), ""));
+    let der = text.and_then(|text| decode(&text)).ok_or(KeyError::Member("x5c"));
+    Some(der.and_then(|der| pem::from_certificate_der(&der)))
+}
+
 fn elliptic(jwk: Object<'_>) -> Result<Material, KeyError> {
     let name = text(jwk, "crv")?.ok_or(KeyError::Member("crv"))?;
     let curve = Curve::ALL
@@ -213,11 +274,16 @@ fn elliptic(jwk: Object<'_>) -> Result<Material, KeyError> {
     let mut point = vec![0x04];
     for member in ["x", "y"] {
         let coordinate = bytes(jwk, member)?;
-        // RFC 7518 section 6.2.1.2: "the full size of a coordinate".
-        if coordinate.len() != curve.coordinate_len() {
+        let length = curve.coordinate_len();
+        // RFC 7518 section 6.2.1.2 wants "the full size of a coordinate"; some issuers leave out zeros
+        // that it begins with, or write the sign octet of DER. The number is the same.
+        let number = coordinate.iter().position(|byte| *byte != 0).unwrap_or(coordinate.len());
+        let number = coordinate.get(number..).unwrap_or_default();
+        if coordinate.is_empty() || coordinate.len() > length + 1 || number.len() > length {
             return Err(KeyError::Member(member));
         }
-        point.extend(coordinate);
+        point.resize(point.len() + length - number.len(), 0);
+        point.extend(number);
     }
     Ok(Material::Ec { curve, point })
 }
@@ -242,19 +308,36 @@ fn number(jwk: Object<'_>, member: &'static str) -> Result<Vec<u8>, KeyError> {
     if significant.is_empty() { Err(KeyError::Member(member)) } else { Ok(significant) }
 }
 
-fn bytes(jwk: Object<'_>, member: &'static str) -> Result<Vec<u8>, KeyError> {
-    text(jwk, member)?
-        .and_then(|text| base64url::decode(text.as_bytes()))
-        .ok_or(KeyError::Member(member))
+/// What a member holds in base64.
+pub(crate) fn bytes(jwk: Object<'_>, member: &'static str) -> Result<Vec<u8>, KeyError> {
+    text(jwk, member)?.and_then(|text| decode(&text)).ok_or(KeyError::Member(member))
+}
+
+/// Decodes base64url or, as some issuers write it, base64 (RFC 4648 sections 4 and 5); either with all
+/// its padding or none. Tokens are not read so: a key has no other spelling to be mistaken for.
+fn decode(text: &str) -> Option<Vec<u8>> {
+    let digits = text.trim_end_matches('=');
+    let padding = text.len() - digits.len();
+    let is_padded_well = padding == 0 || padding <= 2 && text.len().is_multiple_of(4);
+    // Of a mixture of both alphabets nobody knows what was meant.
+    if !is_padded_well || digits.contains(['+', '/']) && digits.contains(['-', '_']) {
+        return None;
+    }
+    base64url::decode(digits.replace('+', "-").replace('/', "_").as_bytes())
+}
+
+/// A member that is there: `null` says that there is none.
+fn member<'a>(jwk: Object<'a>, name: &str) -> Option<Value<'a>> {
+    jwk.member(name).filter(|value| value.text() != "null")
 }
 
 /// A string member; one of another type is broken.
-fn text(jwk: Object<'_>, member: &'static str) -> Result<Option<String>, KeyError> {
-    match jwk.member(member) {
+fn text(jwk: Object<'_>, name: &'static str) -> Result<Option<String>, KeyError> {
+    match member(jwk, name) {
         None => Ok(None),
         Some(value) => match value.as_str() {
             Some(text) => Ok(Some(text.into_owned())),
-            None => Err(KeyError::Member(member)),
+            None => Err(KeyError::Member(name)),
         },
     }
 }

@@ -24,6 +24,15 @@ pub const MAX_KEY_FILE_SIZE: usize = 16 * 1024 * 1024;
 /// How many characters of a `kid` are shown where it is named as broken.
 const MAX_SHOWN_KID: usize = 64;
 
+/// How many warnings of one file are kept; a last one counts the others.
+pub const MAX_WARNINGS: usize = 16;
+
+/// How many reasons an error gives where no key of a file is usable.
+const MAX_REASONS: usize = 8;
+
+/// The byte order mark of UTF-8, which some editors write (RFC 8259 section 8.1 lets a parser ignore it).
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// The format of a key file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyFormat {
@@ -85,7 +94,7 @@ impl<A, K> Default for Ring<A, K> {
     }
 }
 
-impl<A: Eq + Hash, K> Ring<A, K> {
+impl<A: Copy + Eq + Hash, K> Ring<A, K> {
     /// The keys for `alg`: those named `kid`, or those without a name.
     fn of(&self, alg: &A, wanted: Wanted<'_>) -> impl Iterator<Item = &K> + use<'_, A, K> {
         let index = self.by_alg.get(alg);
@@ -97,17 +106,23 @@ impl<A: Eq + Hash, K> Ring<A, K> {
         chosen.into_iter().flatten().filter_map(|position| self.keys.get(*position))
     }
 
-    fn insert(&mut self, alg: A, kid: Option<&str>, key: K) {
+    /// Adds a key that is for each of these algorithms.
+    fn insert(&mut self, algs: &[A], kid: Option<&str>, key: K) {
         let position = self.keys.len();
         self.keys.push(key);
-        let index = self.by_alg.entry(alg).or_default();
-        index.all.push(position);
-        if let Some(kid) = kid {
-            index.by_kid.entry(kid.to_owned()).or_default().push(position);
-            self.kids.insert(kid.to_owned());
-        } else {
-            index.unnamed.push(position);
-            self.has_unnamed = true;
+        for alg in algs {
+            let index = self.by_alg.entry(*alg).or_default();
+            index.all.push(position);
+            match kid {
+                Some(kid) => index.by_kid.entry(kid.to_owned()).or_default().push(position),
+                None => index.unnamed.push(position),
+            }
+        }
+        match kid {
+            Some(kid) => {
+                self.kids.insert(kid.to_owned());
+            }
+            None => self.has_unnamed = true,
         }
     }
 }
@@ -132,7 +147,13 @@ pub fn candidates<'k>(
     alg: Alg,
     kid: Option<&'k str>,
 ) -> Result<impl Iterator<Item = &'k SignatureVerifier>, Denial> {
-    choose(sets, |set| &set.verifiers, alg, kid)
+    Ok(choose(sets, |set| &set.verifiers, alg, kid)?.take(MAX_CANDIDATES))
+}
+
+/// Whether there are more keys that may have made a signature of `alg` than [`candidates`] gives.
+pub(crate) fn has_more_candidates(sets: &[Arc<KeySet>], alg: Alg, kid: Option<&str>) -> bool {
+    let all = choose(sets, |set| &set.verifiers, alg, kid);
+    all.is_ok_and(|mut all| all.nth(MAX_CANDIDATES).is_some())
 }
 
 /// The keys of these sets that may decrypt a token of `alg`, chosen in the same way among the keys
@@ -146,10 +167,10 @@ pub fn decrypters<'k>(
     alg: KeyAlg,
     kid: Option<&'k str>,
 ) -> Result<impl Iterator<Item = &'k KeyDecrypter>, Denial> {
-    choose(sets, |set| &set.decrypters, alg, kid)
+    Ok(choose(sets, |set| &set.decrypters, alg, kid)?.take(MAX_CANDIDATES))
 }
 
-fn choose<'k, A: Eq + Hash + 'k, K: 'k>(
+fn choose<'k, A: Copy + Eq + Hash + 'k, K: 'k>(
     sets: &'k [Arc<KeySet>],
     ring: fn(&KeySet) -> &Ring<A, K>,
     alg: A,
@@ -163,8 +184,7 @@ fn choose<'k, A: Eq + Hash + 'k, K: 'k>(
         Some(_) => return Err(Denial::UnknownKey),
     };
     let rings = sets.iter().map(move |set| ring(set));
-    let mut chosen =
-        rings.flat_map(move |ring| ring.of(&alg, wanted)).take(MAX_CANDIDATES).peekable();
+    let mut chosen = rings.flat_map(move |ring| ring.of(&alg, wanted)).peekable();
     if chosen.peek().is_some() { Ok(chosen) } else { Err(Denial::AlgorithmNotAllowed) }
 }
 
@@ -173,7 +193,6 @@ fn choose<'k, A: Eq + Hash + 'k, K: 'k>(
 pub struct KeySetBuilder {
     keys: KeySet,
     warnings: Vec<KeyWarning>,
-    skips_broken_keys: bool,
 }
 
 impl KeySetBuilder {
@@ -184,36 +203,29 @@ impl KeySetBuilder {
 
     /// Adds every usable key of a file, or none at all where it fails.
     ///
+    /// A key that is broken, weak or of an unknown kind is skipped with a [`KeyWarning`] (RFC 7517
+    /// section 5), so that it does not take the others down.
+    ///
     /// The format is guessed where none is given: JSON that is neither a JWK Set nor a JWK is
     /// [`KeyFormat::Keyval`], in which a shared secret is taken where the format is given alone. Else
-    /// any JSON of texts (what a server says of an error) would be secrets that everyone knows.
+    /// any JSON of texts (what a server says of an error) would be secrets that everyone knows. What is
+    /// neither JSON nor PEM may be a single key in DER.
     ///
     /// # Errors
     ///
-    /// A [`KeyError`] where the file is broken, a key of it is, or none of its keys is usable. A
-    /// key of an unknown kind in a JWK Set is no error but a [`KeyWarning`].
+    /// A [`KeyError`] where the file is broken as a whole, or none of its keys is usable.
     pub fn add(&mut self, file: &[u8], format: Option<KeyFormat>) -> Result<(), KeyError> {
         if file.len() > MAX_KEY_FILE_SIZE {
             return Err(KeyError::FileTooLarge);
         }
-        let json = || Json::parse_object(file).map_err(KeyError::Json);
-        let usable = match format {
-            Some(KeyFormat::Jwks) => self.read_jwks(&json()?)?,
-            Some(KeyFormat::Keyval) => read_keyval(&json()?, Secrets::Taken)?,
-            None if file.trim_ascii_start().first() == Some(&b'{') => {
-                let json = json()?;
-                if json.member("keys").or(json.member("kty")).is_some() {
-                    self.read_jwks(&json)?
-                } else {
-                    read_keyval(&json, Secrets::Refused)?
-                }
-            }
-            Some(KeyFormat::Pem) | None => read_pem(file)?,
-        };
-        if usable.is_empty() {
-            return Err(KeyError::NoKey);
+        let file = without_byte_order_mark(file);
+        let read = read(file, format);
+        let mut found = read.map_err(|error| what_else(file).map_or(error, KeyError::NotKeys))?;
+        if found.usable.is_empty() {
+            return Err(found.into_error());
         }
-        self.insert(usable);
+        self.insert(core::mem::take(&mut found.usable));
+        self.warnings.extend(found.into_warnings());
         Ok(())
     }
 
@@ -225,13 +237,6 @@ impl KeySetBuilder {
     pub fn add_key(&mut self, material: &Material, kid: Option<&str>) -> Result<(), KeyError> {
         self.insert(verifiers(material, kid, None)?);
         Ok(())
-    }
-
-    /// Has a broken key of a JWK Set skipped, as RFC 7517 section 5 asks, with a [`KeyWarning`]: for
-    /// sets that others maintain. Without it, such a set is refused.
-    #[must_use]
-    pub fn skipping_broken_keys(self) -> Self {
-        Self { skips_broken_keys: true, ..self }
     }
 
     /// What was noticed since this was last asked.
@@ -247,67 +252,78 @@ impl KeySetBuilder {
     fn insert(&mut self, keys: Vec<Usable>) {
         for Usable { kid, key } in keys {
             match key {
-                Key::Verifier(alg, key) => self.keys.verifiers.insert(alg, kid.as_deref(), key),
+                Key::Verifier(algs, key) => self.keys.verifiers.insert(algs, kid.as_deref(), key),
                 Key::Decrypter(key) => {
-                    self.keys.decrypters.insert(key.alg(), kid.as_deref(), key);
+                    self.keys.decrypters.insert(&[key.alg()], kid.as_deref(), key);
                 }
             }
         }
     }
+}
 
-    fn read_jwks(&mut self, json: &Json) -> Result<Vec<Usable>, KeyError> {
-        let Some(keys) = json.member("keys") else {
-            return self.read_jwk(0, jwk::parse(json.root())?);
-        };
-        let mut usable = Vec::new();
-        for (index, value) in keys.as_array().ok_or(KeyError::Member("keys"))?.enumerate() {
-            match jwk::parse(value).and_then(|jwk| self.read_jwk(index, jwk)) {
-                Ok(keys) => usable.extend(keys),
-                Err(error @ KeyError::Unusable(_)) => self.skip(index, error),
-                Err(error) if self.skips_broken_keys => self.skip(index, error),
-                Err(error) => return Err(error.in_key(index)),
+/// The file without the mark that it may begin with.
+pub fn without_byte_order_mark(file: &[u8]) -> &[u8] {
+    file.strip_prefix(BYTE_ORDER_MARK).unwrap_or(file)
+}
+
+fn read(file: &[u8], format: Option<KeyFormat>) -> Result<Found, KeyError> {
+    let json = || Json::parse_object(file).map_err(KeyError::Json);
+    match format {
+        Some(KeyFormat::Jwks) => read_jwks(&json()?),
+        Some(KeyFormat::Keyval) => Ok(read_keyval(&json()?, Secrets::Taken)),
+        Some(KeyFormat::Pem) => read_pem(file),
+        None if file.trim_ascii_start().first() == Some(&b'{') => {
+            let json = json()?;
+            if json.member("keys").or(json.member("kty")).is_some() {
+                read_jwks(&json)
+            } else {
+                Ok(read_keyval(&json, Secrets::Refused))
             }
         }
-        Ok(usable)
-    }
-
-    fn skip(&mut self, index: usize, error: KeyError) {
-        self.warnings.push(KeyWarning { index, what: Warning::Skipped(error) });
-    }
-
-    fn read_jwk(&mut self, index: usize, jwk: Jwk) -> Result<Vec<Usable>, KeyError> {
-        if jwk.has_private_part && jwk.decrypters.is_empty() {
-            self.warnings.push(KeyWarning { index, what: Warning::PrivatePart });
+        None if pem::is_der(file) => {
+            let usable = verifiers(&pem::from_der(file)?, None, None)?;
+            Ok(Found { usable, ..Found::default() })
         }
-        let mut usable = if jwk.verifies {
-            verifiers(&jwk.material, jwk.kid.as_deref(), jwk.alg)?
-        } else {
-            Vec::new()
-        };
-        for key in jwk.decrypters {
-            usable.push(Usable { kid: jwk.kid.clone(), key: Key::Decrypter(key) });
+        None if pem::is_pem(file) => read_pem(file),
+        None => Err(KeyError::NotKeys("neither JSON, nor PEM, nor DER")),
+    }
+}
+
+/// What a file that could not be read is instead, where that is evident.
+fn what_else(file: &[u8]) -> Option<&'static str> {
+    match file.trim_ascii_start().first() {
+        None => Some("there is nothing in it"),
+        Some(b'<') => Some("it looks like HTML"),
+        Some(_) => None,
+    }
+}
+
+fn read_jwks(json: &Json) -> Result<Found, KeyError> {
+    let mut found = Found::default();
+    let Some(keys) = json.member("keys") else {
+        found.add_jwk(0, jwk::parse(json.root())?)?;
+        return Ok(found);
+    };
+    for (index, value) in keys.as_array().ok_or(KeyError::Member("keys"))?.enumerate() {
+        if let Err(error) = jwk::parse(value).and_then(|jwk| found.add_jwk(index, jwk)) {
+            found.skip(error.in_key(index));
         }
-        Ok(usable)
     }
+    Ok(found)
 }
 
-/// A key that is ready for one algorithm.
-struct Usable {
-    kid: Option<String>,
-    key: Key,
-}
-
-enum Key {
-    Verifier(Alg, SignatureVerifier),
-    Decrypter(KeyDecrypter),
-}
-
-fn read_pem(file: &[u8]) -> Result<Vec<Usable>, KeyError> {
-    let mut keys = Vec::new();
-    for (index, material) in pem::parse(file)?.iter().enumerate() {
-        keys.extend(verifiers(material, None, None).map_err(|error| error.in_key(index))?);
+fn read_pem(file: &[u8]) -> Result<Found, KeyError> {
+    let mut found = Found::default();
+    for (index, key) in pem::read(file)?.into_iter().enumerate() {
+        match key.and_then(|key| verifiers(&key, None, None)) {
+            Ok(keys) => found.usable.extend(keys),
+            Err(error) => found.skip(error.in_key(index)),
+        }
     }
-    Ok(keys)
+    if found.usable.is_empty() && found.skipped.is_empty() {
+        return Err(KeyError::NotKeys("no PEM in it"));
+    }
+    Ok(found)
 }
 
 /// Whether a file may hold shared secrets.
@@ -317,16 +333,91 @@ enum Secrets {
     Refused,
 }
 
-fn read_keyval(json: &Json, secrets: Secrets) -> Result<Vec<Usable>, KeyError> {
-    let mut keys = Vec::new();
-    for (kid, material) in keyval::parse(json)? {
-        if secrets == Secrets::Refused && matches!(material, Material::Secret(_)) {
-            return Err(KeyError::GuessedSecret.in_key_named(&kid));
+fn read_keyval(json: &Json, secrets: Secrets) -> Found {
+    let mut found = Found::default();
+    for (kid, key) in keyval::parse(json) {
+        let keys = key.and_then(|material| {
+            if secrets == Secrets::Refused && matches!(material, Material::Secret(_)) {
+                return Err(KeyError::GuessedSecret);
+            }
+            verifiers(&material, Some(&kid), None)
+        });
+        match keys {
+            Ok(keys) => found.usable.extend(keys),
+            Err(error) => found.skip(error.in_key_named(&kid)),
         }
-        let usable = verifiers(&material, Some(&kid), None);
-        keys.extend(usable.map_err(|error| error.in_key_named(&kid))?);
     }
-    Ok(keys)
+    found
+}
+
+/// What a file holds.
+#[derive(Default)]
+struct Found {
+    usable: Vec<Usable>,
+    /// The first keys that cannot be used, and why.
+    skipped: Vec<KeyError>,
+    /// How many more cannot be.
+    more: usize,
+    /// What else was noticed.
+    noticed: Vec<Warning>,
+}
+
+impl Found {
+    /// Adds all that a JWK is good for.
+    fn add_jwk(&mut self, index: usize, jwk: Jwk) -> Result<(), KeyError> {
+        if jwk.verifies {
+            self.usable.extend(verifiers(&jwk.material, jwk.kid.as_deref(), jwk.alg)?);
+        }
+        if jwk.has_private_part && jwk.decrypters.is_empty() {
+            self.noticed.push(Warning::PrivatePart { index });
+        }
+        if jwk.has_unreadable_certificate {
+            self.noticed.push(Warning::Certificate { index });
+        }
+        for key in jwk.decrypters {
+            self.usable.push(Usable { kid: jwk.kid.clone(), key: Key::Decrypter(key) });
+        }
+        Ok(())
+    }
+
+    /// Notes a key that cannot be used; only so many that no file can flood a log.
+    fn skip(&mut self, error: KeyError) {
+        if self.skipped.len() < MAX_WARNINGS {
+            self.skipped.push(error);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Why nothing is usable.
+    fn into_error(self) -> KeyError {
+        match KeyError::of_all(self.skipped) {
+            KeyError::NoUsableKey { reasons, more } => {
+                KeyError::NoUsableKey { reasons, more: more + self.more }
+            }
+            error => error,
+        }
+    }
+
+    fn into_warnings(self) -> Vec<KeyWarning> {
+        let skipped = self.skipped.into_iter().map(Warning::Skipped);
+        let mut warnings: Vec<Warning> = skipped.chain(self.noticed).collect();
+        let more = self.more + warnings.len().saturating_sub(MAX_WARNINGS);
+        warnings.truncate(MAX_WARNINGS);
+        warnings.extend((more > 0).then_some(Warning::More { count: more }));
+        warnings.into_iter().map(KeyWarning).collect()
+    }
+}
+
+/// A key that is ready for its algorithms.
+struct Usable {
+    kid: Option<String>,
+    key: Key,
+}
+
+enum Key {
+    Verifier(&'static [Alg], SignatureVerifier),
+    Decrypter(KeyDecrypter),
 }
 
 /// What a key can verify, `only` where that is given.
@@ -335,10 +426,17 @@ fn verifiers(
     kid: Option<&str>,
     only: Option<Alg>,
 ) -> Result<Vec<Usable>, KeyError> {
-    let algs = material.algs()?.iter().copied();
-    algs.filter(|alg| only.is_none_or(|only| only == *alg))
-        .map(|alg| {
-            let key = Key::Verifier(alg, material.verifier(alg)?);
+    let algs = material.algs()?;
+    let names = match material {
+        // Two names of one algorithm (RFC 9864 section 2.2), whichever of them the key has.
+        Material::Ed25519(_) | Material::Ed448(_) => algs.chunks(algs.len().max(1)),
+        _ => algs.chunks(1),
+    };
+    names
+        .filter(|names| only.is_none_or(|only| names.contains(&only)))
+        .filter_map(|names| Some((names, *names.first()?)))
+        .map(|(names, alg)| {
+            let key = Key::Verifier(names, material.verifier(alg)?);
             Ok(Usable { kid: kid.map(Into::into), key })
         })
         .collect()
@@ -346,25 +444,41 @@ fn verifiers(
 
 /// Something that an operator should know of a key file that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyWarning {
-    index: usize,
-    what: Warning,
-}
+pub struct KeyWarning(Warning);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Warning {
+    /// A key that cannot be used.
     Skipped(KeyError),
-    PrivatePart,
+    PrivatePart {
+        index: usize,
+    },
+    Certificate {
+        index: usize,
+    },
+    /// So many warnings that are not given one by one.
+    More {
+        count: usize,
+    },
 }
 
 impl fmt::Display for KeyWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "key {}: ", self.index)?;
-        match &self.what {
-            Warning::Skipped(why) => write!(f, "skipped: {why}"),
-            Warning::PrivatePart => {
-                f.write_str("holds a private key, of which only the public part is used")
+        match &self.0 {
+            Warning::Skipped(KeyError::InKey { index, error }) => {
+                write!(f, "key {index}: skipped: {error}")
             }
+            Warning::Skipped(KeyError::InKeyNamed { kid, error }) => {
+                write!(f, "key \"{kid}\": skipped: {error}")
+            }
+            Warning::Skipped(error) => write!(f, "skipped: {error}"),
+            Warning::PrivatePart { index } => {
+                write!(f, "key {index}: holds a private key, of which only the public part is used")
+            }
+            Warning::Certificate { index } => {
+                write!(f, "key {index}: \"x5c\" cannot be read, and is not compared with the key")
+            }
+            Warning::More { count } => write!(f, "{count} more warnings"),
         }
     }
 }
@@ -374,8 +488,17 @@ impl fmt::Display for KeyWarning {
 pub enum KeyError {
     /// Larger than [`MAX_KEY_FILE_SIZE`].
     FileTooLarge,
-    /// No usable key in the file.
+    /// No key in the file, which is whole.
     NoKey,
+    /// No key that can be used in the file.
+    NoUsableKey {
+        /// Why the first of them cannot be.
+        reasons: Vec<KeyError>,
+        /// How many more cannot be.
+        more: usize,
+    },
+    /// Nothing that holds keys; the text says what it is.
+    NotKeys(&'static str),
     /// Not what it should be; the text says what that is.
     Encoding(&'static str),
     /// Not JSON as this project reads it.
@@ -401,6 +524,8 @@ pub enum KeyError {
     },
     /// A shared secret is a public key or a certificate, in one of its spellings.
     PublicKeyAsSecret,
+    /// A shared secret is evidently something else; the text says what it looks like.
+    NotSecret(&'static str),
     /// A text that would be a shared secret, in a file whose format is guessed.
     GuessedSecret,
     /// A private key in PEM, where a public one is wanted.
@@ -424,6 +549,17 @@ pub enum KeyError {
 }
 
 impl KeyError {
+    /// That no key of a file is usable, for these reasons.
+    #[must_use]
+    pub fn of_all(mut reasons: Vec<Self>) -> Self {
+        if reasons.is_empty() {
+            return Self::NoKey;
+        }
+        let more = reasons.len().saturating_sub(MAX_REASONS);
+        reasons.truncate(MAX_REASONS);
+        Self::NoUsableKey { reasons, more }
+    }
+
     /// Names the key of the file that has the error.
     #[must_use]
     pub fn in_key(self, index: usize) -> Self {
@@ -449,6 +585,13 @@ impl fmt::Display for KeyError {
         match self {
             Self::FileTooLarge => write!(f, "larger than {MAX_KEY_FILE_SIZE} bytes"),
             Self::NoKey => f.write_str("no usable key"),
+            Self::NoUsableKey { reasons, more } => {
+                for (index, reason) in reasons.iter().enumerate() {
+                    write!(f, "{}{reason}", if index == 0 { "no usable key: " } else { "; " })?;
+                }
+                if *more > 0 { write!(f, "; and {more} more") } else { Ok(()) }
+            }
+            Self::NotKeys(what) => write!(f, "no usable key: {what}"),
             Self::Encoding(what) => write!(f, "not {what}"),
             Self::Json(defect) => match defect {
                 Defect::NotAnObject => f.write_str("not a JSON object"),
@@ -469,6 +612,7 @@ impl fmt::Display for KeyError {
             Self::PublicKeyAsSecret => {
                 f.write_str("the secret is a public key, which everyone knows")
             }
+            Self::NotSecret(what) => write!(f, "no shared secret: it looks like {what}"),
             Self::GuessedSecret => {
                 f.write_str("a shared secret: for such a file the format \"keyval\" must be given")
             }

@@ -50,6 +50,7 @@ pub mod path;
 pub mod pem;
 mod percent;
 pub mod policy;
+mod published;
 pub mod requirement;
 pub mod revocation;
 #[cfg(feature = "sign")]

@@ -19,6 +19,7 @@ use crate::ed448;
 use crate::frequent::FrequentKey;
 use crate::keys::KeyError;
 use crate::pem;
+use crate::published;
 
 /// The smallest RSA modulus, in bits (RFC 7518 sections 3.3 and 3.5).
 pub const MIN_RSA_BITS: usize = 2048;
@@ -43,6 +44,15 @@ pub enum Material {
         n: Vec<u8>,
         /// The public exponent, without leading zeros.
         e: Vec<u8>,
+    },
+    /// An RSA key that says of itself that it is for RSASSA-PSS alone (RFC 4055 section 1.2).
+    RsaPss {
+        /// The modulus, without leading zeros.
+        n: Vec<u8>,
+        /// The public exponent, without leading zeros.
+        e: Vec<u8>,
+        /// The one algorithm that its parameters leave; `None` where it has none.
+        alg: Option<Alg>,
     },
     /// A point on a curve, uncompressed (SEC 1 section 2.3.3).
     Ec {
@@ -112,6 +122,11 @@ impl Curve {
         }
     }
 
+    /// Whether these bytes are a point of the curve (SEC 1 section 2.3.3), compressed or not.
+    pub(crate) fn has_point(self, point: &[u8]) -> bool {
+        ParsedPublicKey::new(self.verification(), point).is_ok()
+    }
+
     fn verification(self) -> &'static EcdsaVerificationAlgorithm {
         match self {
             Self::P256 => &ECDSA_P256_SHA256_FIXED,
@@ -129,8 +144,12 @@ impl Material {
     ///
     /// [`KeyError::Encoding`]; sizes are judged by [`Material::algs`].
     pub fn rsa_from_der(der: &[u8]) -> Result<Self, KeyError> {
-        let key =
-            rsa::PublicKey::from_der(der).map_err(|_| KeyError::Encoding("an RSA public key"))?;
+        let broken = KeyError::Encoding("an RSA public key");
+        // AWS-LC reads a `SubjectPublicKeyInfo`, too, even that of a key for encryption alone.
+        if !pem::is_pkcs1(der) {
+            return Err(broken);
+        }
+        let key = rsa::PublicKey::from_der(der).map_err(|_| broken)?;
         Ok(Self::Rsa {
             n: key.modulus().big_endian_without_leading_zero().to_vec(),
             e: key.exponent().big_endian_without_leading_zero().to_vec(),
@@ -141,10 +160,14 @@ impl Material {
     ///
     /// # Errors
     ///
-    /// [`KeyError::PublicKeyAsSecret`]: what everyone can read is no secret.
+    /// [`KeyError::PublicKeyAsSecret`]: what everyone can read is no secret;
+    /// [`KeyError::NotSecret`]: nor is a URL, HTML, or the path of a file.
     pub fn secret(secret: Vec<u8>) -> Result<Self, KeyError> {
-        if pem::is_public(&secret) {
+        if published::is_public(&secret) {
             return Err(KeyError::PublicKeyAsSecret);
+        }
+        if let Some(what) = published::lookalike(&secret) {
+            return Err(KeyError::NotSecret(what));
         }
         Ok(Self::Secret(secret))
     }
@@ -158,7 +181,7 @@ impl Material {
     pub fn algs(&self) -> Result<&'static [Alg], KeyError> {
         use Alg::{EdDSA, HS256, HS384, HS512, PS256, PS384, PS512, RS256, RS384, RS512};
         match self {
-            Self::Rsa { n, e } => {
+            Self::Rsa { n, e } | Self::RsaPss { n, e, .. } => {
                 let bits = bits(n);
                 if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) {
                     return Err(KeyError::RsaSize { bits });
@@ -166,7 +189,16 @@ impl Material {
                 if !is_rsa(n, e) {
                     return Err(KeyError::Encoding("an RSA public key"));
                 }
-                Ok(&[RS256, RS384, RS512, PS256, PS384, PS512])
+                Ok(match self {
+                    Self::RsaPss { alg: None, .. } => &[PS256, PS384, PS512],
+                    Self::RsaPss { alg: Some(PS256), .. } => &[PS256],
+                    Self::RsaPss { alg: Some(PS384), .. } => &[PS384],
+                    Self::RsaPss { alg: Some(PS512), .. } => &[PS512],
+                    Self::RsaPss { alg: Some(alg), .. } => {
+                        return Err(KeyError::NotForAlgorithm { alg: alg.name() });
+                    }
+                    _ => &[RS256, RS384, RS512, PS256, PS384, PS512],
+                })
             }
             Self::Ec { curve, .. } => Ok(match curve {
                 Curve::P256 => &[Alg::ES256],
@@ -180,7 +212,8 @@ impl Material {
             Self::Ed448(x) if ed448::PublicKey::parse(x).is_none() => {
                 Err(KeyError::Encoding("an Ed448 public key"))
             }
-            Self::Ed25519(_) | Self::Ed448(_) => Ok(&[EdDSA]),
+            Self::Ed25519(_) => Ok(&[EdDSA, Alg::Ed25519]),
+            Self::Ed448(_) => Ok(&[EdDSA, Alg::Ed448]),
             // RFC 7518 section 3.2: "a key of the same size as the hash output ... or larger".
             Self::Secret(secret) => match secret.len() {
                 64.. => Ok(&[HS256, HS384, HS512]),
@@ -203,7 +236,7 @@ impl Material {
             return Err(KeyError::NotForAlgorithm { alg: alg.name() });
         }
         let parsed = match self {
-            Self::Rsa { n, e } => {
+            Self::Rsa { n, e } | Self::RsaPss { n, e, .. } => {
                 let parameters =
                     rsa_parameters(alg).ok_or(KeyError::NotForAlgorithm { alg: alg.name() })?;
                 PublicKeyComponents { n, e }
@@ -251,14 +284,20 @@ impl Material {
             Inner::Frequent(key) => key.parsed(),
             Inner::Ed448(_) | Inner::Hmac(_) => return None,
         };
-        Some(parsed.as_der().ok()?.as_ref().to_vec())
+        let der = parsed.as_der().ok()?;
+        match self {
+            Self::RsaPss { alg, .. } => pem::to_pss_spki_der(der.as_ref(), *alg),
+            _ => Some(der.as_ref().to_vec()),
+        }
     }
 
     /// The members that make the key, in the order that RFC 7638 section 3 wants, `kty` included.
     pub fn jwk_members(&self) -> Vec<(&'static str, String)> {
         let encode = |bytes: &[u8]| base64url::encode(bytes);
         match self {
-            Self::Rsa { n, e } => vec![("e", encode(e)), ("kty", "RSA".into()), ("n", encode(n))],
+            Self::Rsa { n, e } | Self::RsaPss { n, e, .. } => {
+                vec![("e", encode(e)), ("kty", "RSA".into()), ("n", encode(n))]
+            }
             Self::Ec { curve, point } => {
                 let (x, y) = coordinates(*curve, point);
                 vec![
@@ -295,6 +334,7 @@ impl fmt::Debug for Material {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rsa { n, .. } => write!(f, "RSA {}", bits(n)),
+            Self::RsaPss { n, .. } => write!(f, "RSA-PSS {}", bits(n)),
             Self::Ec { curve, .. } => write!(f, "EC {}", curve.name()),
             Self::Ed25519(_) => f.write_str("Ed25519"),
             Self::Ed448(_) => f.write_str("Ed448"),

@@ -32,6 +32,11 @@ impl Path {
         Some(Self(steps))
     }
 
+    /// Whether it is the way to the member of that name of the outermost object.
+    pub(crate) fn is_member(&self, name: &str) -> bool {
+        matches!(self.0.as_slice(), [Step::Member(member)] if member == name)
+    }
+
     /// The value at the end of the path.
     pub fn find<'a>(&self, json: &'a Json) -> Option<Value<'a>> {
         self.0.iter().try_fold(json.root(), |value, step| match step {

@@ -37,9 +37,9 @@ impl<'a> Circumstances<'a> {
 }
 
 impl Policy {
-    /// Whether the policy admits signatures of `alg`.
+    /// Whether the policy admits signatures of `alg`: `EdDSA` in its list covers the newer names.
     pub fn admits(&self, alg: Alg) -> bool {
-        self.algorithms.as_ref().is_none_or(|list| list.contains(&alg))
+        self.algorithms.as_ref().is_none_or(|list| list.iter().any(|listed| listed.covers(alg)))
     }
 
     /// Checks times, host, revocations and requirements.

@@ -275,11 +275,21 @@ impl Comparison {
 
     fn check(&self, claims: &Claims, wanted: &Wanted<'_>) -> Result<(), Unmet> {
         let value = self.path.find(self.part.of(claims)).ok_or(Unmet::Missing)?;
-        match wanted.is_met_by(value, self.operator) {
+        let media_type = if self.is_media_type() { value.as_str() } else { None };
+        let holds = match media_type {
+            Some(name) => wanted.is_met_by_media_type(&name, value, self.operator),
+            None => wanted.is_met_by(value, self.operator),
+        };
+        match holds {
             Some(holds) if holds != self.negated => Ok(()),
             Some(_) => Err(Unmet::Fails),
             None => Err(wanted.refusal(value, self.operator)),
         }
+    }
+
+    /// Whether it looks at a header parameter that holds a media type (RFC 7515 sections 4.1.9 and 4.1.10).
+    fn is_media_type(&self) -> bool {
+        self.part == Part::Header && ["typ", "cty"].iter().any(|name| self.path.is_member(name))
     }
 
     /// Why a token does not meet the requirement, for the operator's log.
@@ -461,6 +471,31 @@ impl<'a> Wanted<'a> {
         }
     }
 
+    /// Whether the comparison holds of a media type, which is equal to another whether or not
+    /// `application/` stands before either, and in any case (RFC 7515 section 4.1.9, RFC 2045 section
+    /// 5.1). Other operators see the text; `None` where the two cannot be compared.
+    fn is_met_by_media_type(
+        &self,
+        name: &str,
+        value: Value<'_>,
+        operator: Operator,
+    ) -> Option<bool> {
+        let is = |other: &str| is_same_media_type(name, other);
+        match (operator, self) {
+            (
+                Operator::Eq | Operator::Any,
+                Self::Text(text, _) | Self::Value(Canonical::String(text)),
+            ) => Some(is(text)),
+            (Operator::In | Operator::Any, Self::Among(alternatives)) => {
+                let mut others = alternatives.strings().peekable();
+                others.peek()?;
+                Some(others.any(is))
+            }
+            (Operator::In, Self::Named(names)) => Some(names.iter().any(|other| is(other))),
+            _ => self.is_met_by(value, operator),
+        }
+    }
+
     fn equals(&self, value: Value<'_>) -> Option<bool> {
         match (self, value.kind()) {
             (Self::Text(text, _) | Self::Value(Canonical::String(text)), ValueKind::String) => {
@@ -543,6 +578,19 @@ impl<'a> Wanted<'a> {
             _ => Unmet::Kind { found, wanted },
         }
     }
+}
+
+/// RFC 7515 section 4.1.9: a name "SHOULD" be treated "as though "application/" were prepended to any "typ"
+/// value not containing a '/'".
+fn is_same_media_type(a: &str, b: &str) -> bool {
+    const PREFIX: &str = "application/";
+    let short = |name: &str| match name.split_at_checked(PREFIX.len()) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) && !rest.contains('/') => {
+            rest.to_ascii_lowercase()
+        }
+        _ => name.to_ascii_lowercase(),
+    };
+    short(a) == short(b)
 }
 
 #[cfg(test)]

@@ -20,8 +20,9 @@ use serde_json::{Map, Value as JsonValue};
 use crate::alg::Alg;
 use crate::base64url;
 use crate::enc::KeyAlg;
-use crate::json::{Json, Object, Value};
-use crate::keys::KeyError;
+use crate::json::{Json, Value};
+use crate::jwk;
+use crate::keys::{self, KeyError};
 use crate::material::{Curve, Material, hmac_algorithm};
 
 /// The RSA modulus sizes that can be made, in bits.
@@ -77,7 +78,12 @@ impl SigningKey {
                     .ok_or(SignError::Crypto)?;
                 Pair::Ec(curve, EcdsaKeyPair::generate(signing(curve)).map_err(crypto)?)
             }
-            Alg::EdDSA => Pair::Ed25519(Ed25519KeyPair::generate().map_err(crypto)?),
+            Alg::EdDSA | Alg::Ed25519 => Pair::Ed25519(Ed25519KeyPair::generate().map_err(crypto)?),
+            Alg::Ed448 => {
+                let mut seed = [0; 57];
+                rand::fill(&mut seed).map_err(crypto)?;
+                Pair::Ed448(ed448(&seed).ok_or(SignError::Crypto)?)
+            }
             Alg::HS256 | Alg::HS384 | Alg::HS512 => {
                 let mut secret = vec![0; 64];
                 rand::fill(&mut secret).map_err(crypto)?;
@@ -93,6 +99,7 @@ impl SigningKey {
     ///
     /// A [`KeyError`] that says what the file is instead.
     pub fn read(file: &[u8]) -> Result<Self, KeyError> {
+        let file = keys::without_byte_order_mark(file);
         if file.trim_ascii_start().first() == Some(&b'{') {
             let json = Json::parse_object(file).map_err(KeyError::Json)?;
             return Self::from_jwk(json.root());
@@ -149,7 +156,7 @@ impl SigningKey {
 
     fn from_jwk(value: Value<'_>) -> Result<Self, KeyError> {
         let object = value.as_object().ok_or(KeyError::Encoding("a JWK"))?;
-        let public = crate::jwk::parse(value)?;
+        let public = jwk::parse(value)?;
         if !public.verifies {
             return Err(KeyError::Unusable("a key for encryption, not for signatures"));
         }
@@ -159,8 +166,8 @@ impl SigningKey {
                 Pair::Secret(secret.clone())
             }
             _ if !public.has_private_part => return Err(KeyError::Encoding("a private key")),
-            Material::Rsa { n, e } => {
-                let part = |name| private_number(object, name);
+            Material::Rsa { n, e } | Material::RsaPss { n, e, .. } => {
+                let part = |name| jwk::bytes(object, name);
                 let pair = RsaKeyPair::from_components(&aws_lc_rs::rsa::KeyPairComponents {
                     public_key: aws_lc_rs::rsa::PublicKeyComponents { n, e },
                     d: part("d")?,
@@ -176,20 +183,19 @@ impl SigningKey {
             Material::Ec { curve, point } => {
                 let pair = EcdsaKeyPair::from_private_key_and_public_key(
                     signing(*curve),
-                    &private_number(object, "d")?,
+                    &jwk::bytes(object, "d")?,
                     point,
                 )
                 .map_err(|_| KeyError::Encoding("an EC private key"))?;
                 Pair::Ec(*curve, pair)
             }
             Material::Ed25519(x) => {
-                let pair =
-                    Ed25519KeyPair::from_seed_and_public_key(&private_number(object, "d")?, x)
-                        .map_err(|_| KeyError::Encoding("an Ed25519 private key"))?;
+                let pair = Ed25519KeyPair::from_seed_and_public_key(&jwk::bytes(object, "d")?, x)
+                    .map_err(|_| KeyError::Encoding("an Ed25519 private key"))?;
                 Pair::Ed25519(pair)
             }
             Material::Ed448(x) => {
-                let key = ed448(&private_number(object, "d")?)
+                let key = ed448(&jwk::bytes(object, "d")?)
                     .filter(|key| key.verifying_key().as_bytes()[..] == x[..])
                     .ok_or(KeyError::Encoding("an Ed448 private key"))?;
                 Pair::Ed448(key)
@@ -294,8 +300,12 @@ impl SigningKey {
             Pair::Ec(curve, pair) if curve.alg() == alg => {
                 Ok(pair.sign(&SystemRandom::new(), message).map_err(crypto)?.as_ref().to_vec())
             }
-            Pair::Ed25519(pair) if alg == Alg::EdDSA => Ok(pair.sign(message).as_ref().to_vec()),
-            Pair::Ed448(key) if alg == Alg::EdDSA => Ok(key.sign_raw(message).to_bytes().to_vec()),
+            Pair::Ed25519(pair) if matches!(alg, Alg::EdDSA | Alg::Ed25519) => {
+                Ok(pair.sign(message).as_ref().to_vec())
+            }
+            Pair::Ed448(key) if matches!(alg, Alg::EdDSA | Alg::Ed448) => {
+                Ok(key.sign_raw(message).to_bytes().to_vec())
+            }
             Pair::Secret(secret) => {
                 let algorithm = hmac_algorithm(alg).ok_or(wrong)?;
                 let key = hmac::Key::new(algorithm, secret);
@@ -386,13 +396,6 @@ fn to_pem(label: &str, der: Vec<u8>) -> String {
 fn ed448(seed: &[u8]) -> Option<Box<ed448_goldilocks::SigningKey>> {
     let seed: [u8; 57] = seed.try_into().ok()?;
     Some(Box::new(ed448_goldilocks::SigningKey::from(ed448_goldilocks::SecretKey::from(seed))))
-}
-
-fn private_number(jwk: Object<'_>, name: &'static str) -> Result<Vec<u8>, KeyError> {
-    jwk.member(name)
-        .and_then(Value::as_str)
-        .and_then(|text| base64url::decode(text.as_bytes()))
-        .ok_or(KeyError::Member(name))
 }
 
 fn signing(curve: Curve) -> &'static EcdsaSigningAlgorithm {

@@ -48,7 +48,7 @@ impl From<Decrypted> for Verified {
 ///
 /// Those of [`Header::decode`], whether the header is known or not; [`Denial::AlgorithmNotAllowed`],
 /// [`Denial::UnknownKey`] where no key is tried; [`Denial::SignatureMismatch`] where none of those
-/// tried made it.
+/// tried made it, [`Denial::KeysUntried`] where there are others.
 pub fn verify(
     jws: Jws<'_>,
     headers: Option<&RefCell<HeaderTable>>,
@@ -59,7 +59,8 @@ pub fn verify(
     let is_signed = keys::candidates(keys, header.alg(), header.kid())?
         .any(|key| key.verifies(jws.signing_input, &jws.signature));
     if !is_signed {
-        return Err(Denial::SignatureMismatch);
+        let has_more = keys::has_more_candidates(keys, header.alg(), header.kid());
+        return Err(if has_more { Denial::KeysUntried } else { Denial::SignatureMismatch });
     }
     if let Some(headers) = headers.filter(|_| !is_known) {
         headers.borrow_mut().keep(jws.header, header.clone());

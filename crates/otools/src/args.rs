@@ -8,8 +8,16 @@ use clap_complete::Shell;
 use ojwt_core::Alg;
 
 /// The algorithms that `make_priv_key` makes keys for.
-const PRIVATE_KEY_ALGS: [Alg; 6] =
-    [Alg::RS256, Alg::PS256, Alg::ES256, Alg::ES384, Alg::ES512, Alg::EdDSA];
+const PRIVATE_KEY_ALGS: [Alg; 8] = [
+    Alg::RS256,
+    Alg::PS256,
+    Alg::ES256,
+    Alg::ES384,
+    Alg::ES512,
+    Alg::EdDSA,
+    Alg::Ed25519,
+    Alg::Ed448,
+];
 
 const TIMES: &str = "\
 A time T is one of

@@ -41,7 +41,9 @@ fn alg(key: &SigningKey, asked: Option<Alg>) -> Result<Alg, String> {
     match asked.or(own).or(fitting.first().copied()) {
         Some(alg) if !fitting.contains(&alg) => Err(format!("the key cannot sign with {alg}")),
         Some(alg) => match own {
-            Some(own) if own != alg => Err(format!("the key is for {own}, not for {alg}")),
+            Some(own) if !own.covers(alg) && !alg.covers(own) => {
+                Err(format!("the key is for {own}, not for {alg}"))
+            }
             _ => Ok(alg),
         },
         None => Err(KeyError::NoKey.to_string()),

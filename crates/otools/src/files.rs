@@ -187,8 +187,8 @@ fn holds_secret(contents: &[u8]) -> bool {
     if let Ok(json) = Json::parse_object(contents) {
         let secret = |jwk: ojwt_core::json::Value<'_>| {
             jwk.as_object().is_some_and(|jwk| {
-                jwk.member("kty").is_some()
-                    && (jwk.member("d").is_some() || jwk.member("k").is_some())
+                let has = |name| jwk.member(name).is_some_and(|value| value.text() != "null");
+                has("kty") && (has("d") || has("k"))
             })
         };
         let set = json.member("keys").and_then(ojwt_core::json::Value::as_array);

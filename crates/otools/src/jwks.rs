@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use ojwt_core::Alg;
 use ojwt_core::jwk::Jwk;
+use ojwt_core::material::Material;
 use ojwt_core::sign::to_jwk;
 
 use crate::args::Jwks;
-use crate::error::Error;
+use crate::error::{Error, warn_of};
 use crate::files::{self, Existing, Readers};
 use crate::keys;
 
@@ -29,6 +31,15 @@ pub(crate) fn run(args: &Jwks) -> Result<(), Error> {
 
 /// Adds a key under its own name or its thumbprint, if the set does not have it yet.
 fn add(set: &mut Vec<(String, Jwk)>, mut key: Jwk, file: &Path) -> Result<(), Error> {
+    // A JWK names one algorithm or none, and with none it would be good for RS256, too.
+    if let Material::RsaPss { alg, .. } = key.material
+        && key.alg.is_none()
+    {
+        if alg.is_none() {
+            warn_of(file, "a key for PS256, PS384 and PS512, which is given as one for PS256");
+        }
+        key.alg = alg.or(Some(Alg::PS256));
+    }
     let kid = key.kid.take().unwrap_or_else(|| key.material.thumbprint());
     for (_, known) in set.iter_mut().filter(|(taken, _)| *taken == kid) {
         if known.material != key.material {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ojwt_core::json::Json;
 use ojwt_core::jwk::{self, Jwk};
-use ojwt_core::keys::{KeyError, MAX_KEY_FILE_SIZE};
+use ojwt_core::keys::{KeyError, MAX_KEY_FILE_SIZE, without_byte_order_mark};
 use ojwt_core::material::Material;
 use ojwt_core::sign::{SigningKey, public_pem};
 use ojwt_core::{KeyFormat, KeySet, KeySetBuilder, pem};
@@ -42,58 +42,68 @@ pub(crate) fn verification_keys(file: &Path, format: Option<KeyFormat>) -> Resul
     Ok(builder.build().0)
 }
 
-/// The public keys of a file, in its order; those of private keys, too.
+/// The public keys of a file, in its order; those of private keys, too. One that is of no use is skipped
+/// with a warning where there are others.
 pub(crate) fn public_keys(file: &Path) -> Result<Vec<Jwk>, Error> {
+    let of_file = |error| Error::of(file, error);
     let contents = read(file)?;
-    let keys = if contents.trim_ascii_start().first() == Some(&b'{') {
-        public_jwks(file, &contents)
-    } else if is_private_pem(&contents) {
-        SigningKey::read(&contents).and_then(|key| key.material()).map(|key| vec![key.into()])
-    } else {
-        pem::parse(&contents).map(|keys| keys.into_iter().map(Jwk::from).collect())
-    };
-    let keys = keys.map_err(|error| Error::of(file, error))?;
-    if keys.is_empty() {
-        return Err(Error::of(file, KeyError::NoKey));
-    }
-    for key in &keys {
-        if matches!(key.material, Material::Secret(_)) {
-            return Err(Error::of(file, "a shared secret, which has no public part"));
-        }
-        // A point that is not on its curve is no key, though it can be written as one.
-        let usable = key.material.algs().and_then(|algs| {
-            algs.first().map_or(Err(KeyError::NoKey), |alg| key.material.verifier(*alg))
-        });
-        usable.map_err(|error| Error::of(file, error))?;
-    }
-    Ok(keys)
-}
-
-fn public_jwks(file: &Path, contents: &[u8]) -> Result<Vec<Jwk>, KeyError> {
-    let json = Json::parse_object(contents).map_err(KeyError::Json)?;
-    let Some(set) = json.member("keys") else {
-        return Ok(vec![for_signatures(jwk::parse(json.root())?)?]);
-    };
+    let contents = without_byte_order_mark(&contents);
     let mut keys = Vec::new();
-    for (index, value) in set.as_array().ok_or(KeyError::Member("keys"))?.enumerate() {
-        match jwk::parse(value).and_then(for_signatures) {
-            Ok(key) => keys.push(key),
-            // RFC 7517 section 5: a set may hold keys of kinds that are not understood.
-            Err(KeyError::Unusable(why)) => {
-                warn_of(file, format_args!("key {index}: skipped: {why}"));
+    let mut skipped = Vec::new();
+    for (index, key) in read_public(contents).map_err(of_file)?.into_iter().enumerate() {
+        match key.and_then(for_signatures) {
+            Ok(key) if matches!(key.material, Material::Secret(_)) => {
+                return Err(Error::of(file, "a shared secret, which has no public part"));
             }
-            Err(error) => return Err(error.in_key(index)),
+            Ok(key) => keys.push(key),
+            Err(error) => skipped.push((index, error)),
         }
+    }
+    if keys.is_empty() {
+        let reasons = skipped.into_iter().map(|(index, error)| error.in_key(index));
+        return Err(of_file(KeyError::of_all(reasons.collect())));
+    }
+    for (index, why) in skipped {
+        warn_of(file, format_args!("key {index}: skipped: {why}"));
     }
     Ok(keys)
 }
 
-fn for_signatures(key: Jwk) -> Result<Jwk, KeyError> {
-    if key.verifies {
-        Ok(key)
-    } else {
-        Err(KeyError::Unusable("for decryption, not for signatures"))
+/// Every key of a file, or what is wrong with it. A file of a single key that is no good fails as a whole.
+fn read_public(contents: &[u8]) -> Result<Vec<Result<Jwk, KeyError>>, KeyError> {
+    if contents.trim_ascii_start().first() == Some(&b'{') {
+        let json = Json::parse_object(contents).map_err(KeyError::Json)?;
+        return match json.member("keys") {
+            None => Ok(vec![Ok(for_signatures(jwk::parse(json.root())?)?)]),
+            Some(set) => {
+                Ok(set.as_array().ok_or(KeyError::Member("keys"))?.map(jwk::parse).collect())
+            }
+        };
     }
+    if is_private_pem(contents) {
+        let key = SigningKey::read(contents).and_then(|key| key.material())?;
+        return Ok(vec![Ok(key.into())]);
+    }
+    if let Ok(key) = pem::from_der(contents) {
+        return Ok(vec![Ok(key.into())]);
+    }
+    if let Ok(key) = SigningKey::from_der(contents) {
+        return Ok(vec![Ok(key.material()?.into())]);
+    }
+    Ok(pem::read(contents)?.into_iter().map(|key| key.map(Jwk::from)).collect())
+}
+
+/// The key, if it is one that verifies signatures. A point that is not on its curve is no key, though it
+/// can be written as one.
+fn for_signatures(key: Jwk) -> Result<Jwk, KeyError> {
+    if !key.verifies {
+        return Err(KeyError::Unusable("for decryption, not for signatures"));
+    }
+    if !matches!(key.material, Material::Secret(_)) {
+        let alg = *key.material.algs()?.first().ok_or(KeyError::NoKey)?;
+        key.material.verifier(alg)?;
+    }
+    Ok(key)
 }
 
 fn is_private_pem(contents: &[u8]) -> bool {

@@ -19,7 +19,7 @@ impl Failure {
             Denial::Malformed(_) | Denial::TooLarge | Denial::NoToken => "DecodeError",
             Denial::SeveralTokens => "SeveralTokensError",
             Denial::UnsupportedAlgorithm | Denial::AlgorithmNotAllowed => "InvalidAlgorithmError",
-            Denial::SignatureMismatch => "InvalidSignatureError",
+            Denial::SignatureMismatch | Denial::KeysUntried => "InvalidSignatureError",
             Denial::UnknownKey => "UnknownKeyError",
             Denial::Expired => "ExpiredSignatureError",
             Denial::NotYetValid => "ImmatureSignatureError",

@@ -39,7 +39,7 @@ impl JwkSet {
     #[new]
     fn new(source: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = source.py();
-        let mut builder = KeySetBuilder::new().skipping_broken_keys();
+        let mut builder = KeySetBuilder::new();
         let source = bytes(source, "a JWK Set")?;
         let added = builder.add(&source, Some(KeyFormat::Jwks));
         added.map_err(|error| match likeness(&source) {

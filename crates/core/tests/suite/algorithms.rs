@@ -47,7 +47,12 @@ fn rejects_every_algorithm_that_does_not_fit_the_kind_of_the_key() {
     for alg in Alg::ALL {
         for other in Alg::ALL.into_iter().filter(|other| Kind::of(*other) != Kind::of(alg)) {
             let denial = refusal(&verifier_for(other), token(alg));
-            assert_eq!(denial, Denial::AlgorithmNotAllowed, "{alg} with a key for {other}");
+            // The older name fits keys of both curves.
+            let expected = match (alg, other) {
+                (Alg::EdDSA, Alg::Ed448) => Denial::SignatureMismatch,
+                _ => Denial::AlgorithmNotAllowed,
+            };
+            assert_eq!(denial, expected, "{alg} with a key for {other}");
         }
     }
 }
@@ -58,8 +63,11 @@ fn rejects_every_algorithm_but_the_one_that_the_jwk_names() {
     for named in Alg::ALL {
         let verifier = verifier(jwks(&[with(bare_jwk(named), &json!({"alg": named.name()}))]));
         for alg in Alg::ALL {
-            if alg == named {
+            // Ed25519 and EdDSA name one algorithm of such a key: see below.
+            if alg == named || Kind::of(alg) == Kind::Ed25519 && Kind::of(named) == Kind::Ed25519 {
                 judge(&verifier, token(alg)).unwrap();
+            } else if (alg, named) == (Alg::EdDSA, Alg::Ed448) {
+                assert_eq!(refusal(&verifier, token(alg)), Denial::SignatureMismatch);
             } else {
                 let denial = refusal(&verifier, token(alg));
                 assert_eq!(denial, Denial::AlgorithmNotAllowed, "{alg} with a key for {named}");
@@ -83,7 +91,7 @@ fn rejects_every_algorithm_that_the_policy_does_not_list() {
         let mut verifier = verifier_of_all_kinds();
         verifier.policy.algorithms = Some(vec![listed]);
         for alg in Alg::ALL {
-            if alg == listed {
+            if listed.covers(alg) {
                 judge(&verifier, token(alg)).unwrap();
             } else {
                 assert_eq!(refusal(&verifier, token(alg)), Denial::AlgorithmNotAllowed);
@@ -91,6 +99,45 @@ fn rejects_every_algorithm_that_the_policy_does_not_list() {
         }
         verifier.policy.algorithms = Some(Vec::new());
         assert_eq!(refusal(&verifier, token(listed)), Denial::AlgorithmNotAllowed);
+    }
+}
+
+/// RFC 9864 section 2.2: `Ed25519` and `Ed448` say what `EdDSA` leaves to the key.
+#[test]
+fn edwards_curves_go_by_their_own_names_and_by_their_older_one() {
+    for (kind, name, other) in
+        [(Kind::Ed25519, Alg::Ed25519, Alg::Ed448), (Kind::Ed448, Alg::Ed448, Alg::Ed25519)]
+    {
+        let signed = |alg: Alg| kind.key().sign(alg, Some("k"), PAYLOAD).unwrap();
+        kind.key().sign(other, None, PAYLOAD).unwrap_err();
+        // A key is for its curve, whichever name its `alg` has.
+        for alg in [None, Some(name), Some(Alg::EdDSA)] {
+            let jwk = ojwt_core::sign::to_jwk(&kind.material(), Some("k"), alg);
+            let mut verifier = verifier(jwks(&[jwk]));
+            for token in [signed(name), signed(Alg::EdDSA)] {
+                let claims = judge(&verifier, &token).unwrap();
+                assert!([Some(name), Some(Alg::EdDSA)].contains(&claims.alg()));
+            }
+            // A list is of names; that of both curves means both.
+            for (list, takes_name, takes_older) in [
+                (Alg::EdDSA, true, true),
+                (name, true, false),
+                (other, false, false),
+                (Alg::ES256, false, false),
+            ] {
+                verifier.policy.algorithms = Some(vec![list]);
+                assert_eq!(judge(&verifier, signed(name)).is_ok(), takes_name, "{list}");
+                assert_eq!(judge(&verifier, signed(Alg::EdDSA)).is_ok(), takes_older, "{list}");
+            }
+        }
+        let jwk = ojwt_core::sign::to_jwk(&kind.material(), None, Some(other)).to_string();
+        let refused = ojwt_core::KeySetBuilder::new().add(jwk.as_bytes(), None).unwrap_err();
+        let expected = format!("\"alg\" is {other}, which does not fit the key");
+        assert_eq!(refused.to_string(), expected);
+        let made = SigningKey::generate(name, None).unwrap();
+        let set = ojwt_core::sign::to_jwk(&made.material().unwrap(), None, None);
+        let token = made.sign(name, None, PAYLOAD).unwrap();
+        judge(&verifier(jwks(&[set])), token).unwrap();
     }
 }
 

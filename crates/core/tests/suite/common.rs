@@ -49,7 +49,8 @@ impl Kind {
             Alg::ES384 => Self::P384,
             Alg::ES512 => Self::P521,
             Alg::ES256K => Self::Secp256k1,
-            Alg::EdDSA => Self::Ed25519,
+            Alg::EdDSA | Alg::Ed25519 => Self::Ed25519,
+            Alg::Ed448 => Self::Ed448,
         }
     }
 

@@ -436,9 +436,9 @@ fn signed_and_encrypted_tokens_are_malformed_at_the_gates_of_each_other() {
     let jws = key(Alg::ES256).sign(Alg::ES256, None, PAYLOAD).unwrap();
     let jwe = sealed(KeyAlg::A128Kw, Enc::A128Gcm, PAYLOAD);
     for (token_type, token, defect) in [
-        (TokenType::Signed, &jwe, Defect::Parts),
-        (TokenType::Encrypted, &jws, Defect::EncryptedParts),
-        (TokenType::Nested, &jws, Defect::EncryptedParts),
+        (TokenType::Signed, &jwe, Defect::Encrypted),
+        (TokenType::Encrypted, &jws, Defect::Signed),
+        (TokenType::Nested, &jws, Defect::Signed),
     ] {
         let denial = refusal(&of_type(token_type, all_keys()), token);
         assert_eq!(denial, Denial::Malformed(defect), "{token_type:?}");
@@ -534,9 +534,9 @@ fn encryption_alone_vouches_for_nobody_at_a_nested_gate() {
 #[test]
 fn rejects_an_encrypted_token_within_an_encrypted_one() {
     let inner = nested_of(token(Alg::ES256), Some("JWT"));
-    assert_eq!(judge_nested(inner).unwrap_err(), Denial::Malformed(Defect::Parts));
+    assert_eq!(judge_nested(inner).unwrap_err(), Denial::Malformed(Defect::Encrypted));
     let inner = sealed(KeyAlg::A128Kw, Enc::A128Gcm, PAYLOAD);
-    assert_eq!(judge_nested(inner).unwrap_err(), Denial::Malformed(Defect::Parts));
+    assert_eq!(judge_nested(inner).unwrap_err(), Denial::Malformed(Defect::Encrypted));
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn verdicts_are_those_of_wycheproof_but_for_reviewed_differences() {
             bad += 1;
         }
     }
-    assert_eq!((good, bad, different), (25, 157, 11));
+    assert_eq!((good, bad, different), (25, 156, 12));
 }
 
 /// `expect` is the gate's answer or, where no gate takes the keys, why not.
@@ -67,7 +67,10 @@ fn gates_answer_each_with_the_reason_that_fits() {
                 judge(&gate, vector["token"].as_str().unwrap()).unwrap_err().to_string()
             }
         };
-        if answer != vector["expect"] {
+        let expect = vector["expect"].as_str().unwrap();
+        let is_reason =
+            answer.strip_prefix(expect).is_some_and(|more| more.starts_with(": key 0: "));
+        if answer != expect && !is_reason {
             wrong.push(format!("{}: {answer}, not {}", vector["name"], vector["expect"]));
         }
     }

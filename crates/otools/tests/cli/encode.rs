@@ -255,6 +255,8 @@ fn the_algorithm_is_the_one_that_fits_the_key() {
         ("ES384", "ES384"),
         ("ES512", "ES512"),
         ("EdDSA", "EdDSA"),
+        ("Ed25519", "EdDSA"),
+        ("Ed448", "EdDSA"),
     ] {
         let dir = Dir::with_keys(alg);
         assert_eq!(header(&dir.token(&[])), json!({ "alg": default, "typ": "JWT" }), "{alg}");

@@ -12,8 +12,8 @@ use tempfile::TempDir;
 pub(crate) const OTOOLS: &str = env!("CARGO_BIN_EXE_otools");
 
 /// The algorithms that `make_priv_key` makes keys for.
-pub(crate) const PRIVATE_KEY_ALGS: [&str; 6] =
-    ["RS256", "PS256", "ES256", "ES384", "ES512", "EdDSA"];
+pub(crate) const PRIVATE_KEY_ALGS: [&str; 8] =
+    ["RS256", "PS256", "ES256", "ES384", "ES512", "EdDSA", "Ed25519", "Ed448"];
 
 /// A directory of its own for each test; gone when dropped.
 pub(crate) struct Dir(TempDir);

@@ -143,6 +143,57 @@ fn keys_of_unknown_kinds_in_a_set_are_skipped_with_a_warning() {
     dir.write("broken.json", r#"{"keys":[{"kty":"EC","crv":"P-256"}]}"#);
     assert_eq!(
         dir.fails(1, &["jwks", "broken.json"]),
-        "broken.json: key 0: \"x\" is missing or broken"
+        "broken.json: no usable key: key 0: \"x\" is missing or broken"
     );
+}
+
+#[test]
+fn odd_keys_beside_good_ones_are_skipped_with_a_warning() {
+    let dir = Dir::with_keys("EdDSA");
+    let mut set: Value = serde_json::from_str(&dir.ok(&["jwks", "public_key.pem"])).unwrap();
+    let odd = json!({ "kty": "EC", "crv": "P-256", "x": "AQ", "y": "AQ" });
+    set["keys"].as_array_mut().unwrap().insert(0, odd);
+    dir.write("set.json", format!("\u{feff}{set}"));
+    let answer = dir.otools(&["jwks", "set.json"]);
+    assert_eq!(answer.status, Some(0));
+    assert_eq!(
+        answer.stderr,
+        "otools: warning: set.json: key 0: skipped: not a point on its curve\n"
+    );
+    assert_eq!(keys(&answer.stdout).len(), 1);
+    dir.openssl(&["genrsa", "-out", "small.key", "1024"]);
+    let small = dir.openssl(&["pkey", "-in", "small.key", "-pubout"]);
+    dir.write("both.pem", format!("{small}{}", dir.read("public_key.pem")));
+    let answer = dir.otools(&["jwks", "both.pem"]);
+    let warning = "otools: warning: both.pem: key 0: skipped: RSA key of 1024 bits";
+    assert!(answer.stderr.starts_with(warning), "{}", answer.stderr);
+    assert_eq!(keys(&answer.stdout).len(), 1);
+}
+
+#[test]
+fn keys_in_der_and_for_rsa_pss_are_taken_with_what_they_are_for() {
+    let dir = Dir::with_keys("EdDSA");
+    dir.openssl(&["pkey", "-in", "private_key.pem", "-pubout", "-outform", "DER", "-out", "k.der"]);
+    assert_eq!(dir.ok(&["jwks", "k.der"]), dir.ok(&["jwks", "public_key.pem"]));
+    let make = ["genpkey", "-algorithm", "RSA-PSS", "-out", "pss.key"];
+    let hash =
+        ["-pkeyopt", "rsa_pss_keygen_md:sha512", "-pkeyopt", "rsa_pss_keygen_mgf1_md:sha512"];
+    for (options, alg, warning) in [
+        (&hash[..], "PS512", ""),
+        (
+            &[],
+            "PS256",
+            "otools: warning: pss.pem: a key for PS256, PS384 and PS512, which is given as one for PS256\n",
+        ),
+    ] {
+        dir.openssl(&[&make[..], options].concat());
+        dir.openssl(&["pkey", "-in", "pss.key", "-pubout", "-out", "pss.pem"]);
+        let answer = dir.otools(&["jwks", "pss.pem"]);
+        assert_eq!((answer.status, answer.stderr.as_str()), (Some(0), warning));
+        assert_eq!(keys(&answer.stdout)[0]["alg"], alg);
+        // What it is for stays with it.
+        dir.ok(&["make_pub_key", "-i", "pss.pem", "-o", "again.pem"]);
+        let text = dir.openssl(&["pkey", "-pubin", "-in", "again.pem", "-noout", "-text"]);
+        assert!(text.contains("PSS"), "{text}");
+    }
 }

@@ -25,6 +25,8 @@ fn openssl_accepts_the_key_of_every_algorithm() {
         ("ES384", "NIST CURVE: P-384"),
         ("ES512", "NIST CURVE: P-521"),
         ("EdDSA", "ED25519 Private-Key"),
+        ("Ed25519", "ED25519 Private-Key"),
+        ("Ed448", "ED448 Private-Key"),
     ] {
         let dir = Dir::new();
         dir.ok(&["make_priv_key", "--alg", alg, "-o", "k.pem"]);
