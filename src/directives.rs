@@ -354,10 +354,10 @@ fn names_variable(word: &[u8]) -> bool {
     word.windows(2).any(|pair| matches!(pair, [b'$', next] if is_name(next)))
 }
 
-/// `auth_jwt_revocation_list_sub FILE;` and its kin.
+/// `auth_jwt_revocation_list_sub FILE;` and its kin; all of a level count.
 fn revocation_list(
     cf: Conf<'_>,
-    slot: &mut Option<Rc<RevocationFile>>,
+    lists: &mut Vec<Rc<RevocationFile>>,
     main: &mut MainConf,
 ) -> Result<(), ConfError> {
     let (directive, [file]) = words(cf)?;
@@ -373,7 +373,10 @@ fn revocation_list(
     let list = main
         .revocation_file(path)
         .map_err(|error| ConfError(format!("revocation list \"{name}\": {error}")))?;
-    once(slot, list, directive)
+    if !lists.iter().any(|named| Rc::ptr_eq(named, &list)) {
+        lists.push(list);
+    }
+    Ok(())
 }
 
 /// `auth_jwt_www_authenticate on|off|STRING;`
