@@ -178,8 +178,9 @@ struct SealedKeyFiles {
 /// `auth_jwt`.
 #[derive(Clone, Debug)]
 pub(crate) enum AuthSetting {
-    /// Every request is let pass.
-    Off,
+    /// Every request is let pass. Claims are shown of the token that a variable holds, if it is named,
+    /// and the keys verify it.
+    Off { token: Option<ComplexValue> },
     /// Requests with a valid token are let pass.
     On(Auth),
 }
@@ -305,10 +306,15 @@ impl LocationConf {
         }
     }
 
+    /// The gate of `auth_jwt`, where that is on, or is off and names a token all the same.
+    pub(crate) fn auth_gate(&self) -> Option<&Rc<Gate>> {
+        self.auth_gate.as_ref()
+    }
+
     /// The gate whose tokens the variables of `auth_jwt` show: its own, or that of
-    /// `$decoded_ojwt` where it is off.
+    /// `$decoded_ojwt` where it is off and names no token.
     pub(crate) fn claims_gate(&self) -> Option<&Rc<Gate>> {
-        self.auth().map(|(_, gate)| gate).or(self.gate())
+        self.auth_gate().or(self.gate())
     }
 
     /// Whether anyone who has a public key can make a token that is good here.
@@ -368,12 +374,19 @@ impl LocationConf {
         let sources = self.token_from.clone().unwrap_or_else(|| Source::defaults(cookie.name()));
         let outer_gate = outer.and_then(|outer| outer.gate.as_ref());
         let gate = Self::share(self.make_gate(sources, main), [outer_gate]);
-        if let Some(AuthSetting::On(auth)) = &self.auth {
-            let sources = match (auth.token, &self.token_from) {
-                (Some(variable), _) => vec![Source::Variable(variable)],
-                (None, Some(sources)) => sources.clone(),
-                (None, None) => vec![Source::Bearer],
-            };
+        let sources = match (&self.auth, &self.token_from) {
+            (None | Some(AuthSetting::Off { token: None }), _) => None,
+            (
+                Some(
+                    AuthSetting::On(Auth { token: Some(variable), .. })
+                    | AuthSetting::Off { token: Some(variable) },
+                ),
+                _,
+            ) => Some(vec![Source::Variable(*variable)]),
+            (Some(AuthSetting::On(_)), Some(sources)) => Some(sources.clone()),
+            (Some(AuthSetting::On(_)), None) => Some(vec![Source::Bearer]),
+        };
+        if let Some(sources) = sources {
             let outer_gate = outer.and_then(|outer| outer.auth_gate.as_ref());
             let auth_gate = self.make_gate(sources, main);
             self.auth_gate = Some(Self::share(auth_gate, [outer_gate, Some(&gate)]));

@@ -160,7 +160,7 @@ pub(crate) const DIRECTIVES: [Directive; 21] = [
     },
 ];
 
-/// `auth_jwt REALM [token=$variable] | off;`
+/// `auth_jwt REALM|off [token=$variable];`
 fn auth_jwt(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
     let directive = directive_name(cf);
     let mut words = cf.words().skip(1);
@@ -170,14 +170,12 @@ fn auth_jwt(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
         Some((_, (b"token", Some(variable)))) if variable.starts_with(b"$") => Some(variable),
         Some((word, _)) => return Err(invalid_parameter(word)),
     };
+    let compile = |word: &[u8]| cf.compile(word).ok_or_else(|| invalid_value(directive, word));
+    let token = token.map(compile).transpose()?;
     let setting = if realm == b"off" {
-        if let Some(variable) = token {
-            return Err(invalid_parameter(&[b"token=", variable].concat()));
-        }
-        AuthSetting::Off
+        AuthSetting::Off { token }
     } else {
-        let compile = |word: &[u8]| cf.compile(word).ok_or_else(|| invalid_value(directive, word));
-        AuthSetting::On(Auth { realm: compile(realm)?, token: token.map(compile).transpose()? })
+        AuthSetting::On(Auth { realm: compile(realm)?, token })
     };
     once(&mut conf.auth, setting, directive)
 }
