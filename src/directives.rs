@@ -145,7 +145,7 @@ pub(crate) const DIRECTIVES: [Directive; 21] = [
     },
     Directive {
         name: c"auth_jwt_www_authenticate",
-        usage: LEVELS | NGX_CONF_TAKE1,
+        usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE1,
         set: Set::Level(auth_jwt_www_authenticate),
     },
     Directive {
