@@ -15,6 +15,7 @@ use ojwt_core::requirement::{self, Comparison, Part};
 use ojwt_core::verify::{DEFAULT_MAX_TOKEN_SIZE, TokenType, Verifier};
 
 use crate::fence::complex::ComplexValue;
+use crate::fence::conf::ForeignDirective;
 use crate::key_request::KeyRequests;
 use crate::keys::{KeyFiles, KeySources, Locator};
 use crate::revocation::{LoadError, RevocationFile, RevocationFiles};
@@ -38,6 +39,8 @@ pub(crate) struct MainConf {
     pub(crate) key_requests: Rc<KeyRequests>,
     /// The revocation lists, of whichever directives: each file is read once.
     pub(crate) revocation_files: Vec<Rc<RevocationFile>>,
+    /// A directive of another module that has a name of ours.
+    pub(crate) rival: Option<ForeignDirective>,
 }
 
 /// Verified tokens; each worker has its own.
@@ -60,6 +63,8 @@ pub(crate) fn new_cache(size: usize) -> Cache {
 /// What of the module the configuration refers to.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Used {
+    /// Any directive.
+    pub(crate) directives: bool,
     /// `auth_jwt_key_request`.
     pub(crate) key_requests: bool,
     pub(crate) variables: UsedVariables,
@@ -86,6 +91,7 @@ impl MainConf {
             key_files: KeyFiles::new(),
             key_requests: KeyRequests::new(),
             revocation_files: Vec::new(),
+            rival: None,
         }
     }
 

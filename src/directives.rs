@@ -16,8 +16,8 @@ use crate::conf::{
 };
 use crate::fence::complex::ComplexValue;
 use crate::fence::conf::{
-    self, Conf, NGX_CONF_1MORE, NGX_CONF_2MORE, NGX_CONF_TAKE1, NGX_CONF_TAKE3, NGX_CONF_TAKE12,
-    NGX_HTTP_LMT_CONF, NGX_HTTP_LOC_CONF, NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
+    self, Conf, ForeignDirective, NGX_CONF_1MORE, NGX_CONF_2MORE, NGX_CONF_TAKE1, NGX_CONF_TAKE3,
+    NGX_CONF_TAKE12, NGX_HTTP_LMT_CONF, NGX_HTTP_LOC_CONF, NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
 };
 use crate::fence::log::Level;
 use crate::fence::printable;
@@ -31,6 +31,60 @@ pub(crate) struct Directive {
     /// Where it may stand, and with how many words.
     pub(crate) usage: u32,
     pub(crate) set: Set,
+}
+
+/// How the names begin that another module may have, too, and how each begins that stands for it.
+const SHARED: &str = "auth_jwt";
+const SECOND: &str = "ojwt";
+
+/// The room for a second name.
+pub(crate) const MAX_NAME: usize = 48;
+
+/// The second name of a directive, ended by NUL; `None` if the first is nobody else's.
+#[allow(clippy::indexing_slicing)] // Evaluated when compiled.
+pub(crate) const fn second_name(name: &CStr) -> Option<[u8; MAX_NAME]> {
+    let name = name.to_bytes();
+    let mut index = 0;
+    while index < SHARED.len() {
+        if index == name.len() || name[index] != SHARED.as_bytes()[index] {
+            return None;
+        }
+        index += 1;
+    }
+    let mut second = [0; MAX_NAME];
+    let mut end = 0;
+    while end < SECOND.len() {
+        second[end] = SECOND.as_bytes()[end];
+        end += 1;
+    }
+    while index < name.len() {
+        second[end] = name[index];
+        (index, end) = (index + 1, end + 1);
+    }
+    assert!(end < MAX_NAME);
+    Some(second)
+}
+
+/// Whether another module's directive of this name would be taken for ours, or ours for that one.
+pub(crate) fn is_shared_name(name: &[u8]) -> bool {
+    name.starts_with(SHARED.as_bytes())
+        && DIRECTIVES.iter().any(|directive| directive.name.to_bytes() == name)
+}
+
+/// Refuses a directive under a name that another module may have, where one has any of them: nginx
+/// gives each directive to the first module that has its name, and says nothing.
+///
+/// # Errors
+///
+/// What to write instead.
+pub(crate) fn check_name(cf: Conf<'_>, rival: &ForeignDirective) -> Result<(), ConfError> {
+    let written = printable(directive_name(cf));
+    let Some(rest) = written.strip_prefix(SHARED) else { return Ok(()) };
+    let ForeignDirective { module, name } = rival;
+    Err(ConfError(format!(
+        "\"{written}\" is ambiguous, since module \"{module}\" has a directive \"{name}\", too: write \
+         \"{SECOND}{rest}\""
+    )))
 }
 
 /// What a directive changes.

@@ -53,13 +53,39 @@ pub(crate) const VARIABLES: [Variable; 9] = [
     Variable { name: "jwt_header_", evaluate: Evaluate::Named(header), on_fault: "" },
 ];
 
-/// Which variables these names stand for.
-pub(crate) fn used<'n>(names: impl Iterator<Item = &'n [u8]>, set: &[NamedValue]) -> UsedVariables {
+impl Variable {
+    /// Whether another module may have a variable of this name, too: nobody else has the second name.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.name.starts_with(SHARED)
+    }
+
+    /// The name that nobody else has.
+    pub(crate) fn own_name(&self) -> Cow<'static, str> {
+        if self.is_shared() { format!("o{}", self.name).into() } else { self.name.into() }
+    }
+}
+
+/// How the names begin that other modules may have, too; an `o` before makes them ours.
+const SHARED: &str = "jwt_";
+
+/// The first name of a variable, if this is one of the two; it may be one that another module has.
+pub(crate) fn first_name(name: &[u8]) -> &[u8] {
+    name.strip_prefix(b"o").filter(|rest| rest.starts_with(SHARED.as_bytes())).unwrap_or(name)
+}
+
+/// Which variables these names stand for. Those that `is_foreign` are of other modules.
+pub(crate) fn used<'n>(
+    names: impl Iterator<Item = &'n [u8]>,
+    set: &[NamedValue],
+    is_foreign: impl Fn(&[u8]) -> bool,
+) -> UsedVariables {
+    let shows_claims = |name: &[u8]| {
+        let is_one = first_name(name).starts_with(SHARED.as_bytes()) && !is_foreign(name);
+        is_one || set.iter().any(|value| value.variable == name)
+    };
     names.fold(UsedVariables::default(), |used, name| UsedVariables {
         decoded: used.decoded || name == b"decoded_ojwt",
-        claims: used.claims
-            || name.starts_with(b"jwt_")
-            || set.iter().any(|value| value.variable == name),
+        claims: used.claims || shows_claims(name),
     })
 }
 

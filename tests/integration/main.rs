@@ -44,6 +44,7 @@ mod ojwt_token_from;
 mod phases;
 mod reload;
 mod scripts;
+mod second_names;
 mod vectors;
 mod versions;
 mod without_token;
