@@ -15,7 +15,7 @@ use ojwt_core::requirement::{self, Comparison, Part};
 use ojwt_core::verify::{DEFAULT_MAX_TOKEN_SIZE, TokenType, Verifier};
 
 use crate::fence::complex::ComplexValue;
-use crate::fence::conf::ForeignDirective;
+use crate::fence::conf::{ForeignDirective, Place};
 use crate::key_request::KeyRequests;
 use crate::keys::{KeyFiles, KeySources, Locator};
 use crate::revocation::{LoadError, RevocationFile, RevocationFiles};
@@ -39,8 +39,29 @@ pub(crate) struct MainConf {
     pub(crate) key_requests: Rc<KeyRequests>,
     /// The revocation lists, of whichever directives: each file is read once.
     pub(crate) revocation_files: Vec<Rc<RevocationFile>>,
+    /// The folders of key files that requests name.
+    pub(crate) key_folders: Vec<PathBuf>,
     /// A directive of another module that has a name of ours.
     pub(crate) rival: Option<ForeignDirective>,
+    /// What the operator was told, or will be.
+    pub(crate) warnings: Vec<Warning>,
+}
+
+/// What is said of a line of the configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Warning {
+    pub(crate) trap: Trap,
+    pub(crate) place: Place,
+    pub(crate) message: String,
+}
+
+/// What a warning is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trap {
+    /// No key is for the algorithms that are accepted.
+    Algorithms,
+    /// Keys of several issuers count alike.
+    Issuers,
 }
 
 /// Verified tokens; each worker has its own.
@@ -91,7 +112,9 @@ impl MainConf {
             key_files: KeyFiles::new(),
             key_requests: KeyRequests::new(),
             revocation_files: Vec::new(),
+            key_folders: Vec::new(),
             rival: None,
+            warnings: Vec::new(),
         }
     }
 
@@ -160,9 +183,38 @@ pub(crate) struct LocationConf {
     pub(crate) revocations: RevocationFiles,
     /// `auth_jwt_www_authenticate`.
     pub(crate) www_authenticate: Option<WwwAuthenticate>,
+    /// Where some of these stand.
+    pub(crate) places: Places,
     sealed_key_files: Option<SealedKeyFiles>,
     gate: Option<Rc<Gate>>,
     auth_gate: Option<Rc<Gate>>,
+}
+
+/// Where directives stand that a warning names.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places {
+    /// `auth_jwt_algorithms`, under the name that was written.
+    pub(crate) algorithms: Option<(Place, String)>,
+    /// `auth_jwt_key_file` without variables.
+    pub(crate) key_files: Option<Vec<KeyFilePlace>>,
+    /// `auth_jwt_key_request`.
+    pub(crate) key_requests: Option<Vec<Place>>,
+}
+
+/// Where a key file is named.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyFilePlace {
+    pub(crate) place: Place,
+    /// Whether it is a JWK Set, such as an issuer publishes.
+    pub(crate) is_set: bool,
+}
+
+impl Places {
+    fn inherit(&mut self, outer: &Self) {
+        self.algorithms = self.algorithms.take().or_else(|| outer.algorithms.clone());
+        self.key_files = self.key_files.take().or_else(|| outer.key_files.clone());
+        self.key_requests = self.key_requests.take().or_else(|| outer.key_requests.clone());
+    }
 }
 
 /// `auth_jwt_key_file` while the level is read.
@@ -360,6 +412,7 @@ impl LocationConf {
         self.headers_required =
             self.headers_required.take().or_else(|| outer.headers_required.clone());
         self.revocations.inherit(&outer.revocations);
+        self.places.inherit(&outer.places);
         self.phase = self.phase.or(outer.phase);
         self.www_authenticate = self.www_authenticate.or(outer.www_authenticate);
         self.key_requests = self.key_requests.take().or_else(|| outer.key_requests.clone());

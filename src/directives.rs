@@ -9,6 +9,7 @@ use ojwt_core::path::Path;
 use ojwt_core::requirement::{self, Comparison, Operand, Operator, Part, Pattern};
 use ojwt_core::{Alg, TokenType};
 
+use crate::advice;
 use crate::conf::{
     Auth, AuthSetting, CacheSetting, Cookie, CookieSetting, LocationConf, MainConf, NamedValue,
     Phase, Requirement, SameSite, Secure, TokenRequirement, VariableRequirement, WwwAuthenticate,
@@ -115,7 +116,12 @@ pub(crate) const DIRECTIVES: [Directive; 21] = [
     Directive {
         name: c"auth_jwt_algorithms",
         usage: LEVELS | NGX_CONF_1MORE,
-        set: Set::Level(auth_jwt_algorithms),
+        set: Set::Level(|cf, conf| {
+            auth_jwt_algorithms(cf, conf)?;
+            let name = || printable(directive_name(cf));
+            conf.places.algorithms = cf.place().map(|place| (place, name()));
+            Ok(())
+        }),
     },
     Directive {
         name: c"auth_jwt_cache",
@@ -140,12 +146,20 @@ pub(crate) const DIRECTIVES: [Directive; 21] = [
     Directive {
         name: c"auth_jwt_key_file",
         usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE12,
-        set: Set::Level(auth_jwt_key_file),
+        set: Set::Shared(|cf, conf, main| {
+            auth_jwt_key_file(cf, conf)?;
+            advice::note_key_file(cf, conf, main);
+            Ok(())
+        }),
     },
     Directive {
         name: c"auth_jwt_key_request",
         usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE12,
-        set: Set::Shared(auth_jwt_key_request),
+        set: Set::Shared(|cf, conf, main| {
+            auth_jwt_key_request(cf, conf, main)?;
+            conf.places.key_requests.get_or_insert_default().extend(cf.place());
+            Ok(())
+        }),
     },
     Directive {
         name: c"auth_jwt_leeway",
@@ -165,7 +179,11 @@ pub(crate) const DIRECTIVES: [Directive; 21] = [
     Directive {
         name: c"auth_jwt_require",
         usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_1MORE,
-        set: Set::Level(auth_jwt_require),
+        set: Set::Shared(|cf, conf, main| {
+            auth_jwt_require(cf, conf)?;
+            advice::of_values(cf, main);
+            Ok(())
+        }),
     },
     Directive {
         name: c"auth_jwt_require_claim",

@@ -5,7 +5,7 @@ use core::ffi::{CStr, c_char, c_void};
 use core::ptr;
 
 use ngx::ffi::{
-    NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MODULE, ngx_chain_t, ngx_command_t, ngx_conf_t,
+    NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MODULE, ngx_chain_t, ngx_command_t, ngx_conf_t, ngx_cycle_t,
     ngx_http_handler_pt, ngx_http_module_t, ngx_http_output_body_filter_pt,
     ngx_http_output_header_filter_pt, ngx_http_request_t, ngx_http_top_body_filter,
     ngx_http_top_header_filter, ngx_http_variable_value_t, ngx_int_t, ngx_module_t, ngx_str_t,
@@ -25,9 +25,10 @@ use crate::fence::guard::{guard, silence_panics};
 use crate::fence::log::Level;
 use crate::fence::request::{self, Request};
 use crate::fence::variable::{self, Name, Value};
+use crate::fence::worker::Cycle;
 use crate::fence::{DECLINED, DONE, ERROR, INTERNAL_SERVER_ERROR, OK, printable};
 use crate::variables::{self, Evaluate, VARIABLES, Variable};
-use crate::{keys, respond};
+use crate::{advice, keys, respond};
 
 /// The module, under the name that nginx's own build looks for; a dynamic module is found by its tables.
 #[cfg_attr(not(feature = "export-modules"), unsafe(no_mangle))]
@@ -36,6 +37,7 @@ static mut ngx_http_ojwt_module: ngx_module_t = ngx_module_t {
     ctx: &raw const CONTEXT as *mut c_void,
     commands: (&raw mut COMMANDS).cast(),
     type_: NGX_HTTP_MODULE as ngx_uint_t,
+    init_module: Some(init_module),
     ..ngx_module_t::default()
 };
 
@@ -214,6 +216,7 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
             let is_foreign = |name: &[u8]| foreign.iter().any(|foreign| is_of(name, foreign));
             main.used.variables =
                 variables::used(cf.used_variables(), &main.named_values, is_foreign);
+            advice::of_all(cf, main);
             NEXT_HEADER_FILTER = ngx_http_top_header_filter;
             ngx_http_top_header_filter = Some(filter_header);
             let mut handlers: Vec<(usize, ngx_http_handler_pt)> =
@@ -238,6 +241,25 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
 /// Whether a name is that of a variable, or one that begins as it does.
 fn is_of(name: &[u8], variable: &str) -> bool {
     name == variable.as_bytes() || variable.ends_with('_') && name.starts_with(variable.as_bytes())
+}
+
+/// nginx has read all of the configuration.
+unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
+    guard(OK, || {
+        // SAFETY: nginx hands the cycle that it is making; nobody else looks at the main configuration.
+        let parts = unsafe {
+            let cycle = Cycle::from_raw(cycle);
+            (cycle, cycle.and_then(|cycle| cycle.main_conf::<MainConf>(context_index())))
+        };
+        if let (Some(cycle), Some(main)) = parts
+            && let Some(worker) = cycle.worker()
+        {
+            for warning in advice::of_files(&worker, main) {
+                cycle.warn(&warning);
+            }
+        }
+        OK
+    })
 }
 
 unsafe extern "C" fn create_main_conf(cf: *mut ngx_conf_t) -> *mut c_void {
@@ -282,6 +304,7 @@ unsafe extern "C" fn merge_location_conf(
         };
         let (Some(cf), Some(main), Some(outer), Some(inner)) = parts else { return FAILED };
         inner.merge(outer, main);
+        advice::of_level(cf, inner, main);
         if !main.has_warned && inner.trusts_a_public_key() {
             main.has_warned = true;
             cf.log(

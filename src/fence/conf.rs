@@ -1,6 +1,7 @@
 //! The configuration while nginx reads it.
 
 use core::ffi::{CStr, c_char};
+use core::fmt;
 use core::marker::PhantomData;
 use core::slice;
 use std::ffi::OsStr;
@@ -23,7 +24,7 @@ pub(crate) use ngx::ffi::{
     NGX_HTTP_LMT_CONF, NGX_HTTP_LOC_CONF, NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
 };
 
-use super::log::{BYTES, Level};
+use super::log::{self, BYTES, Level};
 use super::variable::{self, Name};
 use super::{ERROR, OK, bytes, request, string};
 
@@ -44,6 +45,19 @@ pub(crate) const FAILED: *mut c_char = usize::MAX as *mut c_char;
 pub(crate) struct Conf<'c> {
     raw: ptr::NonNull<ngx_conf_t>,
     life: PhantomData<&'c ngx_conf_t>,
+}
+
+/// A line of a configuration file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    file: String,
+    line: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
 }
 
 /// A directive of another module.
@@ -79,6 +93,28 @@ impl<'c> Conf<'c> {
         unsafe {
             let raw = self.raw.as_ptr();
             ngx_conf_log_error(level.number(), raw, 0, BYTES, message.len(), message.as_ptr());
+        }
+    }
+
+    /// Where nginx reads; `None` if that is no file.
+    pub(crate) fn place(self) -> Option<Place> {
+        // SAFETY: while a file is read, `conf_file` describes it.
+        unsafe {
+            let file = (*self.raw.as_ptr()).conf_file.as_ref()?;
+            let name = bytes(file.file.name);
+            (!name.is_empty()).then(|| Place { file: super::printable(name), line: file.line })
+        }
+    }
+
+    /// Logs a warning of what stands in another place than the one that nginx has read to.
+    pub(crate) fn warn_at(self, place: &Place, message: &str) {
+        // SAFETY: the log of the configuration is valid while it is read.
+        unsafe {
+            log::without_request(
+                Level::Warn,
+                (*self.raw.as_ptr()).log,
+                &format!("{message} in {place}"),
+            );
         }
     }
 

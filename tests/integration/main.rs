@@ -13,6 +13,7 @@
 
 mod harness;
 
+mod advice;
 mod auth_jwt;
 mod auth_jwt_algorithms;
 mod auth_jwt_cache;
