@@ -51,12 +51,17 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("ngx_pool_t", &["cleanup"]),
     ("ngx_pool_cleanup_t", &["handler", "data", "next"]),
     ("ngx_log_t", &["log_level", "handler", "next"]),
-    ("ngx_cycle_t", &["log"]),
+    ("ngx_cycle_t", &["log", "modules", "conf_ctx"]),
+    ("ngx_core_conf_t", &["master", "username", "user", "group"]),
     ("ngx_time_t", &["sec"]),
     ("ngx_array_t", &["elts", "nelts"]),
-    ("ngx_conf_t", &["args", "cycle", "pool", "ctx"]),
+    ("ngx_conf_t", &["args", "cycle", "pool", "conf_file", "log", "ctx"]),
+    ("ngx_conf_file_t", &["file", "line"]),
+    ("ngx_file_t", &["name"]),
     ("ngx_http_conf_ctx_t", &["main_conf"]),
-    ("ngx_http_core_main_conf_t", &["phases", "variables"]),
+    ("ngx_http_core_main_conf_t", &["phases", "variables", "variables_keys", "prefix_variables"]),
+    ("ngx_hash_keys_arrays_t", &["keys"]),
+    ("ngx_hash_key_t", &["key", "value"]),
     ("ngx_http_compile_complex_value_t", &["cf", "value", "complex_value"]),
     ("ngx_http_complex_value_t", &["value", "flushes"]),
     ("ngx_http_variable_t", &["name", "get_handler", "data", "flags"]),
@@ -66,7 +71,20 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("ngx_buf_t", &["pos", "last", "file_pos", "file_last", "file", "num"]),
     ("ngx_http_variable_value_t", &["data"]),
     ("ngx_command_t", &["name", "type", "set", "conf", "offset", "post"]),
-    ("ngx_module_t", &["ctx_index", "version", "signature", "ctx", "commands", "type"]),
+    (
+        "ngx_module_t",
+        &[
+            "ctx_index",
+            "index",
+            "name",
+            "version",
+            "signature",
+            "ctx",
+            "commands",
+            "type",
+            "init_module",
+        ],
+    ),
     (
         "ngx_http_module_t",
         &[
@@ -161,6 +179,8 @@ fn prove_layout(out_dir: &Path) -> Result<(), Box<dyn Error>> {
     header.push_str("};\n");
 
     let includes = env::var("DEP_NGINX_INCLUDE")?;
+    // For a test that compiles another module.
+    println!("cargo::rustc-env=OJWT_NGINX_INCLUDE={includes}");
     // nginx-sys 0.5.0 misspells the key, so that the value comes with it.
     let cflags = env::var("DEP_NGINX_CFLAGS").or_else(|_| env::var("DEP_NGINX_METADATA"))?;
     let cflags = cflags.strip_prefix("cflags=").unwrap_or(&cflags);

@@ -27,17 +27,25 @@ pub(crate) enum Decision {
 
 /// Decides in a phase. For a refusal the response is prepared, but for its status.
 ///
-/// Subrequests are let pass, as by nginx's own access modules: the client's request was not.
+/// nginx runs the preaccess phase for subrequests, too, and the access phase for none. A subrequest is
+/// judged by the token of the client's request.
 pub(crate) fn decide(request: Request<'_>, conf: &LocationConf, phase: Phase) -> Decision {
     // Limits are for what clients ask for. A fetch that one of them delays would not be woken, and what
     // they find in it would count for the client's request.
     if phase == Phase::Preaccess && is_part_of_fetch(request) {
         return Decision::Pass;
     }
-    let Some((auth, gate)) = conf.auth() else { return Decision::Declined };
-    if conf.phase.unwrap_or_default() != phase || !request.is_main() {
+    if conf.phase.unwrap_or_default() != phase {
         return Decision::Declined;
     }
+    let Some((auth, gate)) = conf.auth() else {
+        // Where it is off, variables show the claims all the same, and cannot wait for keys. A token that
+        // other directives put into a variable is there by now.
+        return match prepare(request, conf.auth_gate()) {
+            Readiness::Waiting => Decision::Wait,
+            Readiness::Ready => Decision::Declined,
+        };
+    };
     if prepare(request, [gate]) == Readiness::Waiting {
         return Decision::Wait;
     }
@@ -108,6 +116,7 @@ fn refuse(
     denial: Denial,
     status: u16,
 ) -> Decision {
+    let status = if request.is_main() { status } else { status_of_subrequest(status) };
     let prepared = match conf.www_authenticate {
         _ if status != 401 && denial != Denial::SeveralTokens => Some(()),
         Some(WwwAuthenticate::Off) => Some(()),
@@ -117,5 +126,15 @@ fn refuse(
     match prepared {
         Some(()) => Decision::Refuse(status),
         None => Decision::Refuse(500),
+    }
+}
+
+/// The status of a subrequest that is refused: `auth_request` takes 401 and 403 alone for a no, and
+/// anything else but a yes for a fault of the server.
+fn status_of_subrequest(status: u16) -> u16 {
+    match status {
+        400 => 401,
+        402..=499 => 403,
+        _ => status,
     }
 }

@@ -15,6 +15,7 @@ use ojwt_core::requirement::{self, Comparison, Part};
 use ojwt_core::verify::{DEFAULT_MAX_TOKEN_SIZE, TokenType, Verifier};
 
 use crate::fence::complex::ComplexValue;
+use crate::fence::conf::{ForeignDirective, Place};
 use crate::key_request::KeyRequests;
 use crate::keys::{KeyFiles, KeySources, Locator, LocatorWord};
 use crate::revocation::{LoadError, RevocationFile, RevocationFiles};
@@ -44,6 +45,29 @@ pub(crate) struct MainConf {
     pub(crate) key_requests: Rc<KeyRequests>,
     /// The revocation lists, of whichever directives: each file is read once.
     pub(crate) revocation_files: Vec<Rc<RevocationFile>>,
+    /// The folders of key files that requests name.
+    pub(crate) key_folders: Vec<PathBuf>,
+    /// A directive of another module that has a name of ours.
+    pub(crate) rival: Option<ForeignDirective>,
+    /// What the operator was told, or will be.
+    pub(crate) warnings: Vec<Warning>,
+}
+
+/// What is said of a line of the configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Warning {
+    pub(crate) trap: Trap,
+    pub(crate) place: Place,
+    pub(crate) message: String,
+}
+
+/// What a warning is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trap {
+    /// No key is for the algorithms that are accepted.
+    Algorithms,
+    /// Keys of several issuers count alike.
+    Issuers,
 }
 
 /// Verified tokens; each worker has its own.
@@ -66,6 +90,8 @@ pub(crate) fn new_cache(size: usize) -> Cache {
 /// What of the module the configuration refers to.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Used {
+    /// Any directive.
+    pub(crate) directives: bool,
     /// `auth_jwt_key_request`.
     pub(crate) key_requests: bool,
     pub(crate) variables: UsedVariables,
@@ -95,6 +121,9 @@ impl MainConf {
             key_files: KeyFiles::new(),
             key_requests: KeyRequests::new(),
             revocation_files: Vec::new(),
+            key_folders: Vec::new(),
+            rival: None,
+            warnings: Vec::new(),
         }
     }
 
@@ -172,9 +201,38 @@ pub(crate) struct LocationConf {
     pub(crate) revocations: RevocationFiles,
     /// `auth_jwt_www_authenticate`.
     pub(crate) www_authenticate: Option<WwwAuthenticate>,
+    /// Where some of these stand.
+    pub(crate) places: Places,
     sealed_key_files: Option<SealedKeyFiles>,
     gate: Option<Rc<Gate>>,
     auth_gate: Option<Rc<Gate>>,
+}
+
+/// Where directives stand that a warning names.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places {
+    /// `auth_jwt_algorithms`, under the name that was written.
+    pub(crate) algorithms: Option<(Place, String)>,
+    /// `auth_jwt_key_file` without variables.
+    pub(crate) key_files: Option<Vec<KeyFilePlace>>,
+    /// `auth_jwt_key_request`.
+    pub(crate) key_requests: Option<Vec<Place>>,
+}
+
+/// Where a key file is named.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyFilePlace {
+    pub(crate) place: Place,
+    /// Whether it is a JWK Set, such as an issuer publishes.
+    pub(crate) is_set: bool,
+}
+
+impl Places {
+    fn inherit(&mut self, outer: &Self) {
+        self.algorithms = self.algorithms.take().or_else(|| outer.algorithms.clone());
+        self.key_files = self.key_files.take().or_else(|| outer.key_files.clone());
+        self.key_requests = self.key_requests.take().or_else(|| outer.key_requests.clone());
+    }
 }
 
 /// `auth_jwt_key_file` while the level is read.
@@ -196,8 +254,9 @@ struct SealedKeyFiles {
 /// `auth_jwt`.
 #[derive(Clone, Debug)]
 pub(crate) enum AuthSetting {
-    /// Every request is let pass.
-    Off,
+    /// Every request is let pass. Claims are shown of the token that a variable holds, if it is named,
+    /// and the keys verify it.
+    Off { token: Option<ComplexValue> },
     /// Requests with a valid token are let pass.
     On(Auth),
 }
@@ -325,10 +384,15 @@ impl LocationConf {
         }
     }
 
+    /// The gate of `auth_jwt`, where that is on, or is off and names a token all the same.
+    pub(crate) fn auth_gate(&self) -> Option<&Rc<Gate>> {
+        self.auth_gate.as_ref()
+    }
+
     /// The gate whose tokens the variables of `auth_jwt` show: its own, or that of
-    /// `$decoded_ojwt` where it is off.
+    /// `$decoded_ojwt` where it is off and names no token.
     pub(crate) fn claims_gate(&self) -> Option<&Rc<Gate>> {
-        self.auth().map(|(_, gate)| gate).or(self.gate())
+        self.auth_gate().or(self.gate())
     }
 
     /// Where tokens are looked for by the gates of this level.
@@ -386,6 +450,7 @@ impl LocationConf {
         self.headers_required =
             self.headers_required.take().or_else(|| outer.headers_required.clone());
         self.revocations.inherit(&outer.revocations);
+        self.places.inherit(&outer.places);
         self.phase = self.phase.or(outer.phase);
         self.www_authenticate = self.www_authenticate.or(outer.www_authenticate);
         self.key_requests = self.key_requests.take().or_else(|| outer.key_requests.clone());
@@ -406,12 +471,19 @@ impl LocationConf {
         let sources = self.token_from.clone().unwrap_or_else(|| Source::defaults(cookie.name()));
         let outer_gate = outer.and_then(|outer| outer.gate.as_ref());
         let gate = Self::share(self.make_gate(sources, main), [outer_gate]);
-        if let Some(AuthSetting::On(auth)) = &self.auth {
-            let sources = match (auth.token, &self.token_from) {
-                (Some(variable), _) => vec![Source::Variable(variable)],
-                (None, Some(sources)) => sources.clone(),
-                (None, None) => vec![Source::Bearer],
-            };
+        let sources = match (&self.auth, &self.token_from) {
+            (None | Some(AuthSetting::Off { token: None }), _) => None,
+            (
+                Some(
+                    AuthSetting::On(Auth { token: Some(variable), .. })
+                    | AuthSetting::Off { token: Some(variable) },
+                ),
+                _,
+            ) => Some(vec![Source::Variable(*variable)]),
+            (Some(AuthSetting::On(_)), Some(sources)) => Some(sources.clone()),
+            (Some(AuthSetting::On(_)), None) => Some(vec![Source::Bearer]),
+        };
+        if let Some(sources) = sources {
             let outer_gate = outer.and_then(|outer| outer.auth_gate.as_ref());
             let auth_gate = self.make_gate(sources, main);
             self.auth_gate = Some(Self::share(auth_gate, [outer_gate, Some(&gate)]));

@@ -9,14 +9,15 @@ use ojwt_core::path::Path;
 use ojwt_core::requirement::{self, Comparison, Operand, Operator, Part, Pattern};
 use ojwt_core::{Alg, TokenType};
 
+use crate::advice;
 use crate::conf::{
     Auth, AuthSetting, CacheSetting, Cookie, CookieSetting, LocationConf, MainConf, NamedValue,
     Phase, Requirement, SameSite, Secure, TokenRequirement, VariableRequirement, WwwAuthenticate,
     new_cache,
 };
 use crate::fence::conf::{
-    self, Conf, NGX_CONF_1MORE, NGX_CONF_2MORE, NGX_CONF_TAKE1, NGX_CONF_TAKE3, NGX_CONF_TAKE12,
-    NGX_HTTP_LMT_CONF, NGX_HTTP_LOC_CONF, NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
+    self, Conf, ForeignDirective, NGX_CONF_1MORE, NGX_CONF_2MORE, NGX_CONF_TAKE1, NGX_CONF_TAKE3,
+    NGX_CONF_TAKE12, NGX_HTTP_LMT_CONF, NGX_HTTP_LOC_CONF, NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
 };
 use crate::fence::log::Level;
 use crate::fence::printable;
@@ -30,6 +31,60 @@ pub(crate) struct Directive {
     /// Where it may stand, and with how many words.
     pub(crate) usage: u32,
     pub(crate) set: Set,
+}
+
+/// How the names begin that another module may have, too, and how each begins that stands for it.
+const SHARED: &str = "auth_jwt";
+const SECOND: &str = "ojwt";
+
+/// The room for a second name.
+pub(crate) const MAX_NAME: usize = 48;
+
+/// The second name of a directive, ended by NUL; `None` if the first is nobody else's.
+#[allow(clippy::indexing_slicing)] // Evaluated when compiled.
+pub(crate) const fn second_name(name: &CStr) -> Option<[u8; MAX_NAME]> {
+    let name = name.to_bytes();
+    let mut index = 0;
+    while index < SHARED.len() {
+        if index == name.len() || name[index] != SHARED.as_bytes()[index] {
+            return None;
+        }
+        index += 1;
+    }
+    let mut second = [0; MAX_NAME];
+    let mut end = 0;
+    while end < SECOND.len() {
+        second[end] = SECOND.as_bytes()[end];
+        end += 1;
+    }
+    while index < name.len() {
+        second[end] = name[index];
+        (index, end) = (index + 1, end + 1);
+    }
+    assert!(end < MAX_NAME);
+    Some(second)
+}
+
+/// Whether another module's directive of this name would be taken for ours, or ours for that one.
+pub(crate) fn is_shared_name(name: &[u8]) -> bool {
+    name.starts_with(SHARED.as_bytes())
+        && DIRECTIVES.iter().any(|directive| directive.name.to_bytes() == name)
+}
+
+/// Refuses a directive under a name that another module may have, where one has any of them: nginx
+/// gives each directive to the first module that has its name, and says nothing.
+///
+/// # Errors
+///
+/// What to write instead.
+pub(crate) fn check_name(cf: Conf<'_>, rival: &ForeignDirective) -> Result<(), ConfError> {
+    let written = printable(directive_name(cf));
+    let Some(rest) = written.strip_prefix(SHARED) else { return Ok(()) };
+    let ForeignDirective { module, name } = rival;
+    Err(ConfError(format!(
+        "\"{written}\" is ambiguous, since module \"{module}\" has a directive \"{name}\", too: write \
+         \"{SECOND}{rest}\""
+    )))
 }
 
 /// What a directive changes.
@@ -60,7 +115,12 @@ pub(crate) const DIRECTIVES: [Directive; 21] = [
     Directive {
         name: c"auth_jwt_algorithms",
         usage: LEVELS | NGX_CONF_1MORE,
-        set: Set::Level(auth_jwt_algorithms),
+        set: Set::Level(|cf, conf| {
+            auth_jwt_algorithms(cf, conf)?;
+            let name = || printable(directive_name(cf));
+            conf.places.algorithms = cf.place().map(|place| (place, name()));
+            Ok(())
+        }),
     },
     Directive {
         name: c"auth_jwt_cache",
@@ -85,12 +145,20 @@ pub(crate) const DIRECTIVES: [Directive; 21] = [
     Directive {
         name: c"auth_jwt_key_file",
         usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE12,
-        set: Set::Shared(auth_jwt_key_file),
+        set: Set::Shared(|cf, conf, main| {
+            auth_jwt_key_file(cf, conf, main)?;
+            advice::note_key_file(cf, conf, main);
+            Ok(())
+        }),
     },
     Directive {
         name: c"auth_jwt_key_request",
         usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE12,
-        set: Set::Shared(auth_jwt_key_request),
+        set: Set::Shared(|cf, conf, main| {
+            auth_jwt_key_request(cf, conf, main)?;
+            conf.places.key_requests.get_or_insert_default().extend(cf.place());
+            Ok(())
+        }),
     },
     Directive {
         name: c"auth_jwt_leeway",
@@ -110,7 +178,11 @@ pub(crate) const DIRECTIVES: [Directive; 21] = [
     Directive {
         name: c"auth_jwt_require",
         usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_1MORE,
-        set: Set::Level(auth_jwt_require),
+        set: Set::Shared(|cf, conf, main| {
+            auth_jwt_require(cf, conf)?;
+            advice::of_values(cf, main);
+            Ok(())
+        }),
     },
     Directive {
         name: c"auth_jwt_require_claim",
@@ -144,7 +216,7 @@ pub(crate) const DIRECTIVES: [Directive; 21] = [
     },
     Directive {
         name: c"auth_jwt_www_authenticate",
-        usage: LEVELS | NGX_CONF_TAKE1,
+        usage: LEVELS | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE1,
         set: Set::Level(auth_jwt_www_authenticate),
     },
     Directive {
@@ -159,7 +231,7 @@ pub(crate) const DIRECTIVES: [Directive; 21] = [
     },
 ];
 
-/// `auth_jwt REALM [token=$variable] | off;`
+/// `auth_jwt REALM|off [token=$variable];`
 fn auth_jwt(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
     let directive = directive_name(cf);
     let mut words = cf.words().skip(1);
@@ -169,14 +241,12 @@ fn auth_jwt(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
         Some((_, (b"token", Some(variable)))) if variable.starts_with(b"$") => Some(variable),
         Some((word, _)) => return Err(invalid_parameter(word)),
     };
+    let compile = |word: &[u8]| cf.compile(word).ok_or_else(|| invalid_value(directive, word));
+    let token = token.map(compile).transpose()?;
     let setting = if realm == b"off" {
-        if let Some(variable) = token {
-            return Err(invalid_parameter(&[b"token=", variable].concat()));
-        }
-        AuthSetting::Off
+        AuthSetting::Off { token }
     } else {
-        let compile = |word: &[u8]| cf.compile(word).ok_or_else(|| invalid_value(directive, word));
-        AuthSetting::On(Auth { realm: compile(realm)?, token: token.map(compile).transpose()? })
+        AuthSetting::On(Auth { realm: compile(realm)?, token })
     };
     once(&mut conf.auth, setting, directive)
 }
@@ -353,10 +423,10 @@ fn names_variable(word: &[u8]) -> bool {
     word.windows(2).any(|pair| matches!(pair, [b'$', next] if is_name(next)))
 }
 
-/// `auth_jwt_revocation_list_sub FILE;` and its kin.
+/// `auth_jwt_revocation_list_sub FILE;` and its kin; all of a level count.
 fn revocation_list(
     cf: Conf<'_>,
-    slot: &mut Option<Rc<RevocationFile>>,
+    lists: &mut Vec<Rc<RevocationFile>>,
     main: &mut MainConf,
 ) -> Result<(), ConfError> {
     let (directive, [file]) = words(cf)?;
@@ -372,7 +442,10 @@ fn revocation_list(
     let list = main
         .revocation_file(path)
         .map_err(|error| ConfError(format!("revocation list \"{name}\": {error}")))?;
-    once(slot, list, directive)
+    if !lists.iter().any(|named| Rc::ptr_eq(named, &list)) {
+        lists.push(list);
+    }
+    Ok(())
 }
 
 /// `auth_jwt_www_authenticate on|off|STRING;`

@@ -3,7 +3,7 @@
 //! The story of a request, in the order of the modules below. nginx loads the tables of
 //! [`module`], and hands each directive it reads to [`directives`], which fills a [`conf`]; when
 //! a level of the configuration is complete it is sealed into a gate, with the keys that [`keys`]
-//! read and the lists that [`revocation`] watches. A request asks a gate in nginx's access phase,
+//! read and the lists that [`revocation`] watches, and [`advice`] warns of what is odd in it. A request asks a gate in nginx's access phase,
 //! [`access`], or through a variable of [`variables`]: [`context`] looks a token up where [`source`]
 //! says it may be, gathers the keys in their [`places`], has [`key_request`] fetch those that a URI has,
 //! lets `ojwt-core` judge it, and remembers the outcome for as long as the client's request lives. [`respond`] tells the client that
@@ -14,6 +14,8 @@
 mod module;
 
 mod directives;
+
+mod advice;
 
 mod access;
 

@@ -1,11 +1,11 @@
 //! The tables that nginx reads, and the functions that it calls: each finds its configuration and
 //! request, and runs a safe function of the modules below, guarded.
 
-use core::ffi::{c_char, c_void};
+use core::ffi::{CStr, c_char, c_void};
 use core::ptr;
 
 use ngx::ffi::{
-    NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MODULE, ngx_chain_t, ngx_command_t, ngx_conf_t,
+    NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MODULE, ngx_chain_t, ngx_command_t, ngx_conf_t, ngx_cycle_t,
     ngx_http_handler_pt, ngx_http_module_t, ngx_http_output_body_filter_pt,
     ngx_http_output_header_filter_pt, ngx_http_request_t, ngx_http_top_body_filter,
     ngx_http_top_header_filter, ngx_http_variable_value_t, ngx_int_t, ngx_module_t, ngx_str_t,
@@ -15,18 +15,21 @@ use ngx::ffi::{
 use crate::access::{self, Decision};
 use crate::conf::{LocationConf, MainConf, NamedValue, Phase};
 use crate::context::{self, Readiness};
-use crate::directives::{ConfError, DIRECTIVES, Directive, Set};
+use crate::directives::{
+    ConfError, DIRECTIVES, Directive, MAX_NAME, Set, check_name, is_shared_name, second_name,
+};
 use crate::fence::conf::{
-    self, ACCESS_PHASE, Conf, FAILED, PREACCESS_PHASE, REWRITE_PHASE, SERVER_REWRITE_PHASE,
+    self, ACCESS_PHASE, Conf, FAILED, Owner, PREACCESS_PHASE, REWRITE_PHASE, SERVER_REWRITE_PHASE,
 };
 use crate::fence::guard::{guard, silence_panics};
 use crate::fence::log::Level;
 use crate::fence::request::{self, Request};
 use crate::fence::variable::{self, Name, Value};
+use crate::fence::worker::Cycle;
 use crate::fence::{DECLINED, DONE, ERROR, INTERNAL_SERVER_ERROR, OK, printable};
 use crate::keys::LocatorWord;
 use crate::variables::{self, Evaluate, VARIABLES, Variable};
-use crate::{keys, respond};
+use crate::{advice, keys, respond};
 
 /// The module, under the name that nginx's own build looks for; a dynamic module is found by its tables.
 #[cfg_attr(not(feature = "export-modules"), unsafe(no_mangle))]
@@ -35,6 +38,7 @@ static mut ngx_http_ojwt_module: ngx_module_t = ngx_module_t {
     ctx: &raw const CONTEXT as *mut c_void,
     commands: (&raw mut COMMANDS).cast(),
     type_: NGX_HTTP_MODULE as ngx_uint_t,
+    init_module: Some(init_module),
     ..ngx_module_t::default()
 };
 
@@ -69,7 +73,10 @@ static CONTEXT: ngx_http_module_t = ngx_http_module_t {
     merge_loc_conf: Some(merge_location_conf),
 };
 
-static mut COMMANDS: [ngx_command_t; DIRECTIVES.len() + 1] = commands();
+static mut COMMANDS: [ngx_command_t; 2 * DIRECTIVES.len() + 1] = commands();
+
+/// The second names of directives, where they have one.
+static SECOND_NAMES: [Option<[u8; MAX_NAME]>; DIRECTIVES.len()] = second_names();
 
 /// The header filter that comes after ours.
 static mut NEXT_HEADER_FILTER: ngx_http_output_header_filter_pt = None;
@@ -78,7 +85,19 @@ static mut NEXT_HEADER_FILTER: ngx_http_output_header_filter_pt = None;
 static mut NEXT_BODY_FILTER: ngx_http_output_body_filter_pt = None;
 
 #[allow(clippy::indexing_slicing)] // Evaluated when compiled.
-const fn commands() -> [ngx_command_t; DIRECTIVES.len() + 1] {
+const fn second_names() -> [Option<[u8; MAX_NAME]>; DIRECTIVES.len()] {
+    let mut names = [None; DIRECTIVES.len()];
+    let mut index = 0;
+    while index < DIRECTIVES.len() {
+        names[index] = second_name(DIRECTIVES[index].name);
+        index += 1;
+    }
+    names
+}
+
+#[allow(clippy::indexing_slicing)] // Evaluated when compiled.
+const fn commands() -> [ngx_command_t; 2 * DIRECTIVES.len() + 1] {
+    // nginx reads the table up to one without a name.
     let end = ngx_command_t {
         name: ngx_str_t { len: 0, data: ptr::null_mut() },
         type_: 0,
@@ -87,10 +106,10 @@ const fn commands() -> [ngx_command_t; DIRECTIVES.len() + 1] {
         offset: 0,
         post: ptr::null_mut(),
     };
-    let mut commands = [end; DIRECTIVES.len() + 1];
-    let mut index = 0;
+    let mut commands = [end; 2 * DIRECTIVES.len() + 1];
+    let (mut index, mut count) = (0, 0);
     while index < DIRECTIVES.len() {
-        commands[index] = ngx_command_t {
+        let command = ngx_command_t {
             name: conf::name(DIRECTIVES[index].name),
             type_: DIRECTIVES[index].usage as ngx_uint_t,
             set: Some(set_directive),
@@ -99,6 +118,14 @@ const fn commands() -> [ngx_command_t; DIRECTIVES.len() + 1] {
             offset: index,
             ..end
         };
+        commands[count] = command;
+        count += 1;
+        if let Some(name) = &SECOND_NAMES[index]
+            && let Ok(name) = CStr::from_bytes_until_nul(name)
+        {
+            commands[count] = ngx_command_t { name: conf::name(name), ..command };
+            count += 1;
+        }
         index += 1;
     }
     commands
@@ -114,20 +141,68 @@ unsafe extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     guard(ERROR, || {
         silence_panics();
         request::set_module(context_index());
-        for (index, variable) in VARIABLES.iter().enumerate() {
-            let (handler, kind): (Handler, _) = match variable.evaluate {
-                Evaluate::Plain(_) => (get_variable, Name::Whole(index)),
-                Evaluate::Named(_) => (get_named_variable, Name::Prefix),
-            };
-            // SAFETY: nginx is reading the configuration `cf`.
-            let registered =
-                unsafe { variable::register(cf, variable.name.as_bytes(), Some(handler), kind) };
-            if registered.is_none() {
-                return ERROR;
+        // SAFETY: nginx is reading the configuration `cf`; nobody else looks at the main one now.
+        let parts = unsafe {
+            let cf = Conf::from_raw(cf);
+            (cf, cf.and_then(|cf| cf.main_conf::<MainConf>(context_index())))
+        };
+        let (Some(cf), Some(main)) = parts else { return ERROR };
+        // By now all modules are loaded.
+        main.rival = cf.foreign_directive(&raw const ngx_http_ojwt_module, is_shared_name);
+        let mut variables = VARIABLES.iter().enumerate();
+        let registered = variables
+            .try_for_each(|(index, variable)| register(cf, &variable.own_name(), index, variable));
+        registered.map_or(ERROR, |()| OK)
+    })
+}
+
+/// Registers a variable under a name; `None` if nginx refuses, and says why.
+fn register(cf: Conf<'_>, name: &str, index: usize, variable: &Variable) -> Option<()> {
+    let (handler, kind) = handler(index, variable);
+    // SAFETY: the handler is one for variables of that kind.
+    unsafe { cf.add_variable(name.as_bytes(), Some(handler), kind) }
+}
+
+fn handler(index: usize, variable: &Variable) -> (Handler, Name) {
+    match variable.evaluate {
+        Evaluate::Plain(_) => (get_variable, Name::Whole(index)),
+        Evaluate::Named(_) => (get_named_variable, Name::Prefix),
+    }
+}
+
+/// Registers variables under the names that other modules may have, once all others have registered
+/// theirs: what another one has stays as it is. Gives the names that are not ours.
+///
+/// nginx looks the names up that the configuration uses later still.
+fn register_shared_variables(cf: Conf<'_>, main: &MainConf) -> Option<Vec<&'static str>> {
+    let mut foreign = Vec::new();
+    for (index, variable) in VARIABLES.iter().enumerate() {
+        if !variable.is_shared() {
+            continue;
+        }
+        let (name, kind) = (variable.name, handler(index, variable).1);
+        match cf.owner_of_variable(name.as_bytes(), kind) {
+            Owner::Nobody if main.rival.is_none() || main.used.directives => {
+                register(cf, name, index, variable)?;
+            }
+            // Whoever sets it in one place does not mean to take it from all others.
+            Owner::Set if main.rival.is_none() => {
+                cf.log(Level::Emerg, &format!("the duplicate \"{name}\" variable"));
+                return None;
+            }
+            owner => {
+                if owner == Owner::Module && main.rival.is_none() {
+                    let message = format!(
+                        "variable \"${name}\" is defined elsewhere: what a token says is in \"${}\"",
+                        variable.own_name()
+                    );
+                    cf.log(Level::Warn, &message);
+                }
+                foreign.push(name);
             }
         }
-        OK
-    })
+    }
+    Some(foreign)
 }
 
 unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
@@ -138,10 +213,14 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
         unsafe {
             let Some(cf) = Conf::from_raw(cf) else { return ERROR };
             let Some(main) = cf.main_conf::<MainConf>(context_index()) else { return ERROR };
-            if compile_locators(cf, main).is_none() {
+            let Some(foreign) = register_shared_variables(cf, main) else { return ERROR };
+            let is_foreign = |name: &[u8]| foreign.iter().any(|foreign| is_of(name, foreign));
+            if compile_locators(cf, main, is_foreign).is_none() {
                 return ERROR;
             }
-            main.used.variables = variables::used(cf.used_variables(), &main.named_values);
+            main.used.variables =
+                variables::used(cf.used_variables(), &main.named_values, is_foreign);
+            advice::of_all(cf, main);
             NEXT_HEADER_FILTER = ngx_http_top_header_filter;
             ngx_http_top_header_filter = Some(filter_header);
             let mut handlers: Vec<(usize, ngx_http_handler_pt)> =
@@ -166,17 +245,22 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
 }
 
 /// Compiles what leads to keys anew, now that all variables that show a token have names; `None` if
-/// memory is short.
+/// memory is short. Those that `is_foreign` are of other modules.
 ///
 /// # Safety
 ///
 /// Call it in the postconfiguration, with the module's main configuration.
-unsafe fn compile_locators(cf: Conf<'_>, main: &mut MainConf) -> Option<()> {
+unsafe fn compile_locators(
+    cf: Conf<'_>,
+    main: &mut MainConf,
+    is_foreign: impl Fn(&[u8]) -> bool,
+) -> Option<()> {
     let named = &main.named_values;
+    let shows_token = |name: &[u8]| variables::shows_token(name, named, &is_foreign);
     for LocatorWord { locator, word } in main.locators.drain(..) {
         let (value, text) = match locator.without_token {
-            None => (locator.value, variables::with_token_encoded(&word, named)),
-            Some(value) => (value, variables::without_token(&word, named)),
+            None => (locator.value, variables::with_token_encoded(&word, shows_token)),
+            Some(value) => (value, variables::without_token(&word, shows_token)),
         };
         if let Some(text) = text {
             // SAFETY: the configuration is being read, and the locator is one of its own.
@@ -184,6 +268,30 @@ unsafe fn compile_locators(cf: Conf<'_>, main: &mut MainConf) -> Option<()> {
         }
     }
     Some(())
+}
+
+/// Whether a name is that of a variable, or one that begins as it does.
+fn is_of(name: &[u8], variable: &str) -> bool {
+    name == variable.as_bytes() || variable.ends_with('_') && name.starts_with(variable.as_bytes())
+}
+
+/// nginx has read all of the configuration.
+unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
+    guard(OK, || {
+        // SAFETY: nginx hands the cycle that it is making; nobody else looks at the main configuration.
+        let parts = unsafe {
+            let cycle = Cycle::from_raw(cycle);
+            (cycle, cycle.and_then(|cycle| cycle.main_conf::<MainConf>(context_index())))
+        };
+        if let (Some(cycle), Some(main)) = parts
+            && let Some(worker) = cycle.worker()
+        {
+            for warning in advice::of_files(&worker, main) {
+                cycle.warn(&warning);
+            }
+        }
+        OK
+    })
 }
 
 unsafe extern "C" fn create_main_conf(cf: *mut ngx_conf_t) -> *mut c_void {
@@ -243,6 +351,7 @@ unsafe extern "C" fn merge_location_conf(
         }
         inner.merge(outer, main);
         main.note_arguments(inner);
+        advice::of_level(cf, inner, main);
         if !main.has_warned && inner.trusts_a_public_key() {
             main.has_warned = true;
             cf.log(
@@ -267,17 +376,17 @@ unsafe extern "C" fn set_directive(
             unsafe { (Conf::from_raw(cf), command.as_ref(), conf.cast::<LocationConf>().as_mut()) };
         let (Some(cf), Some(command), Some(conf)) = parts else { return FAILED };
         let Some(Directive { set, .. }) = DIRECTIVES.get(command.offset) else { return FAILED };
-        let result = match set {
-            Set::Level(set) => set(cf, conf),
-            Set::Shared(set) => {
-                // SAFETY: as above; it is another object than the level.
-                let Some(main) = (unsafe { cf.main_conf::<MainConf>(context_index()) }) else {
-                    return FAILED;
-                };
-                set(cf, conf, main)
-            }
-            Set::Variable(read) => read(cf).and_then(|named| add_named_value(cf, named)),
+        // SAFETY: as above; it is another object than the level.
+        let Some(main) = (unsafe { cf.main_conf::<MainConf>(context_index()) }) else {
+            return FAILED;
         };
+        main.used.directives = true;
+        let checked = main.rival.as_ref().map_or(Ok(()), |rival| check_name(cf, rival));
+        let result = checked.and_then(|()| match set {
+            Set::Level(set) => set(cf, conf),
+            Set::Shared(set) => set(cf, conf, main),
+            Set::Variable(read) => read(cf).and_then(|named| add_named_value(cf, main, named)),
+        });
         match result {
             Ok(()) => ptr::null_mut(),
             Err(ConfError(message)) => {
@@ -289,15 +398,14 @@ unsafe extern "C" fn set_directive(
 }
 
 /// Registers the variable of a named value, and keeps where its value is found.
-fn add_named_value(cf: Conf<'_>, named: NamedValue) -> Result<(), ConfError> {
+fn add_named_value(cf: Conf<'_>, main: &mut MainConf, named: NamedValue) -> Result<(), ConfError> {
     let refused = || ConfError(format!("variable \"${}\"", printable(&named.variable)));
-    // SAFETY: nginx is reading the configuration; nobody else looks at the main one now.
+    let index = Name::Whole(main.named_values.len());
+    // SAFETY: the handler is one for variables.
     unsafe {
-        let main = cf.main_conf::<MainConf>(context_index()).ok_or_else(refused)?;
-        let index = Name::Whole(main.named_values.len());
         cf.add_variable(&named.variable, Some(get_named_value), index).ok_or_else(refused)?;
-        main.named_values.push(named);
     }
+    main.named_values.push(named);
     Ok(())
 }
 
@@ -330,7 +438,7 @@ unsafe extern "C" fn get_named_variable(
     let asked = unsafe { variable::asked_name(name) };
     let named = VARIABLES.iter().find_map(|variable| match variable.evaluate {
         Evaluate::Named(evaluate) => {
-            let end = asked.strip_prefix(variable.name.as_bytes())?;
+            let end = variables::first_name(asked).strip_prefix(variable.name.as_bytes())?;
             Some((evaluate, core::str::from_utf8(end).ok()?))
         }
         Evaluate::Plain(_) => None,

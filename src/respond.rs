@@ -29,9 +29,13 @@ pub(crate) fn challenge(request: Request<'_>, auth: &Auth, denial: Denial) -> Op
     request.challenge(&line)
 }
 
-/// Says what `auth_jwt_www_authenticate` wants; `None` if that cannot be evaluated.
+/// Says what `auth_jwt_www_authenticate` wants, nothing if that is empty; `None` if it cannot be
+/// evaluated.
 pub(crate) fn custom_challenge(request: Request<'_>, value: ComplexValue) -> Option<()> {
-    request.challenge(&one_line(request.evaluate(value)?).collect::<Vec<_>>())
+    match request.evaluate(value)? {
+        b"" => Some(()),
+        text => request.challenge(&one_line(text).collect::<Vec<_>>()),
+    }
 }
 
 /// Without the bytes that would end a header line, or act on whatever shows it.

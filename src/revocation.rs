@@ -8,6 +8,7 @@ use core::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use ojwt_core::digest::Digest;
 use ojwt_core::revocation::{
@@ -22,24 +23,28 @@ use crate::file::{Opened, State};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RevocationFiles {
     /// `auth_jwt_revocation_list_sub`.
-    pub(crate) sub: Option<Rc<RevocationFile>>,
+    pub(crate) sub: Vec<Rc<RevocationFile>>,
     /// `auth_jwt_revocation_list_kid`.
-    pub(crate) kid: Option<Rc<RevocationFile>>,
+    pub(crate) kid: Vec<Rc<RevocationFile>>,
     /// `auth_jwt_revocation_list_jti`.
-    pub(crate) jti: Option<Rc<RevocationFile>>,
+    pub(crate) jti: Vec<Rc<RevocationFile>>,
 }
 
 impl RevocationFiles {
-    /// Takes the lists that are missing here from the level around.
+    /// Takes the lists of those directives that are missing here from the level around.
     pub(crate) fn inherit(&mut self, outer: &Self) {
-        self.sub = self.sub.take().or_else(|| outer.sub.clone());
-        self.kid = self.kid.take().or_else(|| outer.kid.clone());
-        self.jti = self.jti.take().or_else(|| outer.jti.clone());
+        let pairs =
+            [(&mut self.sub, &outer.sub), (&mut self.kid, &outer.kid), (&mut self.jti, &outer.jti)];
+        for (ours, theirs) in pairs {
+            if ours.is_empty() {
+                ours.clone_from(theirs);
+            }
+        }
     }
 
     /// The lists as they are now.
     pub(crate) fn lists(&self) -> CurrentLists {
-        let current = |file: &Option<Rc<RevocationFile>>| file.as_ref().map(|file| file.list());
+        let current = |files: &[Rc<RevocationFile>]| files.iter().map(|file| file.list()).collect();
         CurrentLists { sub: current(&self.sub), kid: current(&self.kid), jti: current(&self.jti) }
     }
 }
@@ -48,31 +53,30 @@ impl RevocationFiles {
 impl PartialEq for RevocationFiles {
     fn eq(&self, other: &Self) -> bool {
         let pairs = [(&self.sub, &other.sub), (&self.kid, &other.kid), (&self.jti, &other.jti)];
-        pairs.into_iter().all(|pair| match pair {
-            (None, None) => true,
-            (Some(ours), Some(theirs)) => Rc::ptr_eq(ours, theirs),
-            (Some(_), None) | (None, Some(_)) => false,
+        pairs.into_iter().all(|(ours, theirs)| {
+            ours.len() == theirs.len()
+                && ours.iter().zip(theirs).all(|(ours, theirs)| Rc::ptr_eq(ours, theirs))
         })
     }
 }
 
 /// Lists that stay as they are while a token is judged.
 pub(crate) struct CurrentLists {
-    sub: Option<Rc<RevocationList>>,
-    kid: Option<Rc<RevocationList>>,
-    jti: Option<Rc<RevocationList>>,
+    sub: Vec<Arc<RevocationList>>,
+    kid: Vec<Arc<RevocationList>>,
+    jti: Vec<Arc<RevocationList>>,
 }
 
 impl CurrentLists {
     pub(crate) fn as_revocations(&self) -> Revocations<'_> {
-        Revocations { sub: self.sub.as_deref(), kid: self.kid.as_deref(), jti: self.jti.as_deref() }
+        Revocations { sub: &self.sub, kid: &self.kid, jti: &self.jti }
     }
 }
 
 /// A file with a list, and the latest list that was read from it.
 pub(crate) struct RevocationFile {
     path: PathBuf,
-    list: RefCell<Rc<RevocationList>>,
+    list: RefCell<Arc<RevocationList>>,
     /// The state in which the file was seen last; `None` where there was none.
     seen: Cell<Option<State>>,
     /// What it held when it was last read, and when the list was.
@@ -95,7 +99,7 @@ impl RevocationFile {
         let Read { list, state, digest } = read(&path)?;
         Ok(Self {
             path,
-            list: RefCell::new(Rc::new(list)),
+            list: RefCell::new(Arc::new(list)),
             seen: Cell::new(Some(state)),
             held: Cell::new(digest),
             listed: Cell::new(digest),
@@ -109,12 +113,12 @@ impl RevocationFile {
     }
 
     /// The list, once a second as the file has it now.
-    fn list(&self) -> Rc<RevocationList> {
+    fn list(&self) -> Arc<RevocationList> {
         let now = now();
         if self.looked.replace(now) != now {
             self.look();
         }
-        Rc::clone(&self.list.borrow())
+        Arc::clone(&self.list.borrow())
     }
 
     /// Reads the file if it changed. The old list stays if the new one is broken, which is said
@@ -140,7 +144,7 @@ impl RevocationFile {
                     return;
                 }
                 self.listed.set(digest);
-                self.list.replace(Rc::new(list));
+                self.list.replace(Arc::new(list));
                 let message =
                     format!("ojwt: revocation list \"{name}\" changed: {entries} entries");
                 log::cycle(Level::Notice, &message);

@@ -59,31 +59,74 @@ pub(crate) const VARIABLES: [Variable; 10] = [
 
 /// Before the name of a variable that shows a token: the same, percent-encoded. It is what stands for it
 /// in the URI of `auth_jwt_key_request`, where a `map` that asks for the variable sees it as it is.
-const ENCODED: &str = "ojwt_encoded_";
+const ENCODED: &str = "encoded_ojwt_";
 
-/// Which variables these names stand for.
-pub(crate) fn used<'n>(names: impl Iterator<Item = &'n [u8]>, set: &[NamedValue]) -> UsedVariables {
+impl Variable {
+    /// Whether another module may have a variable of this name, too: nobody else has the second name.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.name.starts_with(SHARED)
+    }
+
+    /// Whether this is its name, or one that begins as it does.
+    fn is_named(&self, name: &[u8]) -> bool {
+        match self.evaluate {
+            Evaluate::Plain(_) => name == self.name.as_bytes(),
+            Evaluate::Named(_) => name.starts_with(self.name.as_bytes()),
+        }
+    }
+
+    /// The name that nobody else has.
+    pub(crate) fn own_name(&self) -> Cow<'static, str> {
+        if self.is_shared() { format!("o{}", self.name).into() } else { self.name.into() }
+    }
+}
+
+/// How the names begin that other modules may have, too; an `o` before makes them ours.
+const SHARED: &str = "jwt_";
+
+/// The first name of a variable, if this is one of the two; it may be one that another module has.
+pub(crate) fn first_name(name: &[u8]) -> &[u8] {
+    name.strip_prefix(b"o").filter(|rest| rest.starts_with(SHARED.as_bytes())).unwrap_or(name)
+}
+
+/// Which variables these names stand for. Those that `is_foreign` are of other modules.
+pub(crate) fn used<'n>(
+    names: impl Iterator<Item = &'n [u8]>,
+    set: &[NamedValue],
+    is_foreign: impl Fn(&[u8]) -> bool,
+) -> UsedVariables {
+    let shows_claims = |name: &[u8]| {
+        let first = first_name(name);
+        let is_one =
+            VARIABLES.iter().any(|variable| variable.is_shared() && variable.is_named(first));
+        is_one && !is_foreign(name) || set.iter().any(|value| value.variable == name)
+    };
     names.fold(UsedVariables::default(), |used, name| UsedVariables {
         decoded: used.decoded || name == b"decoded_ojwt",
-        claims: used.claims
-            || name.starts_with(b"jwt_")
-            || set.iter().any(|value| value.variable == name),
+        claims: used.claims || shows_claims(name),
     })
 }
 
 /// A URI whose variables that show a token are percent-encoded; `None` where it has none.
-pub(crate) fn with_token_encoded(uri: &[u8], set: &[NamedValue]) -> Option<Vec<u8>> {
-    replaced(uri, set, |name| [b"${", ENCODED.as_bytes(), name, b"}"].concat())
+pub(crate) fn with_token_encoded(
+    uri: &[u8],
+    shows_token: impl Fn(&[u8]) -> bool,
+) -> Option<Vec<u8>> {
+    replaced(uri, shows_token, |name| [b"${", ENCODED.as_bytes(), name, b"}"].concat())
 }
 
 /// A path with something for each variable that shows a token; `None` where it has none.
-pub(crate) fn without_token(path: &[u8], set: &[NamedValue]) -> Option<Vec<u8>> {
+pub(crate) fn without_token(path: &[u8], shows_token: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
     // Nothing that could be taken for the end of the name of the variable before it.
-    replaced(path, set, |_| b"-".to_vec())
+    replaced(path, shows_token, |_| b"-".to_vec())
 }
 
 /// Replaces the variables that show a token, which nginx finds in the same way.
-fn replaced(word: &[u8], set: &[NamedValue], by: impl Fn(&[u8]) -> Vec<u8>) -> Option<Vec<u8>> {
+fn replaced(
+    word: &[u8],
+    shows_token: impl Fn(&[u8]) -> bool,
+    by: impl Fn(&[u8]) -> Vec<u8>,
+) -> Option<Vec<u8>> {
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     let (mut text, mut is_replaced, mut rest) = (Vec::new(), false, word);
     while let Some(dollar) = rest.iter().position(|byte| *byte == b'$') {
@@ -94,7 +137,7 @@ fn replaced(word: &[u8], set: &[NamedValue], by: impl Fn(&[u8]) -> Vec<u8>) -> O
         let closed = after_name.strip_prefix(b"}").filter(|_| after.starts_with(b"${"));
         let after_name = closed.unwrap_or(after_name);
         text.extend_from_slice(before);
-        if shows_token(name, set) {
+        if shows_token(name) {
             text.extend_from_slice(&by(name));
             is_replaced = true;
         } else {
@@ -107,16 +150,35 @@ fn replaced(word: &[u8], set: &[NamedValue], by: impl Fn(&[u8]) -> Vec<u8>) -> O
     is_replaced.then_some(text)
 }
 
-/// Whether a variable shows a part of a token.
-fn shows_token(name: &[u8], set: &[NamedValue]) -> bool {
+/// Whether a variable shows a part of a token. Those that `is_foreign` are of other modules.
+pub(crate) fn shows_token(
+    name: &[u8],
+    set: &[NamedValue],
+    is_foreign: impl Fn(&[u8]) -> bool,
+) -> bool {
     let name = name.to_ascii_lowercase();
     let by_prefix = VARIABLES.iter().any(|variable| match variable.evaluate {
-        Evaluate::Named(_) if variable.name != ENCODED => {
-            name.starts_with(variable.name.as_bytes())
+        Evaluate::Named(_) if variable.is_shared() => {
+            first_name(&name).starts_with(variable.name.as_bytes())
         }
         Evaluate::Named(_) | Evaluate::Plain(_) => false,
     });
-    by_prefix || set.iter().any(|named| named.variable == name)
+    by_prefix && !is_foreign(&name) || set.iter().any(|named| named.variable == name)
+}
+
+/// The claim that a variable shows, if it shows one.
+pub(crate) fn claim_of(name: &[u8], set: &[NamedValue]) -> Option<String> {
+    let named = set.iter().find(|value| value.variable == name && value.part == Part::Claims);
+    let claim = match named {
+        Some(value) => match value.path.as_slice() {
+            [claim] => claim.clone(),
+            path => path.join("."),
+        },
+        None => {
+            core::str::from_utf8(first_name(name).strip_prefix(b"jwt_claim_")?).ok()?.to_owned()
+        }
+    };
+    Some(claim)
 }
 
 /// `$decoded_ojwt`: the claims as JSON, or `failed: ` and the reason.
@@ -197,8 +259,9 @@ fn header<'r>(request: Request<'r>, conf: &'r LocationConf, name: &str) -> Value
 fn encoded<'r>(request: Request<'r>, conf: &'r LocationConf, name: &str) -> Value<'r> {
     gives_directly(request);
     let by_prefix = VARIABLES.iter().find_map(|variable| match variable.evaluate {
-        Evaluate::Named(evaluate) if variable.name != ENCODED => {
-            Some((evaluate, name.strip_prefix(variable.name)?))
+        Evaluate::Named(evaluate) if variable.is_shared() => {
+            let end = first_name(name.as_bytes()).strip_prefix(variable.name.as_bytes())?;
+            Some((evaluate, core::str::from_utf8(end).ok()?))
         }
         Evaluate::Named(_) | Evaluate::Plain(_) => None,
     });

@@ -1,6 +1,7 @@
 //! The configuration while nginx reads it.
 
 use core::ffi::{CStr, c_char};
+use core::fmt;
 use core::marker::PhantomData;
 use core::slice;
 use std::ffi::OsStr;
@@ -9,12 +10,13 @@ use std::path::PathBuf;
 use std::ptr;
 
 use ngx::ffi::{
-    ngx_array_push, ngx_conf_full_name, ngx_conf_log_error, ngx_conf_t, ngx_http_conf_ctx_t,
+    NGX_CONF_MODULE, NGX_HTTP_MODULE, NGX_HTTP_VAR_WEAK, ngx_array_push, ngx_array_t,
+    ngx_conf_full_name, ngx_conf_log_error, ngx_conf_t, ngx_hash_key_t, ngx_http_conf_ctx_t,
     ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_get_variable_pt, ngx_http_handler_pt,
     ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_phases_NGX_HTTP_PREACCESS_PHASE,
     ngx_http_phases_NGX_HTTP_REWRITE_PHASE, ngx_http_phases_NGX_HTTP_SERVER_REWRITE_PHASE,
-    ngx_http_variable_t, ngx_parse_size, ngx_parse_time, ngx_pcalloc, ngx_pnalloc, ngx_str_t,
-    ngx_uint_t,
+    ngx_http_variable_t, ngx_module_t, ngx_parse_size, ngx_parse_time, ngx_pcalloc, ngx_pnalloc,
+    ngx_str_t, ngx_uint_t,
 };
 
 pub(crate) use ngx::ffi::{
@@ -22,7 +24,7 @@ pub(crate) use ngx::ffi::{
     NGX_HTTP_LMT_CONF, NGX_HTTP_LOC_CONF, NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
 };
 
-use super::log::{BYTES, Level};
+use super::log::{self, BYTES, Level};
 use super::variable::{self, Name};
 use super::{ERROR, OK, bytes, request, string};
 
@@ -45,6 +47,36 @@ pub(crate) struct Conf<'c> {
     life: PhantomData<&'c ngx_conf_t>,
 }
 
+/// A line of a configuration file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    file: String,
+    line: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// A directive of another module.
+#[derive(Clone, Debug)]
+pub(crate) struct ForeignDirective {
+    pub(crate) module: String,
+    pub(crate) name: String,
+}
+
+/// Who has a name of a variable so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Nobody,
+    /// `set` alone, which leaves it to others to say what the variable is elsewhere.
+    Set,
+    /// Another module.
+    Module,
+}
+
 impl<'c> Conf<'c> {
     /// Wraps what nginx hands to a module; `None` for a null pointer.
     ///
@@ -61,6 +93,106 @@ impl<'c> Conf<'c> {
         unsafe {
             let raw = self.raw.as_ptr();
             ngx_conf_log_error(level.number(), raw, 0, BYTES, message.len(), message.as_ptr());
+        }
+    }
+
+    /// Where nginx reads; `None` if that is no file.
+    pub(crate) fn place(self) -> Option<Place> {
+        // SAFETY: while a file is read, `conf_file` describes it.
+        unsafe {
+            let file = (*self.raw.as_ptr()).conf_file.as_ref()?;
+            let name = bytes(file.file.name);
+            (!name.is_empty()).then(|| Place { file: super::printable(name), line: file.line })
+        }
+    }
+
+    /// Logs a warning of what stands in another place than the one that nginx has read to.
+    pub(crate) fn warn_at(self, place: &Place, message: &str) {
+        // SAFETY: the log of the configuration is valid while it is read.
+        unsafe {
+            log::without_request(
+                Level::Warn,
+                (*self.raw.as_ptr()).log,
+                &format!("{message} in {place}"),
+            );
+        }
+    }
+
+    /// The first directive of another module with one of these names, if there is any: nginx gives a
+    /// directive to the first of its modules that has the name.
+    pub(crate) fn foreign_directive(
+        self,
+        ours: *const ngx_module_t,
+        is_one: impl Fn(&[u8]) -> bool,
+    ) -> Option<ForeignDirective> {
+        // SAFETY: before it reads `http`, nginx has made the list of all modules, which ends with a
+        // null pointer; a module's commands end with one without a name.
+        unsafe {
+            let mut module = (*(*self.raw.as_ptr()).cycle).modules;
+            while let Some(other) = (*module).as_ref() {
+                module = module.add(1);
+                let kinds = [NGX_HTTP_MODULE, NGX_CONF_MODULE];
+                let is_seen = kinds.iter().any(|kind| other.type_ == *kind as ngx_uint_t);
+                if ptr::eq(other, ours) || !is_seen {
+                    continue;
+                }
+                let mut command = other.commands.cast_const();
+                while let Some(found) = command.as_ref().filter(|found| found.name.len > 0) {
+                    command = command.add(1);
+                    let name = bytes(found.name);
+                    if is_one(name) {
+                        let module = match other.name {
+                            name if name.is_null() => String::new(),
+                            name => super::printable(CStr::from_ptr(name).to_bytes()),
+                        };
+                        return Some(ForeignDirective { module, name: super::printable(name) });
+                    }
+                }
+            }
+            None
+        }
+    }
+
+    /// Who has the name of a variable, or the beginning of names, as far as nginx has read.
+    pub(crate) fn owner_of_variable(self, name: &[u8], kind: Name) -> Owner {
+        let same = |other: &ngx_str_t| {
+            // SAFETY: names live as long as the configuration.
+            unsafe { bytes(*other) }.eq_ignore_ascii_case(name)
+        };
+        // SAFETY: until all modules have seen the configuration, the core module's main configuration
+        // holds the names of variables, each with its variable, and the beginnings of names.
+        unsafe {
+            let core = self.core_conf();
+            if kind == Name::Prefix {
+                let mut prefixes =
+                    elements::<ngx_http_variable_t>(&(*core).prefix_variables).iter();
+                let is_taken = prefixes.any(|variable| same(&variable.name));
+                return if is_taken { Owner::Module } else { Owner::Nobody };
+            }
+            let Some(keys) = (*core).variables_keys.as_ref() else { return Owner::Nobody };
+            let mut keys = elements::<ngx_hash_key_t>(&keys.keys).iter();
+            match keys.find(|key| same(&key.key)) {
+                None => Owner::Nobody,
+                Some(key) => match key.value.cast::<ngx_http_variable_t>().as_ref() {
+                    Some(variable) if variable.flags & NGX_HTTP_VAR_WEAK as usize != 0 => {
+                        Owner::Set
+                    }
+                    _ => Owner::Module,
+                },
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Call it inside `http`.
+    unsafe fn core_conf(self) -> *const ngx_http_core_main_conf_t {
+        // SAFETY: inside `http`, `ctx` is an `ngx_http_conf_ctx_t`, and the core module has a main
+        // configuration.
+        unsafe {
+            let context = (*self.raw.as_ptr()).ctx.cast::<ngx_http_conf_ctx_t>();
+            (*(*context).main_conf.add(ngx_http_core_module.ctx_index))
+                .cast::<ngx_http_core_main_conf_t>()
         }
     }
 
@@ -163,15 +295,7 @@ impl<'c> Conf<'c> {
     pub(crate) fn used_variables(self) -> impl Iterator<Item = &'c [u8]> {
         // SAFETY: inside `http`, the core module's main configuration holds an array of the
         // variables that something refers to.
-        let used: &'c [ngx_http_variable_t] = unsafe {
-            let context = (*self.raw.as_ptr()).ctx.cast::<ngx_http_conf_ctx_t>();
-            let core = (*(*context).main_conf.add(ngx_http_core_module.ctx_index))
-                .cast::<ngx_http_core_main_conf_t>();
-            match &(*core).variables {
-                used if used.nelts > 0 => slice::from_raw_parts(used.elts.cast(), used.nelts),
-                _ => &[],
-            }
-        };
+        let used: &'c [ngx_http_variable_t] = unsafe { elements(&(*self.core_conf()).variables) };
         // SAFETY: as above; names live as long as the configuration.
         used.iter().map(|variable| unsafe { bytes(variable.name) })
     }
@@ -196,6 +320,19 @@ impl<'c> Conf<'c> {
             (*context.main_conf.add(module)).cast::<T>().as_mut()
         }
     }
+}
+
+/// The elements of an array of nginx's.
+///
+/// # Safety
+///
+/// They must be of the type `T`, and live for `'a`.
+unsafe fn elements<'a, T>(array: &ngx_array_t) -> &'a [T] {
+    if array.nelts == 0 || array.elts.is_null() {
+        return &[];
+    }
+    // SAFETY: the caller's promise; nginx initialised as many as it counts.
+    unsafe { slice::from_raw_parts(array.elts.cast(), array.nelts) }
 }
 
 /// A size in bytes, as nginx writes it: `16k`, `1m`.

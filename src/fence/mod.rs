@@ -12,6 +12,7 @@ pub(crate) mod request;
 pub(crate) mod subrequest;
 pub(crate) mod variable;
 pub(crate) mod wake;
+pub(crate) mod worker;
 
 use core::slice;
 

@@ -2,9 +2,12 @@
 
 use std::process::Command;
 
+use ojwt_core::sign::to_jwk;
 use serde_json::json;
 
-use crate::harness::{FORGER, Nginx, Response, now, public_pem, signed_by, token};
+use crate::harness::{
+    FORGER, ISSUER, Nginx, Response, Upstream, now, ok, public_pem, signed_by, token,
+};
 
 /// A server whose content comes from a phase after the access phase: `return` would come before.
 fn gate(server: &str) -> Nginx {
@@ -121,6 +124,120 @@ fn is_inherited_and_may_be_switched_off() {
         assert_eq!(bearer(&nginx, target, &token(json!({}))).status, 200, "{target}");
     }
     assert_eq!(nginx.get("/off").status, 200);
+}
+
+#[test]
+fn off_with_a_token_refuses_nobody_and_shows_the_claims_that_the_keys_verify() {
+    let nginx = Nginx::builder()
+        .file("html/page.html", "content")
+        .file("html/a/page.html", "inner")
+        .http(
+            "auth_jwt_key_file issuer.pem; auth_jwt_claim_set $roles realm_access roles;
+             add_header X-Sub $jwt_claim_sub; add_header X-Roles $roles;
+             add_header X-Decoded $decoded_ojwt;",
+        )
+        .server(
+            "auth_jwt off token=$cookie_id; auth_jwt_require $arg_never error=403;
+             location /a/ { }
+             location /on { auth_jwt realm; auth_jwt_require $jwt_claim_sub; try_files /page.html =404; }
+             location /plain { auth_jwt off; try_files /page.html =404; }",
+        )
+        .start();
+    let jwt = token(json!({"sub": "me", "realm_access": {"roles": ["a", "b"]}}));
+    let cookie = format!("Cookie: id={jwt}");
+    for target in ["/page.html", "/a/page.html"] {
+        let response = nginx.get_with(target, &[&cookie]);
+        assert_eq!(response.status, 200, "{target}");
+        assert_eq!(response.header("X-Sub"), Some("me"), "{target}");
+        assert_eq!(response.header("X-Roles"), Some("a,b"), "{target}");
+        assert_eq!(response.header("X-Decoded"), Some("failed: no token"), "{target}");
+    }
+    let forged = format!("Cookie: id={}", signed_by(&FORGER, &json!({"sub": "root"})));
+    let expired = format!("Cookie: id={}", token(json!({"sub": "root", "exp": 1})));
+    for header in ["Cookie: id=x.y.z", &forged, &expired, &format!("Authorization: Bearer {jwt}")] {
+        let response = nginx.get_with("/page.html", &[header]);
+        assert_eq!((response.status, response.header("X-Sub")), (200, None), "{header}");
+        assert_eq!(response.header("WWW-Authenticate"), None, "{header}");
+    }
+    assert_eq!(nginx.get_with("/on", &[&cookie]).status, 401);
+    let plain = nginx.get_with("/plain", &[&cookie]);
+    assert_eq!((plain.status, plain.header("X-Sub")), (200, None));
+}
+
+#[test]
+fn off_with_a_token_waits_for_keys_that_are_fetched_and_not_for_ever() {
+    let keys = json!({"keys": [to_jwk(&ISSUER.material().unwrap(), None, None)]}).to_string();
+    let upstream = Upstream::with_answer(ok(&keys));
+    let nginx = Nginx::builder()
+        .file("html/page.html", "content")
+        .http("add_header X-Sub $jwt_claim_sub;")
+        .server(&format!(
+            "auth_jwt off token=$cookie_id; auth_jwt_key_request /keys;
+             location = /return {{ return 200 $jwt_claim_sub; }}
+             location = /set {{
+                 set $id $cookie_other; auth_jwt off token=$id; try_files /page.html =404;
+             }}
+             location = /broken {{ auth_jwt_key_request /none; try_files /page.html =404; }}
+             location = /keys {{ internal; proxy_pass http://{}; }}
+             location = /none {{ internal; return 404; }}",
+            upstream.address()
+        ))
+        .start();
+    let jwt = token(json!({"sub": "me"}));
+    let cookie = format!("Cookie: id={jwt}");
+    assert_eq!(nginx.get_with("/return", &[&cookie]).body, "me");
+    assert_eq!(nginx.get_with("/page.html", &[&cookie]).header("X-Sub"), Some("me"));
+    let other = format!("Cookie: other={jwt}");
+    assert_eq!(nginx.get_with("/set", &[&other]).header("X-Sub"), Some("me"));
+    let broken = nginx.get_with("/broken", &[&cookie]);
+    assert_eq!((broken.status, broken.header("X-Sub")), (200, None));
+    let fetches = upstream.requests().len();
+    assert_eq!(nginx.get("/page.html").status, 200);
+    assert_eq!(upstream.requests().len(), fetches, "nothing is fetched for no token");
+}
+
+#[test]
+fn every_401_of_the_gate_has_a_challenge() {
+    let nginx = Nginx::builder()
+        .file("html/page.html", "content")
+        .file("revoked", "mallory\n")
+        .http("auth_jwt_key_file issuer.pem; auth_jwt_revocation_list_sub revoked;")
+        .server(
+            "auth_jwt realm; error_page 401 /denied.html;
+             location = /denied.html { internal; auth_jwt off; try_files /page.html =404; }
+             location / { try_files /page.html =404; }
+             location /variable { auth_jwt realm token=$cookie_t; try_files /page.html =404; }
+             location /early { auth_jwt_phase preaccess; try_files /page.html =404; }
+             location /claim { auth_jwt_require_claim role eq admin; try_files /page.html =404; }
+             location /value { auth_jwt_require $arg_never; try_files /page.html =404; }
+             location /any { satisfy any; deny all; try_files /page.html =404; }
+             location /nobody { auth_jwt ''; try_files /page.html =404; }",
+        )
+        .start();
+    let good = token(json!({"sub": "me"}));
+    let bad = "Bearer realm=\"realm\", error=\"invalid_token\"";
+    let none = "Bearer realm=\"realm\"";
+    for (target, header, challenge) in [
+        ("/", String::new(), none),
+        ("/", "Authorization: Basic bWU6bWU=".to_owned(), none),
+        ("/", "Authorization: Bearer x".to_owned(), bad),
+        ("/", format!("Authorization: Bearer {}", signed_by(&FORGER, &json!({"sub": "me"}))), bad),
+        ("/", format!("Authorization: Bearer {}", token(json!({"sub": "me", "exp": 1}))), bad),
+        ("/", format!("Authorization: Bearer {}", token(json!({"sub": "mallory"}))), bad),
+        ("/variable", String::new(), none),
+        ("/variable", "Cookie: t=x".to_owned(), bad),
+        ("/early", String::new(), none),
+        ("/claim", format!("Authorization: Bearer {good}"), bad),
+        ("/value", format!("Authorization: Bearer {good}"), bad),
+        ("/any", String::new(), none),
+        ("/nobody", String::new(), "Bearer realm=\"\""),
+    ] {
+        let headers: Vec<&str> = [header.as_str()].into_iter().filter(|h| !h.is_empty()).collect();
+        let response = nginx.get_with(target, &headers);
+        assert_eq!(response.status, 401, "{target} {header}");
+        assert_eq!(response.header("WWW-Authenticate"), Some(challenge), "{target} {header}");
+    }
+    assert_eq!(bearer(&nginx, "/", &good).header("WWW-Authenticate"), None);
 }
 
 #[test]
@@ -314,7 +431,8 @@ fn mistakes_are_refused_with_file_and_line() {
         ("realm token=abc", "invalid parameter \"token=abc\""),
         ("realm cookie=$x", "invalid parameter \"cookie=$x\""),
         ("realm token=$nosuch", "unknown \"nosuch\" variable"),
-        ("off token=$arg_a", "invalid parameter \"token=$arg_a\""),
+        ("off token=abc", "invalid parameter \"token=abc\""),
+        ("off token=$nosuch", "unknown \"nosuch\" variable"),
         ("a; auth_jwt b", "\"auth_jwt\" directive is duplicate"),
     ] {
         let text = Nginx::builder().server(&format!("auth_jwt {words};")).refused();

@@ -211,6 +211,38 @@ fn list_of_an_inner_level_replaces_that_of_the_outer_one_of_the_same_kind() {
 }
 
 #[test]
+fn lists_of_a_level_unite_and_those_of_an_inner_level_replace_them_all() {
+    for (kind, name) in [("sub", "a user"), ("kid", "a key"), ("jti", "a token")] {
+        let directive = format!("auth_jwt_revocation_list_{kind}");
+        let nginx = Nginx::builder()
+            .file("first", "a\n")
+            .file("second", "{\"b\":null}")
+            .file("third", "[\"c\"]")
+            .http(&format!("auth_jwt_key_file issuer.pem; {directive} first; {directive} second;"))
+            .server(&format!(
+                "location = /outer {{ return 200 $decoded_ojwt; }}
+                 location = /inner {{
+                     {directive} third; {directive} second; {directive} third;
+                     return 200 $decoded_ojwt;
+                 }}"
+            ))
+            .start();
+        let revoked = |target: &str| {
+            let names = ["a", "b", "c", "d"].into_iter().filter(|value| {
+                let claims = json!({"sub": value, "jti": value}).to_string();
+                let jwt = ISSUER.sign(Alg::RS256, Some(value), claims.as_bytes()).unwrap();
+                nginx.get(&format!("{target}?jwt={jwt}")).body == REVOKED
+            });
+            names.collect::<String>()
+        };
+        assert_eq!((revoked("/outer"), revoked("/inner")), ("ab".into(), "bc".into()), "{name}");
+        // Each is looked at for itself.
+        replace(&nginx, "second", "d\n");
+        nginx.wait("the new list", || revoked("/outer") == "ad" && revoked("/inner") == "cd");
+    }
+}
+
+#[test]
 fn each_gate_on_the_way_of_a_request_has_its_own_list() {
     let nginx = Nginx::builder()
         .file("list", "mallory\n")
@@ -324,10 +356,6 @@ fn mistakes_are_refused_with_file_line_and_reason() {
             assert!(text.contains(message), "{words}: {text}");
             assert!(text.contains("[emerg]") && text.contains("nginx.conf:16"), "{words}: {text}");
         }
-        let twice = format!("auth_jwt_revocation_list_{kind} list;").repeat(2);
-        let text = Nginx::builder().file("list", "").server(&twice).refused();
-        let message = format!("\"auth_jwt_revocation_list_{kind}\" directive is duplicate");
-        assert!(text.contains(&message), "{text}");
     }
 }
 

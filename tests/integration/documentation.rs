@@ -164,22 +164,10 @@ fn every_entry_has_an_example_and_every_example_loads() {
             let example = example.replace("//idp.example.com", "//127.0.0.1");
             // Not every system has its certificates there.
             let example = example.replace("/etc/ssl/certs/ca-certificates.crt", "ca.pem");
-            let (http, server): (Vec<_>, Vec<_>) =
-                statements(&example).into_iter().partition(|statement| {
-                    let word = statement.split_whitespace().next().unwrap();
-                    let is_global = ["map", "limit_req_zone", "log_format", "server"];
-                    is_global.contains(&word) || word.ends_with("_set") && word.starts_with("auth_")
-                });
-            let accepted = Nginx::builder()
-                .file("keys.jwks", keys.as_str())
-                .file("ca.pem", fs::read(root().join("crates/core/tests/data/chain.crt")).unwrap())
-                .file("keys.json", json!({ "1": public_pem(&ISSUER) }).to_string())
-                .file("revoked.txt", "mallory\n")
-                .file("revoked.json", r#"{"mallory":{}}"#)
-                .http(&http.concat())
-                .server(&server.concat())
-                .accepted();
-            assert!(!accepted.contains("[warn]"), "{name}: {accepted}");
+            for example in [second_names(&example), example] {
+                let accepted = accepted(&example, &keys);
+                assert!(!accepted.contains("[warn]"), "{name}: {accepted}");
+            }
         }
     }
 }
@@ -234,4 +222,28 @@ fn lines_of_the_log_that_faq_md_explains_are_written() {
             "{line}\n{log}"
         );
     }
+}
+
+/// An example in which every directive and variable has its second name.
+fn second_names(example: &str) -> String {
+    example.replace("auth_jwt", "ojwt").replace("$jwt_", "$ojwt_")
+}
+
+/// What `nginx -t` says of an example.
+fn accepted(example: &str, keys: &str) -> String {
+    let (http, server): (Vec<_>, Vec<_>) = statements(example).into_iter().partition(|statement| {
+        let word = statement.split_whitespace().next().unwrap();
+        let is_global = ["map", "limit_req_zone", "log_format", "server"];
+        let is_of_ours = word.starts_with("auth_jwt") || word.starts_with("ojwt");
+        is_global.contains(&word) || word.ends_with("_set") && is_of_ours
+    });
+    Nginx::builder()
+        .file("keys.jwks", keys)
+        .file("ca.pem", fs::read(root().join("crates/core/tests/data/chain.crt")).unwrap())
+        .file("keys.json", json!({ "1": public_pem(&ISSUER) }).to_string())
+        .file("revoked.txt", "mallory\n")
+        .file("revoked.json", r#"{"mallory":{}}"#)
+        .http(&http.concat())
+        .server(&server.concat())
+        .accepted()
 }

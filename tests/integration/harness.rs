@@ -323,6 +323,11 @@ impl Builder {
         text
     }
 
+    /// What `nginx -t` says of a configuration, whether it accepts it or not.
+    pub fn outcome(self) -> String {
+        self.test().1
+    }
+
     fn test(self) -> (Output, String) {
         let directory = self.write(own_address());
         let output = self.nginx(directory.path()).arg("-t").output().expect("nginx is installed");
@@ -612,7 +617,7 @@ pub fn has_since(what: &str, version: [u32; 3]) -> bool {
 
 /// Says what was not tested, and why: in the file that `OJWT_SKIPPED` names, since a test that passes
 /// is not shown.
-fn skipped(reason: &str) {
+pub fn skipped(reason: &str) {
     eprintln!("*** SKIPPED *** {reason}");
     if let Some(file) = env::var_os("OJWT_SKIPPED") {
         let mut file = fs::File::options().create(true).append(true).open(file).unwrap();

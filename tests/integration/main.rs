@@ -13,6 +13,7 @@
 
 mod harness;
 
+mod advice;
 mod auth_jwt;
 mod auth_jwt_algorithms;
 mod auth_jwt_cache;
@@ -46,6 +47,7 @@ mod one_reading;
 mod phases;
 mod reload;
 mod scripts;
+mod second_names;
 mod vectors;
 mod versions;
 mod without_token;

@@ -63,6 +63,11 @@ impl KeySet {
         kids.map(String::as_str)
     }
 
+    /// Whether a key of it verifies signatures of an algorithm.
+    pub fn verifies(&self, alg: Alg) -> bool {
+        self.verifiers.by_alg.contains_key(&alg)
+    }
+
     /// Whether it decrypts what anyone can encrypt who has a public key.
     pub fn decrypts_with_a_key_pair(&self) -> bool {
         let algs = [KeyAlg::RsaOaep, KeyAlg::RsaOaep256, KeyAlg::RsaOaep384, KeyAlg::RsaOaep512];

@@ -368,6 +368,11 @@ impl Requirement {
         Self { comparison, wanted }
     }
 
+    /// What is compared, and how.
+    pub fn comparison(&self) -> &Comparison {
+        &self.comparison
+    }
+
     /// Whether a verified token meets the requirement.
     pub fn is_met(&self, claims: &Claims) -> bool {
         self.comparison.check(claims, &self.wanted).is_ok()

@@ -6,6 +6,7 @@
 use core::fmt;
 use core::hash::{BuildHasherDefault, Hash, Hasher};
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::claims::{Claims, NumericDate};
 use crate::denial::{Defect, Denial};
@@ -15,15 +16,15 @@ use crate::json::{Json, Value};
 /// The largest file that is read, in bytes.
 pub const MAX_REVOCATION_FILE_SIZE: usize = 256 * 1024 * 1024;
 
-/// The lists that a gate has.
+/// The lists that a gate has. Several lists of one kind count as one that names what any of them names.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Revocations<'a> {
     /// Of subjects: the claim `sub` (RFC 7519 section 4.1.2).
-    pub sub: Option<&'a RevocationList>,
+    pub sub: &'a [Arc<RevocationList>],
     /// Of keys: the header parameter `kid` (RFC 7515 section 4.1.4).
-    pub kid: Option<&'a RevocationList>,
+    pub kid: &'a [Arc<RevocationList>],
     /// Of tokens: the claim `jti` (RFC 7519 section 4.1.7).
-    pub jti: Option<&'a RevocationList>,
+    pub jti: &'a [Arc<RevocationList>],
 }
 
 impl Revocations<'_> {
@@ -35,14 +36,14 @@ impl Revocations<'_> {
     /// that it could never be revoked.
     pub fn check(&self, claims: &Claims, now: i64) -> Result<(), Denial> {
         let claim = |name| claims.claim(name).and_then(Value::as_str);
-        if let Some(list) = self.sub {
-            list.refuse(claim("sub").as_deref(), now)?;
+        if !self.sub.is_empty() {
+            refuse(self.sub, claim("sub").as_deref(), now)?;
         }
-        if let Some(list) = self.kid {
-            list.refuse(claims.header().kid(), now)?;
+        if !self.kid.is_empty() {
+            refuse(self.kid, claims.header().kid(), now)?;
         }
-        if let Some(list) = self.jti {
-            list.refuse(claim("jti").as_deref(), now)?;
+        if !self.jti.is_empty() {
+            refuse(self.jti, claim("jti").as_deref(), now)?;
         }
         Ok(())
     }
@@ -50,16 +51,25 @@ impl Revocations<'_> {
     /// What a list names, and the token lacks.
     pub(crate) fn missing(&self, claims: &Claims) -> Option<&'static str> {
         let lacks = |name| claims.claim(name).and_then(Value::as_str).is_none();
-        if self.sub.is_some() && lacks("sub") {
+        if !self.sub.is_empty() && lacks("sub") {
             Some("claim sub")
-        } else if self.kid.is_some() && claims.header().kid().is_none() {
+        } else if !self.kid.is_empty() && claims.header().kid().is_none() {
             Some("header kid")
-        } else if self.jti.is_some() && lacks("jti") {
+        } else if !self.jti.is_empty() && lacks("jti") {
             Some("claim jti")
         } else {
             None
         }
     }
+}
+
+/// Refuses a value that one of the lists names, or that is not there for them to name.
+fn refuse(lists: &[Arc<RevocationList>], value: Option<&str>, now: i64) -> Result<(), Denial> {
+    let fingerprint = Fingerprint::of(value.ok_or(Denial::ClaimRejected)?);
+    if lists.iter().any(|list| list.has(&fingerprint, now)) {
+        return Err(Denial::Revoked);
+    }
+    Ok(())
 }
 
 /// Values that are revoked, for good or until a moment.
@@ -103,9 +113,12 @@ impl RevocationList {
 
     /// Whether a value is revoked at a time, in seconds since the epoch.
     pub fn holds(&self, value: &str, now: i64) -> bool {
-        let digest = Fingerprint::of(value);
-        self.for_good.contains(&digest)
-            || self.until.get(&digest).is_some_and(|until| NumericDate::from_seconds(now) < *until)
+        self.has(&Fingerprint::of(value), now)
+    }
+
+    fn has(&self, digest: &Fingerprint, now: i64) -> bool {
+        self.for_good.contains(digest)
+            || self.until.get(digest).is_some_and(|until| NumericDate::from_seconds(now) < *until)
     }
 
     /// How many values it names.
@@ -116,14 +129,6 @@ impl RevocationList {
     /// Whether it names none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    fn refuse(&self, value: Option<&str>, now: i64) -> Result<(), Denial> {
-        match value {
-            None => Err(Denial::ClaimRejected),
-            Some(value) if self.holds(value, now) => Err(Denial::Revoked),
-            Some(_) => Ok(()),
-        }
     }
 
     fn add_json(&mut self, json: &Json) -> Result<(), RevocationError> {

@@ -1,12 +1,14 @@
 //! What was revoked is refused, whatever else may be said for it.
 
+use std::sync::Arc;
+
 use ojwt_core::revocation::{RevocationList, Revocations};
 use ojwt_core::{Alg, Circumstances, Denial};
 
 use crate::common::{NOW, key, refusal, verifier_for, with_signature};
 
-fn list(text: &str) -> RevocationList {
-    RevocationList::parse(text.as_bytes()).unwrap()
+fn list(text: &str) -> Arc<RevocationList> {
+    Arc::new(RevocationList::parse(text.as_bytes()).unwrap())
 }
 
 fn signed(kid: Option<&str>, payload: &str) -> String {
@@ -30,8 +32,7 @@ fn each_list_names_values_of_its_own_kind() {
         ("x", false, false, false),
         ("S", false, false, false),
     ] {
-        let list = list(name);
-        let some = Some(&list);
+        let some = &[list(name)];
         for (revocations, is_revoked) in [
             (Revocations { sub: some, ..Revocations::default() }, is_sub),
             (Revocations { kid: some, ..Revocations::default() }, is_kid),
@@ -44,17 +45,35 @@ fn each_list_names_values_of_its_own_kind() {
 }
 
 #[test]
+fn several_lists_of_one_kind_name_what_any_of_them_names() {
+    let lists = [list("a\nshared\t1000"), list(""), list("b\nshared\t2000")];
+    let revocations = Revocations { sub: &lists, ..Revocations::default() };
+    for (sub, now, is_revoked) in [
+        ("a", 1500, true),
+        ("b", 1500, true),
+        ("shared", 999, true),
+        ("shared", 1999, true),
+        ("shared", 2000, false),
+        ("c", 1500, false),
+    ] {
+        let token = signed(None, &format!(r#"{{"sub":"{sub}"}}"#));
+        let expected = if is_revoked { Err(Denial::Revoked) } else { Ok(()) };
+        assert_eq!(judge(&token, now, 0, revocations), expected, "{sub} {now}");
+    }
+    assert_eq!(judge(&signed(None, "{}"), 1500, 0, revocations), Err(Denial::ClaimRejected));
+}
+
+#[test]
 fn another_spelling_of_a_revoked_value_is_the_same_value() {
     let token = signed(None, r#"{"sub":"\u0061dmin"}"#);
-    let list = list("admin");
-    let revocations = Revocations { sub: Some(&list), ..Revocations::default() };
+    let lists = [list("admin")];
+    let revocations = Revocations { sub: &lists, ..Revocations::default() };
     assert_eq!(judge(&token, NOW, 0, revocations), Err(Denial::Revoked));
 }
 
 #[test]
 fn token_that_no_list_could_name_is_refused() {
-    let empty = RevocationList::default();
-    let some = Some(&empty);
+    let some = &[Arc::new(RevocationList::default())];
     let bare = signed(None, "{}");
     let full = signed(Some("k"), r#"{"sub":"s","jti":"j"}"#);
     for revocations in [
@@ -70,8 +89,8 @@ fn token_that_no_list_could_name_is_refused() {
 #[test]
 fn entry_that_ends_with_its_token_holds_for_the_leeway_too() {
     let token = signed(None, r#"{"jti":"j","exp":1000}"#);
-    let list = list("j\t1000");
-    let revocations = Revocations { jti: Some(&list), ..Revocations::default() };
+    let lists = [list("j\t1000")];
+    let revocations = Revocations { jti: &lists, ..Revocations::default() };
     for now in [999, 1000, 1059] {
         assert_eq!(judge(&token, now, 60, Revocations::default()), Ok(()), "{now}");
         assert_eq!(judge(&token, now, 60, revocations), Err(Denial::Revoked), "{now}");
@@ -92,8 +111,8 @@ fn forged_token_does_not_learn_who_is_revoked() {
     });
     assert_eq!(refusal(&verifier, &forged), Denial::SignatureMismatch);
     for name in ["s", "x"] {
-        let list = list(name);
-        let revocations = Revocations { sub: Some(&list), ..Revocations::default() };
+        let lists = [list(name)];
+        let revocations = Revocations { sub: &lists, ..Revocations::default() };
         assert_eq!(judge(&forged, NOW, 0, revocations), Err(Denial::SignatureMismatch));
     }
 }
