@@ -188,7 +188,12 @@ pub(crate) fn outcome<'r>(request: Request<'r>, gate: &Rc<Gate>) -> Result<&'r O
         Err(denial) => (None, Some(denial)),
     };
     let token = found.as_ref().map(|(source, token)| (*source, &**token));
-    let entry = if let Some(entry) = remembered.entry_at(gate, places.as_deref(), token) {
+    // A verdict on a token that was there before is none on a request that holds several now.
+    let is_of_this = |entry: &&Entry| {
+        refused.is_none_or(|denial| entry.outcome.verdict.as_ref().err() == Some(&denial))
+    };
+    let known = remembered.entry_at(gate, places.as_deref(), token).filter(is_of_this);
+    let entry = if let Some(entry) = known {
         entry
     } else {
         let token = Judged::of(token);
@@ -535,16 +540,16 @@ pub(crate) fn main_conf(request: Request<'_>) -> Option<&MainConf> {
     unsafe { request.main_conf() }
 }
 
-/// The token, and where it is.
+/// A token, and where it is.
+type Found<'r, 'g> = (&'g Source, Cow<'r, [u8]>);
+
+/// The token of a request.
 ///
 /// # Errors
 ///
 /// [`Denial::WrongHost`] where the request names two hosts, [`Denial::SeveralTokens`] where the first
 /// place that holds a token holds another one, too.
-fn find<'r, 'g>(
-    request: Request<'r>,
-    gate: &'g Gate,
-) -> Result<Option<(&'g Source, Cow<'r, [u8]>)>, Denial> {
+fn find<'r, 'g>(request: Request<'r>, gate: &'g Gate) -> Result<Option<Found<'r, 'g>>, Denial> {
     if names_two_hosts(request) {
         return Err(Denial::WrongHost);
     }
@@ -581,18 +586,21 @@ fn judge(
         }
     };
     if let Err(denial) = &verdict {
-        let detail = if *denial == Denial::WrongHost && names_two_hosts(request) {
-            Some("the Host field is not that of the request's host")
-        } else {
-            detail.as_deref().or(denial.detail())
-        };
-        log(request, *denial, detail);
+        log(request, *denial, detail.as_deref().or_else(|| detail_of(request, *denial)));
     }
     let token_from_url = match found {
         Some((Source::Argument(_), token)) if verdict.is_ok() => Some(token.into_owned()),
         _ => None,
     };
     Ok(Outcome { verdict, token_from_url })
+}
+
+/// What else the operator may want to know of a refusal.
+fn detail_of(request: Request<'_>, denial: Denial) -> Option<&'static str> {
+    if denial == Denial::WrongHost && names_two_hosts(request) {
+        return Some("the Host field is not that of the request's host");
+    }
+    denial.detail()
 }
 
 /// A verdict, and what the log says of it besides the reason.

@@ -15,6 +15,7 @@ pub(crate) fn argument(py: Python<'_>, query: &[u8], name: &str) -> PyResult<Opt
 
 /// The value of a cookie in these `Cookie` headers; `SeveralTokensError` if it has different ones.
 #[pyfunction]
+#[allow(clippy::needless_pass_by_value)] // As PyO3 hands a list over.
 pub(crate) fn cookie(
     py: Python<'_>,
     headers: Vec<PyBackedBytes>,
