@@ -29,7 +29,8 @@ fn failed_reload_leaves_the_old_configuration_serving() {
     nginx.write("issuer.pem", "half a k");
     nginx.signal("HUP");
     nginx.wait_for_log("[emerg]");
-    assert!(nginx.error_log().contains("issuer.pem\": no usable key in "));
+    let line = "issuer.pem\": no usable key: neither JSON, nor PEM, nor DER in ";
+    assert!(nginx.error_log().contains(line));
     assert_eq!(nginx.get(&format!("/?jwt={}", token(json!({})))).body, "{}");
     assert_eq!(nginx.get("/?jwt=x").body, "failed: malformed token");
     nginx.write("issuer.pem", public_pem(&ISSUER));
