@@ -103,7 +103,7 @@ fn in_preaccess_the_target_of_auth_request_answers_401_or_403_and_a_fault_is_500
         ("auth_jwt_require $arg_never error=404;", 403),
         ("auth_jwt_require $arg_never error=418;", 403),
         ("auth_jwt_require $arg_never error=503;", 500),
-        ("auth_jwt_key_request /gone;", 500),
+        ("auth_jwt_key_file gone$arg_never.pem;", 500),
         ("auth_jwt_www_authenticate off;", 200),
     ] {
         let nginx = behind_auth_request(target);
