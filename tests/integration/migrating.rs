@@ -158,9 +158,9 @@ fn configuration_of_teslagovs_module_runs_with_the_changes_that_are_named() {
     ] {
         assert_eq!((response.status, response.header("Location")), (302, Some(back.as_str())));
     }
-    let post =
+    let request =
         "POST /secure/ HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    let response = nginx.send(post.as_bytes());
+    let response = nginx.send(request.as_bytes());
     assert_eq!((response.status, response.header("Location")), (302, Some(login)));
 
     assert_eq!(nginx.get("/preview/").status, 302);
