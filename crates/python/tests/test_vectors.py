@@ -94,7 +94,9 @@ def test_no_accepted_vector_is_accepted_for_another_algorithm() -> None:
     good = [vector for vector in asked if vector["expect"] == "ok"]
     for vector in good:
         own = ox_jwt.decode_unverified_header(vector["token"])["alg"]
-        others = [name for name in EVERY if name != alg(own)]
+        # EdDSA is the older name of both curves (RFC 9864).
+        names = {alg(own), "EdDSA" if own in ("Ed25519", "Ed448") else own}
+        others = [name for name in EVERY if name not in names]
         with pytest.raises(ox_jwt.InvalidAlgorithmError):
             ox_jwt.decode(vector["token"], key_of(vector), others)
     assert len(good) > 100
