@@ -7,6 +7,7 @@ use crate::cache::TokenCache;
 use crate::claims::Claims;
 use crate::compact::{Jwe, Jws};
 use crate::denial::{Defect, Denial};
+use crate::header::{Header, JweHeader};
 use crate::header_table::HeaderTable;
 use crate::jwe::{self, Decrypted};
 use crate::keys::KeySet;
@@ -120,6 +121,26 @@ impl Verifier {
         Ok(claims)
     }
 
+    /// Whether any keys could make this verifier accept a token, as far as its parts and its header
+    /// tell: so that nobody looks for keys in vain.
+    ///
+    /// # Errors
+    ///
+    /// The [`Denial`] of [`Verifier::verify`], whatever the keys.
+    pub fn precheck(&self, token: &[u8]) -> Result<(), Denial> {
+        match self.token_type {
+            TokenType::Signed => {
+                let jws = Jws::split(token, self.max_token_size)?;
+                let is_admitted = self.policy.admits(Header::decode(jws.header)?.alg());
+                if is_admitted { Ok(()) } else { Err(Denial::AlgorithmNotAllowed) }
+            }
+            TokenType::Encrypted | TokenType::Nested => {
+                let jwe = Jwe::split(token, self.max_token_size)?;
+                JweHeader::parse(&jwe.header).map(drop)
+            }
+        }
+    }
+
     /// Whether this verifier would get as far as the claims of a token that another one verified by
     /// the same keys.
     fn would_read(&self, token: &[u8], claims: &Claims) -> bool {
@@ -159,5 +180,54 @@ impl Verifier {
 
     fn decrypt(&self, token: &[u8], keys: &[Arc<KeySet>]) -> Result<Decrypted, Denial> {
         jwe::decrypt(&Jwe::split(token, self.max_token_size)?, keys)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alg::Alg;
+    use crate::base64url;
+
+    fn verifier(token_type: TokenType, algorithms: Option<Vec<Alg>>) -> Verifier {
+        let policy = Policy { algorithms, ..Policy::default() };
+        Verifier { policy, token_type, max_token_size: 200 }
+    }
+
+    fn with_header(header: &str, rest: &str) -> String {
+        format!("{}{rest}", base64url::encode(header.as_bytes()))
+    }
+
+    #[test]
+    fn precheck_passes_what_keys_decide() {
+        let jws = with_header(r#"{"alg":"RS256"}"#, ".e30.AA");
+        for algorithms in [None, Some(vec![Alg::ES256, Alg::RS256])] {
+            assert_eq!(verifier(TokenType::Signed, algorithms).precheck(jws.as_bytes()), Ok(()));
+        }
+        let jwe = with_header(r#"{"alg":"RSA-OAEP","enc":"A128GCM"}"#, ".AA.AA.AA.AA");
+        for token_type in [TokenType::Encrypted, TokenType::Nested] {
+            assert_eq!(verifier(token_type, None).precheck(jwe.as_bytes()), Ok(()));
+        }
+    }
+
+    #[test]
+    fn precheck_refuses_what_no_key_could_verify() {
+        let signed = verifier(TokenType::Signed, None);
+        let refusal = |token: &str| signed.precheck(token.as_bytes()).unwrap_err();
+        for token in ["", "a", "a.b", "e30.e30.AA", "e.e.e.e", "AA.e30.AA"] {
+            assert!(matches!(refusal(token), Denial::Malformed(_)), "{token}");
+        }
+        assert_eq!(refusal(&"a".repeat(201)), Denial::TooLarge);
+        let none = with_header(r#"{"alg":"none"}"#, ".e30.");
+        assert_eq!(refusal(&none), Denial::UnsupportedAlgorithm);
+        let crit = with_header(r#"{"alg":"RS256","crit":["x"]}"#, ".e30.AA");
+        assert_eq!(refusal(&crit), Denial::UnsupportedCriticalHeader);
+        let jws = with_header(r#"{"alg":"RS256"}"#, ".e30.AA");
+        let of_es256 = verifier(TokenType::Signed, Some(vec![Alg::ES256]));
+        assert_eq!(of_es256.precheck(jws.as_bytes()), Err(Denial::AlgorithmNotAllowed));
+        let nested = verifier(TokenType::Nested, None);
+        assert!(matches!(nested.precheck(jws.as_bytes()), Err(Denial::Malformed(_))));
+        let zip = with_header(r#"{"alg":"dir","enc":"A128GCM","zip":"DEF"}"#, "..AA.AA.AA");
+        assert_eq!(nested.precheck(zip.as_bytes()), Err(Denial::UnsupportedCriticalHeader));
     }
 }
