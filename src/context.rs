@@ -25,7 +25,7 @@ use crate::fence;
 use crate::fence::complex::ComplexValue;
 use crate::fence::log::Level;
 use crate::fence::request::{LogHandler, Redact, Request};
-use crate::key_request::{Flight, Flights, Progress, Target};
+use crate::key_request::{Flights, Progress, Target};
 use crate::keys::{KeySources, Locator};
 use crate::source::Source;
 
@@ -146,7 +146,8 @@ pub(crate) enum Readiness {
 
 /// Fetches the keys that a gate needs to judge this request, unless they are at hand.
 pub(crate) fn prepare(request: Request<'_>, gate: &Rc<Gate>) -> Readiness {
-    if gate.keys.requests.is_empty() {
+    // What is fetched with is not fetched for: it would not end.
+    if gate.keys.requests.is_empty() || is_part_of_fetch(request) {
         return Readiness::Ready;
     }
     let Ok(remembered) = remember(request) else { return Readiness::Ready };
@@ -154,6 +155,7 @@ pub(crate) fn prepare(request: Request<'_>, gate: &Rc<Gate>) -> Readiness {
     if course.is_watched.take() {
         request.main().stop_watching_client();
     }
+    course.flights.stop_waiting(request);
     let Some((_, token)) = find(request, gate) else { return Readiness::Ready };
     remembered.note(request, gate);
     // What fails here fails again when the outcome is asked for, and is told then.
@@ -163,6 +165,14 @@ pub(crate) fn prepare(request: Request<'_>, gate: &Rc<Gate>) -> Readiness {
     };
     let (flights, cache) = (&course.flights, gate.keys.cache);
     for target in &places.targets {
+        match main.key_requests.find(flights, target, cache) {
+            Ok(Progress::Ready(_)) => continue,
+            // No key is fetched for what none could verify.
+            Ok(Progress::Missing) if gate.verifier.precheck(&token).is_err() => {
+                return Readiness::Ready;
+            }
+            _ => {}
+        }
         match main.key_requests.fetch(request, flights, target, cache) {
             Ok(Progress::Waiting) => {
                 if request.is_main() {
@@ -178,15 +188,9 @@ pub(crate) fn prepare(request: Request<'_>, gate: &Rc<Gate>) -> Readiness {
     Readiness::Ready
 }
 
-/// The fetch of keys that this subrequest is, if it is one.
-pub(crate) fn fetch_of(request: Request<'_>) -> Option<Rc<Flight>> {
-    remembered(request)?.course.get()?.flights.of(request)
-}
-
 /// Whether the request is part of a fetch of keys.
 pub(crate) fn is_part_of_fetch(request: Request<'_>) -> bool {
-    let course = remembered(request).and_then(|remembered| remembered.course.get());
-    course.is_some_and(|course| course.flights.cover(request))
+    request.is_part_of_fetch()
 }
 
 /// The token that keys are being chosen for right now, if they are.
@@ -472,7 +476,11 @@ fn judge(
             };
             match fault.map_or_else(|| remembered.keys(request, gate, places), Err) {
                 Ok(Keys::AtHand(keys)) => judge(&keys),
-                Ok(Keys::Pending) => return Err(Denial::KeyUnavailable),
+                // It was not fetched for if there is something wrong with the token itself.
+                Ok(Keys::Pending) => match gate.verifier.precheck(token) {
+                    Ok(()) => return Err(Denial::KeyUnavailable),
+                    Err(denial) => Err(denial),
+                },
                 Err(denial) => Err(denial),
             }
         }

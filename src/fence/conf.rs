@@ -9,11 +9,12 @@ use std::path::PathBuf;
 use std::ptr;
 
 use ngx::ffi::{
-    ngx_array_push, ngx_conf_full_name, ngx_conf_log_error, ngx_conf_t, ngx_http_conf_ctx_t,
-    ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_get_variable_pt, ngx_http_handler_pt,
-    ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_phases_NGX_HTTP_PREACCESS_PHASE,
-    ngx_http_phases_NGX_HTTP_REWRITE_PHASE, ngx_http_phases_NGX_HTTP_SERVER_REWRITE_PHASE,
-    ngx_http_variable_t, ngx_parse_size, ngx_parse_time, ngx_pcalloc, ngx_str_t, ngx_uint_t,
+    ngx_array_push, ngx_array_t, ngx_conf_full_name, ngx_conf_log_error, ngx_conf_t,
+    ngx_http_conf_ctx_t, ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_core_srv_conf_t,
+    ngx_http_get_variable_pt, ngx_http_handler_pt, ngx_http_phases_NGX_HTTP_ACCESS_PHASE,
+    ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, ngx_http_phases_NGX_HTTP_REWRITE_PHASE,
+    ngx_http_phases_NGX_HTTP_SERVER_REWRITE_PHASE, ngx_http_server_name_t, ngx_http_variable_t,
+    ngx_parse_size, ngx_parse_time, ngx_pcalloc, ngx_str_t, ngx_uint_t,
 };
 
 pub(crate) use ngx::ffi::{
@@ -87,6 +88,28 @@ impl<'c> Conf<'c> {
                 return None;
             }
             Some(PathBuf::from(OsStr::from_bytes(bytes::<'c>(name))))
+        }
+    }
+
+    /// The names of all servers, each with what [`Request::server`] gives for its requests. Call it
+    /// before nginx is done with the configuration: it forgets them then.
+    ///
+    /// [`Request::server`]: super::request::Request::server
+    pub(crate) fn server_names(self) -> Vec<(usize, Vec<u8>)> {
+        // SAFETY: inside `http`, the core module's main configuration holds an array of pointers to
+        // the configurations of servers, each with an array of names that live as long as they are
+        // read.
+        unsafe {
+            let context = (*self.raw.as_ptr()).ctx.cast::<ngx_http_conf_ctx_t>();
+            let core = (*(*context).main_conf.add(ngx_http_core_module.ctx_index))
+                .cast::<ngx_http_core_main_conf_t>();
+            let servers = elements::<*const ngx_http_core_srv_conf_t>(&(*core).servers);
+            let names = |server: &*const ngx_http_core_srv_conf_t| {
+                let id = (*(**server).ctx).srv_conf.addr();
+                let names = elements::<ngx_http_server_name_t>(&(**server).server_names);
+                names.iter().map(move |name| (id, bytes(name.name).to_vec()))
+            };
+            servers.iter().flat_map(names).collect()
         }
     }
 
@@ -176,6 +199,17 @@ impl<'c> Conf<'c> {
             (*context.main_conf.add(module)).cast::<T>().as_mut()
         }
     }
+}
+
+/// # Safety
+///
+/// `array` must be one of `T`.
+unsafe fn elements<T>(array: &ngx_array_t) -> &[T] {
+    if array.nelts == 0 || array.elts.is_null() {
+        return &[];
+    }
+    // SAFETY: the caller's promise.
+    unsafe { slice::from_raw_parts(array.elts.cast(), array.nelts) }
 }
 
 /// A size in bytes, as nginx writes it: `16k`, `1m`.

@@ -13,7 +13,7 @@ use ngx::ffi::{
     ngx_http_block_reading, ngx_http_core_main_conf_t, ngx_http_core_module,
     ngx_http_log_handler_pt, ngx_http_request_t, ngx_http_test_reading, ngx_http_variable_t,
     ngx_http_variable_value_t, ngx_list_push, ngx_list_t, ngx_pnalloc, ngx_pool_cleanup_add,
-    ngx_pool_t, ngx_table_elt_t,
+    ngx_pool_t, ngx_post_event, ngx_posted_events, ngx_table_elt_t,
 };
 
 use super::log::{self, Level};
@@ -98,12 +98,19 @@ impl<'r> Request<'r> {
     /// Has nginx notice if the client goes away while the request waits in a phase.
     pub(crate) fn watch_client(self) {
         // SAFETY: the request is in a phase, in which nginx itself looks for nothing to read, as it
-        // does while `limit_req` delays a request; `stop_watching_client` undoes this.
+        // does while `limit_req` delays a request; `stop_watching_client` undoes this. nginx takes
+        // the event out of its queue if the connection is closed before.
         unsafe {
             let request = self.raw.as_ptr();
+            let read = (*(*request).connection).read;
             (*request).read_event_handler = Some(ngx_http_test_reading);
-            // Should that fail, the client is noticed when it is answered.
-            ngx_handle_read_event((*(*request).connection).read, 0);
+            if (*read).ready() != 0 {
+                // There is no event to come for one who left as soon as the request was sent.
+                ngx_post_event(read, &raw mut ngx_posted_events);
+            } else {
+                // Should that fail, the client is noticed when it is answered.
+                ngx_handle_read_event(read, 0);
+            }
         }
     }
 
@@ -131,6 +138,21 @@ impl<'r> Request<'r> {
                 return &[];
             }
             slice::from_raw_parts(values, (*self.core_conf()).variables.nelts)
+        }
+    }
+
+    /// The variables that the configuration refers to: as many as [`Request::variable_values`], or
+    /// none where the request has no values.
+    pub(super) fn variables(self) -> &'r [ngx_http_variable_t] {
+        // SAFETY: the array of the variables that the configuration refers to is complete, and has
+        // an element for each value.
+        unsafe {
+            match &(*self.core_conf()).variables {
+                used if used.nelts > 0 && !(*self.raw.as_ptr()).variables.is_null() => {
+                    slice::from_raw_parts(used.elts.cast(), used.nelts)
+                }
+                _ => &[],
+            }
         }
     }
 
@@ -407,7 +429,7 @@ impl<'r> Trace<'r> {
             #[cfg(nginx_pcre)]
             captures: Captures::of(request),
         };
-        for (index, variable) in trace.variables().iter().enumerate() {
+        for (index, variable) in request.variables().iter().enumerate() {
             // A variable that directives or regular expressions set has no value but the one set:
             // nginx's handler for it is handed its index, or nothing.
             let is_set_elsewhere = variable.data == 0 || variable.data == index;
@@ -422,24 +444,13 @@ impl<'r> Trace<'r> {
         }
         trace
     }
-
-    fn variables(&self) -> &'r [ngx_http_variable_t] {
-        // SAFETY: the array of the variables that the configuration refers to is complete, and has
-        // an element for each value.
-        unsafe {
-            match &(*self.request.core_conf()).variables {
-                used if used.nelts > 0 && !self.values.is_empty() => {
-                    slice::from_raw_parts(used.elts.cast(), used.nelts)
-                }
-                _ => &[],
-            }
-        }
-    }
 }
 
 impl Drop for Trace<'_> {
     fn drop(&mut self) {
-        for ((index, variable), value) in self.variables().iter().enumerate().zip(&self.values) {
+        for ((index, variable), value) in
+            self.request.variables().iter().enumerate().zip(&self.values)
+        {
             // What nginx itself knows depends on no claim, and is not to change: such as
             // `$request_id`, which is drawn when it is first asked for.
             let is_constant =
