@@ -23,6 +23,9 @@ const FIELDS: &[(&str, &[&str])] = &[
             "headers_out",
             "args",
             "unparsed_uri",
+            "http_version",
+            "http_protocol",
+            "http_connection",
             "log_handler",
             "main",
             "parent",
@@ -30,6 +33,8 @@ const FIELDS: &[(&str, &[&str])] = &[
             "srv_conf",
             "variables",
             "read_event_handler",
+            "write_event_handler",
+            "post_subrequest",
             "request_line",
             "headers_in.headers",
             "headers_in.authorization",
@@ -44,29 +49,60 @@ const FIELDS: &[(&str, &[&str])] = &[
             "headers_out.www_authenticate",
         ],
     ),
-    ("ngx_connection_t", &["log", "addr_text", "read"]),
+    (
+        "ngx_connection_t",
+        &[
+            "data",
+            "read",
+            "write",
+            "recv",
+            "send",
+            "recv_chain",
+            "send_chain",
+            "listening",
+            "log",
+            "pool",
+            "type",
+            "sockaddr",
+            "socklen",
+            "addr_text",
+            "local_sockaddr",
+            "local_socklen",
+            "buffer",
+            "number",
+            "start_time",
+        ],
+    ),
+    ("ngx_http_connection_t", &["addr_conf", "conf_ctx"]),
+    ("ngx_http_log_ctx_t", &["connection", "request", "current_request"]),
+    ("ngx_http_core_srv_conf_t", &["server_names", "ctx"]),
+    ("ngx_http_server_name_t", &["name"]),
+    ("ngx_os_io_t", &["recv", "recv_chain", "send", "send_chain"]),
     ("ngx_list_part_t", &["elts", "nelts", "next"]),
-    ("ngx_table_elt_t", &["hash", "key", "value"]),
+    ("ngx_table_elt_t", &["hash", "key", "value", "lowcase_key"]),
     ("ngx_str_t", &["len", "data"]),
-    ("ngx_pool_t", &["cleanup"]),
+    ("ngx_pool_t", &["cleanup", "log"]),
     ("ngx_pool_cleanup_t", &["handler", "data", "next"]),
-    ("ngx_log_t", &["log_level", "handler", "next"]),
-    ("ngx_cycle_t", &["log", "modules", "conf_ctx"]),
+    ("ngx_log_t", &["log_level", "handler", "data", "action", "next"]),
+    ("ngx_cycle_t", &["log", "connection_n", "modules", "conf_ctx"]),
     ("ngx_core_conf_t", &["master", "username", "user", "group"]),
     ("ngx_time_t", &["sec"]),
     ("ngx_array_t", &["elts", "nelts"]),
     ("ngx_conf_t", &["args", "cycle", "pool", "conf_file", "log", "ctx"]),
     ("ngx_conf_file_t", &["file", "line"]),
     ("ngx_file_t", &["name"]),
-    ("ngx_http_conf_ctx_t", &["main_conf"]),
-    ("ngx_http_core_main_conf_t", &["phases", "variables", "variables_keys", "prefix_variables"]),
+    ("ngx_http_conf_ctx_t", &["main_conf", "srv_conf"]),
+    (
+        "ngx_http_core_main_conf_t",
+        &["phases", "servers", "variables", "variables_keys", "prefix_variables"],
+    ),
     ("ngx_hash_keys_arrays_t", &["keys"]),
     ("ngx_hash_key_t", &["key", "value"]),
     ("ngx_http_compile_complex_value_t", &["cf", "value", "complex_value"]),
     ("ngx_http_complex_value_t", &["value", "flushes"]),
     ("ngx_http_variable_t", &["name", "get_handler", "data", "flags"]),
     ("ngx_http_post_subrequest_t", &["handler", "data"]),
-    ("ngx_event_t", &["data", "handler", "log", "queue"]),
+    ("ngx_event_t", &["data", "handler", "log", "timer", "queue"]),
     ("ngx_chain_t", &["buf", "next"]),
     ("ngx_buf_t", &["pos", "last", "file_pos", "file_last", "file", "num"]),
     ("ngx_http_variable_value_t", &["data"]),
@@ -96,6 +132,9 @@ const FIELDS: &[(&str, &[&str])] = &[
         ],
     ),
 ];
+
+/// The constant that is there where nginx counts what `stub_status` shows.
+const HAS_STAT_STUB: &str = "OJWT_HAS_STAT_STUB";
 
 /// Fields that only an nginx with regular expressions has.
 const PCRE_FIELDS: &[(&str, &[&str])] =
@@ -146,7 +185,7 @@ fn embed_key(out_dir: &Path) -> Result<(), Box<dyn Error>> {
 
 /// Writes `layout.rs`: for each field an assertion that Rust and C place it alike.
 fn prove_layout(out_dir: &Path) -> Result<(), Box<dyn Error>> {
-    println!("cargo::rustc-check-cfg=cfg(nginx_ssl, nginx_pcre)");
+    println!("cargo::rustc-check-cfg=cfg(nginx_ssl, nginx_pcre, nginx_stat_stub)");
     let features = env::var("DEP_NGINX_FEATURES")?;
     let has = |names: &[&str]| features.split(',').any(|feature| names.contains(&feature));
     let has_ssl = has(&["ssl", "compat"]);
@@ -176,7 +215,8 @@ fn prove_layout(out_dir: &Path) -> Result<(), Box<dyn Error>> {
             )?;
         }
     }
-    header.push_str("};\n");
+    // No feature that nginx-sys knows of.
+    writeln!(header, "#if (NGX_STAT_STUB)\n{HAS_STAT_STUB} = 1,\n#endif\n}};")?;
 
     let includes = env::var("DEP_NGINX_INCLUDE")?;
     // For a test that compiles another module.
@@ -193,6 +233,9 @@ fn prove_layout(out_dir: &Path) -> Result<(), Box<dyn Error>> {
         .layout_tests(false)
         .generate()?
         .to_string();
+    if constants.contains(HAS_STAT_STUB) {
+        println!("cargo::rustc-cfg=nginx_stat_stub");
+    }
     fs::write(out_dir.join("layout.rs"), constants + &assertions)?;
     Ok(())
 }

@@ -27,7 +27,7 @@ use crate::fence;
 use crate::fence::complex::ComplexValue;
 use crate::fence::log::Level;
 use crate::fence::request::{LogHandler, Redact, Request};
-use crate::key_request::{Flight, Flights, Progress, Target};
+use crate::key_request::{Flights, Progress, Target};
 use crate::places::{Gathered, Places, Said};
 use crate::source::Source;
 
@@ -229,7 +229,8 @@ pub(crate) fn prepare<'g>(
 ) -> Readiness {
     let fetches = |gate: &&Rc<Gate>| !gate.keys.requests.is_empty();
     let mut gates = gates.into_iter().filter(fetches).peekable();
-    if gates.peek().is_none() {
+    // What is fetched with is not fetched for: it would not end.
+    if gates.peek().is_none() || is_part_of_fetch(request) {
         return Readiness::Ready;
     }
     let Ok(remembered) = remember(request) else { return Readiness::Ready };
@@ -283,15 +284,9 @@ fn prefetch(request: Request<'_>, remembered: &Remembered, gate: &Rc<Gate>) -> R
     if waiting == 0 { Readiness::Ready } else { Readiness::Waiting }
 }
 
-/// The fetch of keys that this subrequest is, if it is one.
-pub(crate) fn fetch_of(request: Request<'_>) -> Option<Rc<Flight>> {
-    remembered(request)?.course.get()?.flights.of(request)
-}
-
 /// Whether the request is part of a fetch of keys.
 pub(crate) fn is_part_of_fetch(request: Request<'_>) -> bool {
-    let course = remembered(request).and_then(|remembered| remembered.course.get());
-    course.is_some_and(|course| course.flights.cover(request))
+    request.is_part_of_fetch()
 }
 
 /// The token that keys are being chosen for right now, if they are; whoever asks has a say in them.

@@ -1,11 +1,12 @@
 //! Keys by subrequest: one fetch for all who want its answer, which is parsed once for each body,
 //! and kept for as long as `auth_jwt_key_cache` says.
 //!
-//! What is kept belongs to the worker. An answer is for one URI of one server and one host: a
-//! subrequest brings nothing else that the client sent.
+//! A fetch belongs to none of those who want it: it goes on when they leave. What is kept belongs
+//! to the worker. An answer is for one URI of one server and one host: a subrequest brings nothing
+//! else that the client sent.
 
-use std::cell::{OnceCell, RefCell};
-use std::collections::HashMap;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -15,12 +16,12 @@ use ojwt_core::denial::Denial;
 use ojwt_core::digest::Digest;
 use ojwt_core::keys::{KeyFormat, KeySet, KeySetBuilder};
 
-use crate::fence::log::Level;
+use crate::fence::log::{self, Level};
 use crate::fence::request::Request;
-use crate::fence::subrequest::{Capture, CaptureError, SubrequestError};
+use crate::fence::subrequest::{Capture, CaptureError, Fetch, MAX_TIME, SubrequestError};
 use crate::fence::wake::Waker;
 use crate::fence::{self, printable};
-use crate::keys::is_empty_set;
+use crate::keys::{Locator, is_empty_set};
 
 /// The largest answer, in bytes: some hundreds of keys.
 pub(crate) const MAX_ANSWER_SIZE: usize = 1024 * 1024;
@@ -28,14 +29,29 @@ pub(crate) const MAX_ANSWER_SIZE: usize = 1024 * 1024;
 /// How many answers, failures and parsed bodies a worker keeps, of each.
 const MAX_KEPT: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
-/// How many fetches a client's request may have a part in.
+/// How many fetches a client's request may begin. What others began it may wait for besides.
 const MAX_FETCHES: usize = 32;
+
+/// Of how many of a worker's connections one may be a fetch that anybody can make up, for a host
+/// that no server has the name of, or a URI that the request chooses; it has another one to its
+/// upstream.
+const CONNECTIONS_PER_FETCH: usize = 16;
+
+/// How many of these there may be in any case.
+const MIN_FETCHES: usize = 4;
+
+/// Of how many of a worker's connections one may wait for room for such a fetch.
+const CONNECTIONS_PER_WAITING: usize = 4;
 
 /// The last good keys are used for at most this many times `auth_jwt_key_cache` after that.
 const STALE_FACTOR: u64 = 10;
 
 /// And never longer than this, in seconds.
 const MAX_STALE: u64 = 3600;
+
+/// For how long the last good keys are used while others are being fetched, in milliseconds:
+/// whoever could make a fetch take long would else have keys used that were withdrawn.
+const STALE_WHILE_FETCHING: u64 = 5_000;
 
 /// How long after a failure there is no other try, where answers are kept, in milliseconds.
 const RETRY: u64 = 5_000;
@@ -62,6 +78,10 @@ pub(crate) struct KeyRequests {
     asked_again: RefCell<LruCache<Target, u64>>,
     parsed: RefCell<ParsedBodies>,
     under_way: RefCell<HashMap<Target, Weak<Flight>>>,
+    /// What waits for fewer fetches to be under way.
+    waiting_for_room: RefCell<Vec<Weak<Waker>>>,
+    /// The names that the configuration has for each server.
+    hosts: RefCell<HashMap<usize, HashSet<Vec<u8>>>>,
 }
 
 /// The keys of bodies that were read before.
@@ -76,6 +96,8 @@ pub(crate) struct Target {
     format: Option<KeyFormat>,
     /// Whether the token itself has a say in the URI.
     is_chosen: bool,
+    /// Whether the configuration says all of it.
+    is_fixed: bool,
 }
 
 /// Keys that were fetched.
@@ -93,6 +115,8 @@ pub(crate) struct Flight {
     target: Target,
     store: Rc<KeyRequests>,
     capture: Capture,
+    /// When, by [`fence::uptime`].
+    began: u64,
     end: OnceCell<End>,
     waiters: RefCell<Vec<Weak<Waker>>>,
 }
@@ -103,34 +127,27 @@ enum End {
     Arrived(Arc<KeySet>),
     /// Without keys.
     Failed,
-    /// The request that made it went away.
-    Abandoned,
 }
 
 /// What a client's request has to do with fetches.
 #[derive(Default)]
 pub(crate) struct Flights {
+    /// How many it began.
+    begun: Cell<usize>,
+    /// Those that it waits or waited for.
     parts: RefCell<Vec<Part>>,
+    /// What of it waits for room for a fetch.
+    waiting_for_room: RefCell<Vec<(usize, Rc<Waker>)>>,
     /// The kept keys that it uses: they stay the same for as long as it lives.
     used: RefCell<Vec<(Target, Arc<KeySet>)>>,
 }
 
 /// The part of a client's request in a fetch.
 struct Part {
-    hold: Hold,
+    flight: Rc<Flight>,
     /// What waits for it: the request itself or subrequests, each with what wakes it.
     waiting: RefCell<Vec<(usize, Rc<Waker>)>>,
 }
-
-enum Hold {
-    /// It makes it.
-    Own(Own),
-    /// Another request makes it.
-    Joined(Rc<Flight>),
-}
-
-/// Says so if the request ends before the fetch.
-struct Own(Rc<Flight>);
 
 /// How far the keys are that a request needs.
 pub(crate) enum Progress {
@@ -152,7 +169,17 @@ impl KeyRequests {
             asked_again: RefCell::new(LruCache::new(MAX_KEPT)),
             parsed: RefCell::new(LruCache::new(MAX_KEPT)),
             under_way: RefCell::default(),
+            waiting_for_room: RefCell::default(),
+            hosts: RefCell::default(),
         })
+    }
+
+    /// Tells the names of servers, each with what tells the server.
+    pub(crate) fn know_hosts(&self, names: Vec<(usize, Vec<u8>)>) {
+        let mut hosts = self.hosts.borrow_mut();
+        for (server, name) in names {
+            hosts.entry(server).or_default().insert(name);
+        }
     }
 
     /// The keys for this request, as far as they are at hand; `cache` is how long they may be kept.
@@ -173,7 +200,7 @@ impl KeyRequests {
             Some(None) => return Ok(Progress::Waiting),
             Some(Some(End::Arrived(keys))) => return Ok(Progress::Ready(Arc::clone(keys))),
             Some(Some(End::Failed)) => true,
-            Some(Some(End::Abandoned)) | None => false,
+            None => false,
         };
         match self.kept(target, cache, has_failed)? {
             Some(keys) => {
@@ -239,7 +266,7 @@ impl KeyRequests {
         matches!(self.begin(request, flights, target, cache), Ok(Progress::Waiting))
     }
 
-    /// Has the request wait for a fetch of the target, which it makes unless another does.
+    /// Has the request wait for a fetch of the target, which it begins unless one is under way.
     fn begin(
         self: &Rc<Self>,
         request: Request<'_>,
@@ -247,41 +274,123 @@ impl KeyRequests {
         target: &Target,
         cache: u64,
     ) -> Result<Progress, Denial> {
-        if flights.parts.borrow().len() >= MAX_FETCHES {
-            request.log(Level::Error, "key unavailable: too many key requests for one request");
-            return Err(Denial::KeyUnavailable);
-        }
         let under_way = self.under_way.borrow().get(target).and_then(Weak::upgrade);
         if let Some(flight) = under_way {
-            flights.add(Hold::Joined(flight));
-            flights.wait(request, target);
+            flights.join(flight);
+        } else if !self.has_room(target) {
+            self.wait_for_room(request, flights)?;
             return Ok(Progress::Waiting);
-        }
-        let flight = Flight::new(target.clone(), Rc::clone(self));
-        flights.add(Hold::Own(Own(Rc::clone(&flight))));
-        self.under_way.borrow_mut().insert(target.clone(), Rc::downgrade(&flight));
-        // SAFETY: the flight is on the heap, and the client's request owns it from here on.
-        if let Err(error) = unsafe { request.start(&target.uri, &flight.capture) } {
-            let why = match error {
-                SubrequestError::UnsafeUri => "the URI is unsafe",
-                SubrequestError::Failed => "no subrequest could be made",
-            };
-            flight.fail(request, why);
-            return self.find(flights, target, cache);
+        } else if let Err(why) = self.start(request, flights, target) {
+            request.log(Level::Error, &why);
+            let keys = self.kept(target, cache, true)?.ok_or(Denial::KeyUnavailable)?;
+            flights.used.borrow_mut().push((target.clone(), Arc::clone(&keys)));
+            return Ok(Progress::Ready(keys));
         }
         flights.wait(request, target);
         Ok(Progress::Waiting)
     }
 
+    /// Starts a fetch, in which the request has a part from then on; else says why not.
+    fn start(
+        self: &Rc<Self>,
+        request: Request<'_>,
+        flights: &Flights,
+        target: &Target,
+    ) -> Result<(), String> {
+        if flights.begun.get() >= MAX_FETCHES {
+            return Err("key unavailable: too many key requests for one request".to_owned());
+        }
+        let flight = Rc::new(Flight {
+            target: target.clone(),
+            store: Rc::clone(self),
+            capture: Capture::new(MAX_ANSWER_SIZE),
+            began: fence::uptime(),
+            end: OnceCell::new(),
+            waiters: RefCell::default(),
+        });
+        self.under_way.borrow_mut().insert(target.clone(), Rc::downgrade(&flight));
+        flights.begun.set(flights.begun.get() + 1);
+        let started = request.start(&target.uri, &target.host, Rc::clone(&flight) as _);
+        started.map_err(|error| {
+            flight.fail();
+            let why = match error {
+                SubrequestError::UnsafeUri => "the URI is unsafe",
+                SubrequestError::Failed => "no subrequest could be made",
+            };
+            format!("{flight}: {why}")
+        })?;
+        flights.join(flight);
+        Ok(())
+    }
+
+    /// Whether another fetch may be under way. For what the configuration names, or verified tokens
+    /// were good for, there is always room: whoever makes up hosts takes it from no one else.
+    fn has_room(&self, target: &Target) -> bool {
+        if self.is_foreseen(target) || self.proven.borrow().contains(target) {
+            return true;
+        }
+        let under_way = self.under_way.borrow();
+        let made_up = under_way.keys().filter(|target| !self.is_foreseen(target)).count();
+        made_up < (fence::connections() / CONNECTIONS_PER_FETCH).max(MIN_FETCHES)
+    }
+
+    /// Has the request woken when a fetch has ended, to see whether there is room then.
+    fn wait_for_room(&self, request: Request<'_>, flights: &Flights) -> Result<(), Denial> {
+        let mut waiting = self.waiting_for_room.borrow_mut();
+        waiting.retain(|waiter| waiter.strong_count() > 0);
+        if waiting.len() >= fence::connections() / CONNECTIONS_PER_WAITING {
+            request.log(Level::Error, "key unavailable: too many key requests under way");
+            return Err(Denial::KeyUnavailable);
+        }
+        let waker = Rc::new(Waker::new(request));
+        waiting.push(Rc::downgrade(&waker));
+        flights.waiting_for_room.borrow_mut().push((request.id(), waker));
+        Ok(())
+    }
+
     /// Notes that a token was verified by the keys for this target.
     pub(crate) fn prove(&self, target: &Target) {
         if let Some(answer) = self.unproven.borrow_mut().pop(target) {
-            self.proven.borrow_mut().put(target.clone(), answer);
+            let mut proven = self.proven.borrow_mut();
+            if proven.len() >= MAX_KEPT.get()
+                && let Some(victim) = self.least_missed(&proven)
+            {
+                proven.pop(&victim);
+            }
+            proven.put(target.clone(), answer);
         }
     }
 
+    /// Which answer is to make room for another: of those that anybody can make up, as far as there
+    /// are any, and of the keys that most of these have, the one that was not used for longest. One
+    /// good token may be good for any number of made-up hosts, all with the same keys; they
+    /// displace each other.
+    fn least_missed(&self, proven: &LruCache<Target, Answer>) -> Option<Target> {
+        let oldest_first = || proven.iter().rev();
+        let made_up = || oldest_first().filter(|(target, _)| !self.is_foreseen(target));
+        let mut counts = HashMap::new();
+        for (_, answer) in made_up() {
+            *counts.entry(Arc::as_ptr(&answer.keys)).or_insert(0_usize) += 1;
+        }
+        let most = counts.values().max().copied();
+        let mut of_most =
+            made_up().filter(|(_, answer)| counts.get(&Arc::as_ptr(&answer.keys)).copied() == most);
+        let victim = of_most.next().or_else(|| oldest_first().next());
+        victim.map(|(target, _)| target.clone())
+    }
+
+    /// Whether the configuration itself names both the host and the URI, so that nobody can make up
+    /// more of the kind.
+    fn is_foreseen(&self, target: &Target) -> bool {
+        let is_named = || {
+            let hosts = self.hosts.borrow();
+            hosts.get(&target.server).is_some_and(|names| names.contains(&target.host))
+        };
+        target.is_fixed && (target.host.is_empty() || is_named())
+    }
+
     /// Keys that were fetched before: fresh ones, or the last good ones where fetching them again
-    /// failed just now or is under way.
+    /// failed just now or began just now.
     fn kept(
         &self,
         target: &Target,
@@ -311,12 +420,11 @@ impl KeyRequests {
         let failed = self.failures.borrow_mut().get(target).copied();
         let has_failed =
             has_failed || failed.is_some_and(|failed| uptime.saturating_sub(failed) < retry);
+        let under_way = self.under_way.borrow().get(target).and_then(Weak::upgrade);
+        let is_being_fetched = under_way
+            .is_some_and(|flight| uptime.saturating_sub(flight.began) < STALE_WHILE_FETCHING);
         match last_good {
-            Some(Answer { keys, .. })
-                if has_failed || self.under_way.borrow().contains_key(target) =>
-            {
-                Ok(Some(keys))
-            }
+            Some(Answer { keys, .. }) if has_failed || is_being_fetched => Ok(Some(keys)),
             None if has_failed => Err(Denial::KeyUnavailable),
             _ => Ok(None),
         }
@@ -369,15 +477,17 @@ impl Answer {
 }
 
 impl Target {
-    /// A URI of the request's server and host; `is_chosen` where the token itself has a say in it.
-    pub(crate) fn of(
-        request: Request<'_>,
-        uri: &[u8],
-        format: Option<KeyFormat>,
-        is_chosen: bool,
-    ) -> Self {
-        let host = request.host().to_vec();
-        Self { server: request.server(), host, uri: uri.to_vec(), format, is_chosen }
+    /// What a locator, of which the value is `uri`, leads to for this request; `is_chosen` where the
+    /// token itself has a say in it.
+    pub(crate) fn of(request: Request<'_>, uri: &[u8], locator: &Locator, is_chosen: bool) -> Self {
+        Self {
+            server: request.server(),
+            host: request.host().to_vec(),
+            uri: uri.to_vec(),
+            format: locator.format,
+            is_chosen,
+            is_fixed: !locator.has_variables,
+        }
     }
 }
 
@@ -388,39 +498,21 @@ impl std::fmt::Display for Target {
     }
 }
 
-impl Flight {
-    /// The response of the subrequest.
-    pub(crate) fn capture(&self) -> &Capture {
+impl Fetch for Flight {
+    fn capture(&self) -> &Capture {
         &self.capture
     }
 
-    fn new(target: Target, store: Rc<KeyRequests>) -> Rc<Self> {
-        Rc::new_cyclic(|flight: &Weak<Self>| {
-            let flight = Weak::clone(flight);
-            Self {
-                target,
-                store,
-                capture: Capture::new(MAX_ANSWER_SIZE, move |capture, request| {
-                    if let Some(flight) = flight.upgrade() {
-                        flight.arrive(capture, request);
-                    }
-                }),
-                end: OnceCell::new(),
-                waiters: RefCell::default(),
-            }
-        })
-    }
-
-    fn arrive(&self, capture: &Capture, request: Request<'_>) {
+    fn ended(&self, subrequest: Request<'_>) {
         // Whatever happens here, nobody waits for longer.
         let _ended = Ended(self);
-        let keys = match capture.body() {
-            Ok(body) => self.store.read(&body, self, request),
+        let keys = match self.capture.body() {
+            Ok(body) => self.store.read(&body, self, subrequest),
             // Who asks for what is not there has no key, which is no fault of ours.
             Err(CaptureError::Status(status))
                 if self.target.is_chosen && NOT_THERE.contains(&status) =>
             {
-                request.log(Level::Info, &format!("{self}: the status is {status}"));
+                subrequest.log(Level::Info, &format!("{self}: the status is {status}"));
                 Ok(Arc::default())
             }
             Err(error) => Err(describe(error)),
@@ -430,25 +522,36 @@ impl Flight {
                 self.store.keep(&self.target, &keys);
                 self.end(End::Arrived(keys));
             }
-            Err(why) => self.fail(request, &why),
+            Err(why) => {
+                subrequest.log(Level::Error, &format!("{self}: {why}"));
+                self.fail();
+            }
         }
     }
 
-    fn fail(&self, request: Request<'_>, why: &str) {
+    fn abandoned(&self) {
+        if self.end.get().is_none() {
+            log::cycle(
+                Level::Error,
+                &format!("ojwt: {self}: it was ended before there was a response"),
+            );
+            self.fail();
+        }
+    }
+}
+
+impl Flight {
+    fn fail(&self) {
         self.end(End::Failed);
         self.store.failures.borrow_mut().put(self.target.clone(), fence::uptime());
-        request.log(Level::Error, &format!("{self}: {why}"));
     }
 
     /// Notes the end, if it is the first, and lets those who wait look for themselves.
     fn end(&self, end: End) {
         if self.end.set(end).is_ok() {
             self.store.under_way.borrow_mut().remove(&self.target);
-            for waiter in self.waiters.take() {
-                if let Some(waker) = waiter.upgrade() {
-                    waker.wake();
-                }
-            }
+            let waiting = [self.waiters.take(), self.store.waiting_for_room.take()];
+            waiting.iter().flatten().filter_map(Weak::upgrade).for_each(|waker| waker.wake());
         }
     }
 }
@@ -473,37 +576,17 @@ fn describe(error: CaptureError) -> String {
         CaptureError::Status(0) => "no response".to_owned(),
         CaptureError::Status(status) => format!("the status is {status}, not 200"),
         CaptureError::Compressed => {
-            "the response is compressed (set Accept-Encoding to \"\")".to_owned()
+            "the response is compressed (\"gunzip on\" inflates what is by gzip)".to_owned()
         }
         CaptureError::Incomplete => "the response is incomplete".to_owned(),
         CaptureError::TooLarge => format!("the response exceeds {MAX_ANSWER_SIZE} bytes"),
-    }
-}
-
-impl Drop for Own {
-    fn drop(&mut self) {
-        self.0.end(End::Abandoned);
+        CaptureError::TooSlow => {
+            format!("the response takes more than {} seconds", MAX_TIME / 1000)
+        }
     }
 }
 
 impl Flights {
-    /// The fetch that this subrequest is.
-    pub(crate) fn of(&self, request: Request<'_>) -> Option<Rc<Flight>> {
-        self.own(|capture| capture.is_of(request))
-    }
-
-    /// Whether the request is part of a fetch.
-    pub(crate) fn cover(&self, request: Request<'_>) -> bool {
-        self.own(|capture| capture.covers(request)).is_some()
-    }
-
-    fn own(&self, is_it: impl Fn(&Capture) -> bool) -> Option<Rc<Flight>> {
-        self.parts.borrow().iter().find_map(|part| match &part.hold {
-            Hold::Own(Own(flight)) if is_it(&flight.capture) => Some(Rc::clone(flight)),
-            Hold::Own(_) | Hold::Joined(_) => None,
-        })
-    }
-
     fn used(&self, target: &Target) -> Option<Arc<KeySet>> {
         let used = self.used.borrow();
         used.iter().find_map(|(used, keys)| (used == target).then(|| Arc::clone(keys)))
@@ -512,20 +595,20 @@ impl Flights {
     /// The latest fetch of a target that this request has a part in.
     fn find(&self, target: &Target) -> Option<Rc<Flight>> {
         let parts = self.parts.borrow();
-        let part = parts.iter().rev().find(|part| part.flight().target == *target)?;
-        Some(Rc::clone(part.flight()))
+        let part = parts.iter().rev().find(|part| part.flight.target == *target)?;
+        Some(Rc::clone(&part.flight))
     }
 
-    fn add(&self, hold: Hold) {
-        self.parts.borrow_mut().push(Part { hold, waiting: RefCell::default() });
+    fn join(&self, flight: Rc<Flight>) {
+        self.parts.borrow_mut().push(Part { flight, waiting: RefCell::default() });
     }
 
     /// Has the request woken when the latest fetch of the target ends.
     fn wait(&self, request: Request<'_>, target: &Target) {
         let parts = self.parts.borrow();
-        if let Some(part) = parts.iter().rev().find(|part| part.flight().target == *target) {
+        if let Some(part) = parts.iter().rev().find(|part| part.flight.target == *target) {
             let waker = Rc::new(Waker::new(request));
-            let mut waiters = part.flight().waiters.borrow_mut();
+            let mut waiters = part.flight.waiters.borrow_mut();
             waiters.retain(|waiter| waiter.strong_count() > 0);
             waiters.push(Rc::downgrade(&waker));
             part.waiting.borrow_mut().push((request.id(), waker));
@@ -534,16 +617,10 @@ impl Flights {
 
     /// The request runs by itself: to wake it now would disturb whatever it does next.
     pub(crate) fn stop_waiting(&self, request: Request<'_>) {
+        let is_of_another = |(id, _): &(usize, Rc<Waker>)| *id != request.id();
+        self.waiting_for_room.borrow_mut().retain(is_of_another);
         for part in self.parts.borrow().iter() {
-            part.waiting.borrow_mut().retain(|(id, _)| *id != request.id());
-        }
-    }
-}
-
-impl Part {
-    fn flight(&self) -> &Rc<Flight> {
-        match &self.hold {
-            Hold::Own(Own(flight)) | Hold::Joined(flight) => flight,
+            part.waiting.borrow_mut().retain(is_of_another);
         }
     }
 }

@@ -55,11 +55,17 @@ mod exports {
     static mut ngx_module_names: [*const c_char; 2] =
         [c"ngx_http_ojwt_module".as_ptr(), ptr::null()];
 
-    /// Before the headers filter, which runs earlier for that: `add_header` may be the first to
-    /// ask for an outcome, and the cookie filter comes to know of it.
+    /// Before the filter of `gunzip`, if there is one, so that it runs earlier: an answer with keys
+    /// comes inflated. And before the headers filter, which runs earlier for that, too:
+    /// `add_header` may be the first to ask for an outcome, and the cookie filter comes to know of
+    /// it.
     #[unsafe(no_mangle)]
-    static mut ngx_module_order: [*const c_char; 3] =
-        [c"ngx_http_ojwt_module".as_ptr(), c"ngx_http_headers_filter_module".as_ptr(), ptr::null()];
+    static mut ngx_module_order: [*const c_char; 4] = [
+        c"ngx_http_ojwt_module".as_ptr(),
+        c"ngx_http_gunzip_filter_module".as_ptr(),
+        c"ngx_http_headers_filter_module".as_ptr(),
+        ptr::null(),
+    ];
 }
 
 static CONTEXT: ngx_http_module_t = ngx_http_module_t {
@@ -227,6 +233,7 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
                 vec![(PREACCESS_PHASE, Some(preaccess)), (ACCESS_PHASE, Some(access))];
             // What no directive asks for costs no request anything.
             if main.used.key_requests {
+                main.key_requests.know_hosts(cf.server_names());
                 NEXT_BODY_FILTER = ngx_http_top_body_filter;
                 ngx_http_top_body_filter = Some(filter_body);
                 handlers.extend([SERVER_REWRITE_PHASE, REWRITE_PHASE].map(|phase| {
@@ -570,20 +577,17 @@ unsafe extern "C" fn filter_body(
     request: *mut ngx_http_request_t,
     chain: *mut ngx_chain_t,
 ) -> ngx_int_t {
-    let fetch = guard(Err(()), || {
+    let capture = guard(Err(()), || {
         // SAFETY: nginx is handling the request.
-        match unsafe { Request::from_raw(request) } {
-            Some(request) if !request.is_main() => Ok(context::fetch_of(request)),
-            _ => Ok(None),
-        }
+        Ok(unsafe { Request::from_raw(request) }.and_then(Request::capture))
     });
-    match fetch {
+    match capture {
         // SAFETY: the filter was set when ours was put before it; it takes what we got.
         Ok(None) => unsafe { NEXT_BODY_FILTER.map_or(ERROR, |next| next(request, chain)) },
-        Ok(Some(fetch)) => guard(ERROR, || {
+        Ok(Some(capture)) => guard(ERROR, || {
             // SAFETY: `chain` is what nginx hands to a body filter.
-            unsafe { fetch.capture().take(chain) };
-            OK
+            let is_wanted = unsafe { capture.take(chain) };
+            if is_wanted { OK } else { ERROR }
         }),
         Err(()) => ERROR,
     }

@@ -169,7 +169,7 @@ fn target_at<'r>(
     if uri.is_empty() {
         return Ok(Place::Nowhere);
     }
-    let target = Target::of(request, uri, locator.format, said != Said::Nothing);
+    let target = Target::of(request, uri, locator, said != Said::Nothing);
     // Where the configuration itself climbs, nginx refuses to, whatever the token says.
     if locator.climbs == 0 && leads_astray(uri, said) {
         return Ok(Place::Astray(format!("{target}: the token leads elsewhere")));

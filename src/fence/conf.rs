@@ -12,11 +12,11 @@ use std::ptr;
 use ngx::ffi::{
     NGX_CONF_MODULE, NGX_HTTP_MODULE, NGX_HTTP_VAR_WEAK, ngx_array_push, ngx_array_t,
     ngx_conf_full_name, ngx_conf_log_error, ngx_conf_t, ngx_hash_key_t, ngx_http_conf_ctx_t,
-    ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_get_variable_pt, ngx_http_handler_pt,
-    ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_phases_NGX_HTTP_PREACCESS_PHASE,
-    ngx_http_phases_NGX_HTTP_REWRITE_PHASE, ngx_http_phases_NGX_HTTP_SERVER_REWRITE_PHASE,
-    ngx_http_variable_t, ngx_module_t, ngx_parse_size, ngx_parse_time, ngx_pcalloc, ngx_pnalloc,
-    ngx_str_t, ngx_uint_t,
+    ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_core_srv_conf_t,
+    ngx_http_get_variable_pt, ngx_http_handler_pt, ngx_http_phases_NGX_HTTP_ACCESS_PHASE,
+    ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, ngx_http_phases_NGX_HTTP_REWRITE_PHASE,
+    ngx_http_phases_NGX_HTTP_SERVER_REWRITE_PHASE, ngx_http_server_name_t, ngx_http_variable_t,
+    ngx_module_t, ngx_parse_size, ngx_parse_time, ngx_pcalloc, ngx_pnalloc, ngx_str_t, ngx_uint_t,
 };
 
 pub(crate) use ngx::ffi::{
@@ -220,6 +220,25 @@ impl<'c> Conf<'c> {
                 return None;
             }
             Some(PathBuf::from(OsStr::from_bytes(bytes::<'c>(name))))
+        }
+    }
+
+    /// The names of all servers, each with what [`Request::server`] gives for its requests. Call it
+    /// before nginx is done with the configuration: it forgets them then.
+    ///
+    /// [`Request::server`]: super::request::Request::server
+    pub(crate) fn server_names(self) -> Vec<(usize, Vec<u8>)> {
+        // SAFETY: the core module's main configuration holds an array of pointers to the
+        // configurations of servers, each with an array of names that live as long as they are
+        // read.
+        unsafe {
+            let servers = elements::<*const ngx_http_core_srv_conf_t>(&(*self.core_conf()).servers);
+            let names = |server: &*const ngx_http_core_srv_conf_t| {
+                let id = (*(**server).ctx).srv_conf.addr();
+                let names = elements::<ngx_http_server_name_t>(&(**server).server_names);
+                names.iter().map(move |name| (id, bytes(name.name).to_vec()))
+            };
+            servers.iter().flat_map(names).collect()
         }
     }
 

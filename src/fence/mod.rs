@@ -5,6 +5,7 @@
 
 pub(crate) mod complex;
 pub(crate) mod conf;
+mod detached;
 pub(crate) mod guard;
 mod layout;
 pub(crate) mod log;
@@ -17,8 +18,8 @@ pub(crate) mod worker;
 use core::slice;
 
 use ngx::ffi::{
-    NGX_AGAIN, NGX_DECLINED, NGX_DONE, NGX_ERROR, ngx_cached_time, ngx_current_msec, ngx_http_time,
-    ngx_int_t, ngx_str_t,
+    NGX_AGAIN, NGX_DECLINED, NGX_DONE, NGX_ERROR, ngx_cached_time, ngx_current_msec, ngx_cycle,
+    ngx_http_time, ngx_int_t, ngx_str_t,
 };
 
 /// What functions return that nginx calls, or that it offers.
@@ -41,6 +42,12 @@ pub(crate) fn now() -> i64 {
 pub(crate) fn uptime() -> u64 {
     // SAFETY: a number, whose one writer is the event loop of this process.
     unsafe { ngx_current_msec as u64 }
+}
+
+/// How many connections this worker may have, those to upstreams included.
+pub(crate) fn connections() -> usize {
+    // SAFETY: nginx points `ngx_cycle` at the configuration that the worker runs, before it does.
+    unsafe { (*ngx_cycle).connection_n }
 }
 
 /// The bytes of an nginx string. An empty one may point anywhere.

@@ -13,7 +13,7 @@ use ngx::ffi::{
     ngx_http_block_reading, ngx_http_core_main_conf_t, ngx_http_core_module,
     ngx_http_log_handler_pt, ngx_http_request_t, ngx_http_test_reading, ngx_http_variable_t,
     ngx_http_variable_value_t, ngx_list_push, ngx_list_t, ngx_pnalloc, ngx_pool_cleanup_add,
-    ngx_pool_t, ngx_table_elt_t,
+    ngx_pool_t, ngx_post_event, ngx_posted_events, ngx_table_elt_t,
 };
 
 use super::complex::ComplexValue;
@@ -99,12 +99,19 @@ impl<'r> Request<'r> {
     /// Has nginx notice if the client goes away while the request waits in a phase.
     pub(crate) fn watch_client(self) {
         // SAFETY: the request is in a phase, in which nginx itself looks for nothing to read, as it
-        // does while `limit_req` delays a request; `stop_watching_client` undoes this.
+        // does while `limit_req` delays a request; `stop_watching_client` undoes this. nginx takes
+        // the event out of its queue if the connection is closed before.
         unsafe {
             let request = self.raw.as_ptr();
+            let read = (*(*request).connection).read;
             (*request).read_event_handler = Some(ngx_http_test_reading);
-            // Should that fail, the client is noticed when it is answered.
-            ngx_handle_read_event((*(*request).connection).read, 0);
+            if (*read).ready() != 0 {
+                // There is no event to come for one who left as soon as the request was sent.
+                ngx_post_event(read, &raw mut ngx_posted_events);
+            } else {
+                // Should that fail, the client is noticed when it is answered.
+                ngx_handle_read_event(read, 0);
+            }
         }
     }
 
@@ -142,7 +149,7 @@ impl<'r> Request<'r> {
     }
 
     /// The variables that the configuration refers to.
-    fn variables(self) -> &'r [ngx_http_variable_t] {
+    pub(super) fn variables(self) -> &'r [ngx_http_variable_t] {
         // SAFETY: the array of the variables that the configuration refers to is complete, and has
         // an element for each value.
         unsafe {

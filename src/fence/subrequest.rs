@@ -1,21 +1,34 @@
 //! Subrequests whose responses are kept from the client.
 
-use core::cell::{Cell, OnceCell, RefCell};
+use core::cell::{Cell, OnceCell, RefCell, UnsafeCell};
 use core::ffi::c_void;
+use core::mem::MaybeUninit;
 use core::{ptr, slice};
+use std::rc::Rc;
 
 use ngx::ffi::{
-    NGX_HTTP_SUBREQUEST_BACKGROUND, ngx_buf_t, ngx_chain_t, ngx_http_headers_in_t,
-    ngx_http_parse_unsafe_uri, ngx_http_post_subrequest_t, ngx_http_request_body_t,
-    ngx_http_request_t, ngx_http_subrequest, ngx_int_t, ngx_list_init, ngx_palloc, ngx_pcalloc,
-    ngx_read_file, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
+    ngx_add_timer, ngx_buf_t, ngx_chain_t, ngx_del_timer, ngx_delete_posted_event, ngx_event_t,
+    ngx_http_get_indexed_variable, ngx_http_parse_unsafe_uri, ngx_http_post_subrequest_t,
+    ngx_http_request_body_t, ngx_http_request_t, ngx_http_run_posted_requests, ngx_http_subrequest,
+    ngx_http_variable_value_t, ngx_int_t, ngx_list_init, ngx_list_push, ngx_msec_t, ngx_palloc,
+    ngx_pcalloc, ngx_post_event, ngx_posted_events, ngx_read_file, ngx_str_t, ngx_table_elt_t,
+    ngx_uint_t,
 };
 
+use super::detached::{self, Detached};
 use super::guard::guard;
-use super::request::Request;
-use super::{AGAIN, ERROR, OK, string};
+use super::request::{Request, own};
+use super::variable::Value;
+use super::{AGAIN, ERROR, OK, bytes, string};
 
-/// The codes for which nginx ends the client's request at once, without a response: an error, the
+/// How long a subrequest may take, in milliseconds: as long as nginx waits, by default, for a part
+/// of the response. One who sends a byte now and then would otherwise be waited for for ever.
+pub(crate) const MAX_TIME: ngx_msec_t = 60_000;
+
+/// How a body begins that gzip compressed (RFC 1952 section 2.3.1).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// The codes for which nginx ends the whole request at once, without a response: an error, the
 /// timeout of a client, one that is to be closed, and one that went away. As those of a subrequest
 /// they are none of these.
 const FATAL: [ngx_int_t; 4] = [ERROR, 408, 444, 499];
@@ -23,47 +36,53 @@ const FATAL: [ngx_int_t; 4] = [ERROR, 408, 444, 499];
 /// The lowest status for which nginx makes another response, and ends the request once more.
 const SPECIAL_RESPONSE: ngx_int_t = 300;
 
-/// A subrequest, and what came of it.
+/// Something that wants the response of a subrequest.
+pub(crate) trait Fetch {
+    /// Where the response goes: the same place for as long as the fetch lives.
+    fn capture(&self) -> &Capture;
+
+    /// The subrequest has ended: called once, unless [`Fetch::abandoned`] is.
+    fn ended(&self, subrequest: Request<'_>);
+
+    /// There will be no more of the response. After [`Fetch::ended`] it means nothing.
+    fn abandoned(&self);
+}
+
+/// What came of a subrequest.
 pub(crate) struct Capture {
-    subrequest: Cell<*mut ngx_http_request_t>,
     limit: usize,
     body: RefCell<Vec<u8>>,
     is_too_large: Cell<bool>,
     is_cut_short: Cell<bool>,
     is_complete: Cell<bool>,
     result: OnceCell<Result<(), CaptureError>>,
-    on_end: OnEnd,
 }
-
-/// What is called with a capture that has ended, and its subrequest.
-type OnEnd = Box<dyn Fn(&Capture, Request<'_>)>;
 
 /// Why there is no response to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CaptureError {
     /// A status other than 200; 0 where there was none.
     Status(u16),
-    /// `Content-Encoding` is set.
+    /// `Content-Encoding` is set, or the body is that of gzip all the same.
     Compressed,
     /// It ended early.
     Incomplete,
     /// The body is larger than the limit.
     TooLarge,
+    /// It took too long.
+    TooSlow,
 }
 
 impl Capture {
-    /// Prepares a capture of at most `limit` bytes; `on_end` is called once, when the subrequest has
-    /// ended: not if the client's request ends before.
-    pub(crate) fn new(limit: usize, on_end: impl Fn(&Self, Request<'_>) + 'static) -> Self {
+    /// Prepares a capture of at most `limit` bytes.
+    pub(crate) fn new(limit: usize) -> Self {
         Self {
-            subrequest: Cell::new(ptr::null_mut()),
             limit,
             body: RefCell::default(),
             is_too_large: Cell::new(false),
             is_cut_short: Cell::new(false),
             is_complete: Cell::new(false),
             result: OnceCell::new(),
-            on_end: Box::new(on_end),
         }
     }
 
@@ -76,23 +95,12 @@ impl Capture {
         }
     }
 
-    /// Whether the request is the captured subrequest, or one that it made.
-    pub(crate) fn covers(&self, request: Request<'_>) -> bool {
-        core::iter::successors(Some(request), |request| request.parent())
-            .any(|request| request.as_raw() == self.subrequest.get())
-    }
-
-    /// Whether the request is the captured subrequest.
-    pub(crate) fn is_of(&self, request: Request<'_>) -> bool {
-        request.as_raw() == self.subrequest.get()
-    }
-
-    /// Takes a part of the response; its buffers are then spent.
+    /// Takes a part of the response; its buffers are then spent. Whether more of it is wanted.
     ///
     /// # Safety
     ///
     /// `chain` must be null or what nginx hands to a body filter.
-    pub(crate) unsafe fn take(&self, mut chain: *mut ngx_chain_t) {
+    pub(crate) unsafe fn take(&self, mut chain: *mut ngx_chain_t) -> bool {
         // SAFETY: the caller's promise: a chain of links to buffers, which a filter may consume.
         unsafe {
             while let Some(link) = chain.as_ref() {
@@ -102,6 +110,7 @@ impl Capture {
                 chain = link.next;
             }
         }
+        !self.is_too_large.get()
     }
 
     /// # Safety
@@ -148,48 +157,183 @@ impl Capture {
         fits && !self.is_too_large.get()
     }
 
-    fn end(&self, request: Request<'_>, code: ngx_int_t) {
+    /// Notes how the subrequest ended; whether that is news.
+    fn end(&self, request: Request<'_>, code: ngx_int_t) -> bool {
         let result = match request.response_status() {
             _ if FATAL.contains(&code) && code != ERROR => {
                 Err(CaptureError::Status(u16::try_from(code).unwrap_or(0)))
             }
             200 if request.is_response_encoded() => Err(CaptureError::Compressed),
             200 if self.is_too_large.get() => Err(CaptureError::TooLarge),
-            200 if code == OK && self.is_complete.get() && !self.is_cut_short.get() => Ok(()),
+            200 if code == OK && self.is_complete.get() && !self.is_cut_short.get() => {
+                let is_gzip = self.body.borrow().starts_with(&GZIP);
+                if is_gzip { Err(CaptureError::Compressed) } else { Ok(()) }
+            }
             200 => Err(CaptureError::Incomplete),
             status => Err(CaptureError::Status(status)),
         };
-        if self.result.set(result).is_ok() {
-            (self.on_end)(self, request);
+        self.result.set(result).is_ok()
+    }
+}
+
+/// A subrequest under way, owned by the request that it is of.
+struct Running {
+    fetch: Rc<dyn Fetch>,
+    main: *mut ngx_http_request_t,
+    subrequest: Cell<*mut ngx_http_request_t>,
+    is_given_up: Cell<bool>,
+    /// Runs the subrequest, and gives up its main request later: not before nginx is done with what
+    /// it is doing.
+    turn: UnsafeCell<ngx_event_t>,
+    /// Ends it, whatever it waits for.
+    deadline: UnsafeCell<ngx_event_t>,
+}
+
+impl Running {
+    /// Has the pool of a detached request own a fetch.
+    fn begin(main: &Detached, fetch: Rc<dyn Fetch>) -> Option<&'static Self> {
+        let running = Self {
+            fetch,
+            main: main.as_raw(),
+            subrequest: Cell::new(ptr::null_mut()),
+            is_given_up: Cell::new(false),
+            // SAFETY: an event is made of pointers, numbers and flags, of which zero means none.
+            turn: UnsafeCell::new(unsafe { MaybeUninit::zeroed().assume_init() }),
+            // SAFETY: as above.
+            deadline: UnsafeCell::new(unsafe { MaybeUninit::zeroed().assume_init() }),
+        };
+        // SAFETY: the pool lives as long as the request, whose connection has a log; the events
+        // point to the place that owns them.
+        unsafe {
+            let running = own((*main.as_raw()).pool, running)?.as_ref();
+            let log = (*(*main.as_raw()).connection).log;
+            for (event, handler) in [
+                (running.turn.get(), run as unsafe extern "C" fn(*mut ngx_event_t)),
+                (running.deadline.get(), time_out),
+            ] {
+                (*event).data = ptr::from_ref(running).cast_mut().cast();
+                (*event).handler = Some(handler);
+                (*event).log = log;
+            }
+            Some(running)
+        }
+    }
+
+    /// Has [`run`] or [`finish`] called, in the event loop's next turn.
+    fn post(&self) {
+        // SAFETY: nginx's queue of events is ready in a worker; `drop` takes the event out of it.
+        unsafe { ngx_post_event(self.turn.get(), &raw mut ngx_posted_events) };
+    }
+
+    /// The subrequest has nothing more to say.
+    fn end(&self, request: Request<'_>) {
+        self.fetch.ended(request);
+        if !self.is_given_up.replace(true) {
+            // SAFETY: the event is ours, and not being handled by anyone else.
+            unsafe { (*self.turn.get()).handler = Some(finish) };
+            self.post();
         }
     }
 }
 
-impl Request<'_> {
-    /// Starts a subrequest for a URI, arguments included, and has `capture` take the response. Whoever
-    /// waits for it is not woken by nginx.
+impl Drop for Running {
+    fn drop(&mut self) {
+        // SAFETY: nginx destroys the pool; the flags say whether it still knows of the events.
+        unsafe {
+            if (*self.turn.get()).posted() != 0 {
+                ngx_delete_posted_event(self.turn.get());
+            }
+            if (*self.deadline.get()).timer_set() != 0 {
+                ngx_del_timer(self.deadline.get());
+            }
+        }
+        if !self.subrequest.get().is_null() {
+            self.fetch.abandoned();
+        }
+    }
+}
+
+impl<'r> Request<'r> {
+    /// Starts a subrequest for a URI, arguments included, and has `fetch` take the response.
     ///
-    /// It is a `GET` that brings nothing of what the client sent but the host. Header fields may be
-    /// conditions, ranges and encodings that are meant for another response, and secrets; and what
-    /// nginx remembers of variables is neither shown to it, nor changed by it.
+    /// It is a `GET` for `host`, of the same server, and belongs to nobody: it goes on when this
+    /// request ends, though for no longer than [`MAX_TIME`]. It brings nothing of what the client
+    /// sent. Header fields may be conditions, ranges and encodings that are meant for another
+    /// response, and secrets; and what nginx remembers of variables is neither shown to it, nor
+    /// changed by it.
     ///
     /// # Errors
     ///
     /// [`SubrequestError`].
-    ///
-    /// # Safety
-    ///
-    /// `capture` must not move, and live until the client's request ends.
-    pub(crate) unsafe fn start(self, uri: &[u8], capture: &Capture) -> Result<(), SubrequestError> {
+    pub(crate) fn start(
+        self,
+        uri: &[u8],
+        host: &[u8],
+        fetch: Rc<dyn Fetch>,
+    ) -> Result<(), SubrequestError> {
+        let failed = SubrequestError::Failed;
+        let main = Detached::new(self).ok_or(failed)?;
+        let running = Running::begin(&main, fetch).ok_or(failed)?;
+        // SAFETY: the request is alive until it is given up; a handle of it is used here alone.
+        let made = unsafe { Request::from_raw(main.as_raw()) }.ok_or(failed)?;
+        made.set_host(host).ok_or(failed)?;
+        let subrequest = made.make_subrequest(uri, running)?;
+        // SAFETY: nginx made the subrequest just now, and runs it when it is told to. Everything
+        // that it is given lies in the pool of its main request.
+        unsafe {
+            (*subrequest).variables = self.variables_of_the_connection(made).ok_or(failed)?;
+            running.subrequest.set(subrequest);
+            ngx_add_timer(running.deadline.get(), MAX_TIME);
+        }
+        running.post();
+        // From here on `Running` gives it up.
+        core::mem::forget(main);
+        Ok(())
+    }
+
+    /// Makes this, a detached request, one for a host, or for none.
+    fn set_host(self, host: &[u8]) -> Option<()> {
+        // SAFETY: nobody else knows of the request. The list points into itself, and so is made
+        // where it stays; a new element is zeroed before its fields are set, so that those of later
+        // versions (`next`, since 1.23) are null as well.
+        unsafe {
+            let raw = self.as_raw();
+            let headers = &raw mut (*raw).headers_in.headers;
+            if ngx_list_init(headers, (*raw).pool, 1, size_of::<ngx_table_elt_t>()) != OK {
+                return None;
+            }
+            if host.is_empty() {
+                return Some(());
+            }
+            let host = string(self.copy(host)?);
+            let field = ptr::NonNull::new(ngx_list_push(headers).cast::<ngx_table_elt_t>())?;
+            field.write_bytes(0, 1);
+            let (field, name) = (field.as_ptr(), b"host");
+            // Whoever hands fields on knows them by this: nginx's `ngx_hash`.
+            (*field).hash = name.iter().fold(0, |hash, byte| hash * 31 + usize::from(*byte));
+            (*field).lowcase_key = string(name).data;
+            (*field).key = string(b"Host");
+            (*field).value = host;
+            (*raw).headers_in.host = field;
+            (*raw).headers_in.server = host;
+        }
+        Some(())
+    }
+
+    /// Makes the subrequest of this, a detached request.
+    fn make_subrequest(
+        self,
+        uri: &[u8],
+        running: &Running,
+    ) -> Result<*mut ngx_http_request_t, SubrequestError> {
         let failed = SubrequestError::Failed;
         let whole = self.copy(uri).ok_or(failed)?;
         let mut uri = string(self.copy(uri).ok_or(failed)?);
         let mut args = ngx_str_t { len: 0, data: ptr::null_mut() };
         let mut flags: ngx_uint_t = 0;
         let mut subrequest = ptr::null_mut();
-        // SAFETY: nginx is handling the request; everything that it is given lies in the request's
-        // pool, or lives as long by the caller's promise. It runs the subrequest later, when all of it
-        // is set.
+        // SAFETY: everything that nginx is given lies in the request's pool, or outlives it. It
+        // runs the subrequest later, when all of it is set.
         unsafe {
             let raw = self.as_raw();
             if ngx_http_parse_unsafe_uri(raw, &raw mut uri, &raw mut args, &raw mut flags) != OK {
@@ -199,43 +343,92 @@ impl Request<'_> {
             let on_end = ngx_palloc(pool, size_of::<ngx_http_post_subrequest_t>())
                 .cast::<ngx_http_post_subrequest_t>();
             let body = ngx_pcalloc(pool, size_of::<ngx_http_request_body_t>());
-            let variables = ngx_pcalloc(pool, size_of_val(self.variable_values()).max(1));
-            if on_end.is_null() || body.is_null() || variables.is_null() {
+            if on_end.is_null() || body.is_null() {
                 return Err(failed);
             }
             on_end.write(ngx_http_post_subrequest_t {
                 handler: Some(ended),
-                data: ptr::from_ref(capture).cast_mut().cast(),
+                data: ptr::from_ref(running).cast_mut().cast(),
             });
-            // In the background: another one would hold up the output of the request that makes it,
-            // which may itself be in the background, and then for ever.
-            let background = NGX_HTTP_SUBREQUEST_BACKGROUND as ngx_uint_t;
+            // Not in the background: from there nginx would not update its cache in the background.
             let (uri, args) = (&raw mut uri, &raw mut args);
-            let started =
-                ngx_http_subrequest(raw, uri, args, &raw mut subrequest, on_end, background);
-            let Some(subrequest) = subrequest.as_mut().filter(|_| started == OK) else {
+            let started = ngx_http_subrequest(raw, uri, args, &raw mut subrequest, on_end, 0);
+            let Some(made) = subrequest.as_mut().filter(|_| started == OK) else {
                 return Err(failed);
             };
-            capture.subrequest.set(subrequest);
-            // For `headers_in` every field is a pointer, a number, a flag or an array, of which zero
-            // means none. The list points into itself, and so is made where it stays.
-            subrequest.headers_in = core::mem::zeroed::<ngx_http_headers_in_t>();
-            let size = size_of::<ngx_table_elt_t>();
-            if ngx_list_init(&raw mut subrequest.headers_in.headers, pool, 1, size) != OK {
-                subrequest.headers_in.headers = core::mem::zeroed();
+            // A list of its own, for whoever adds to it: a copy of another would point into that.
+            let host = (*raw).headers_in.host;
+            let headers = &raw mut made.headers_in.headers;
+            if ngx_list_init(headers, pool, 4, size_of::<ngx_table_elt_t>()) != OK {
+                return Err(failed);
             }
-            subrequest.headers_in.host = (*raw).headers_in.host;
-            subrequest.headers_in.server = (*raw).headers_in.server;
-            subrequest.headers_in.content_length_n = -1;
-            subrequest.headers_in.keep_alive_n = -1;
-            subrequest.unparsed_uri = string(whole);
-            subrequest.request_line = ngx_str_t { len: 0, data: ptr::null_mut() };
-            subrequest.variables = variables.cast();
+            if !host.is_null() {
+                let field = ptr::NonNull::new(ngx_list_push(headers).cast::<ngx_table_elt_t>());
+                let field = field.ok_or(failed)?;
+                field.copy_from_nonoverlapping(ptr::NonNull::new_unchecked(host), 1);
+                made.headers_in.host = field.as_ptr();
+            }
+            made.unparsed_uri = string(whole);
             // As nginx's own auth_request does: there is no body to read, nor one to close.
-            subrequest.request_body = body.cast();
+            made.request_body = body.cast();
         }
-        Ok(())
+        Ok(subrequest)
     }
+
+    /// A value for each variable of the configuration, empty but for those that tell of the
+    /// connection and of its encryption: rules of the server on these are to hold for `made` as
+    /// well.
+    fn variables_of_the_connection(
+        self,
+        made: Request<'_>,
+    ) -> Option<*mut ngx_http_variable_value_t> {
+        let ours = self.variable_values();
+        // SAFETY: nginx is handling both requests. There is a value for each variable, and each
+        // value is copied to where the subrequest's are.
+        unsafe {
+            let values = ngx_pcalloc((*made.as_raw()).pool, size_of_val(ours).max(1));
+            let values = ptr::NonNull::new(values)?.cast::<ngx_http_variable_value_t>().as_ptr();
+            for (index, variable) in self.variables().iter().enumerate().take(ours.len()) {
+                if !tells_of_the_connection(bytes(variable.name)) {
+                    continue;
+                }
+                let value = ngx_http_get_indexed_variable(self.as_raw(), index);
+                if let Some(value) = value.as_ref().filter(|value| value.not_found() == 0) {
+                    let length = usize::try_from(value.len()).ok()?;
+                    let text = bytes(ngx_str_t { len: length, data: value.data });
+                    Value::Text(made.copy(text)?).store(values.add(index));
+                }
+            }
+            Some(values)
+        }
+    }
+
+    /// The capture of the response to this request, if it is the subrequest that was started for
+    /// one.
+    pub(crate) fn capture(self) -> Option<&'r Capture> {
+        // SAFETY: nginx calls `ended` with what `start` gave it, which lives as long as the
+        // subrequest.
+        unsafe {
+            let on_end = (*self.as_raw()).post_subrequest.as_ref()?;
+            let handler = on_end.handler?;
+            let is_ours = ptr::fn_addr_eq(handler, ended as EndHandler);
+            is_ours.then(|| (*on_end.data.cast::<Running>()).fetch.capture())
+        }
+    }
+
+    /// Whether this is a subrequest that was started for a fetch, or one that it made.
+    pub(crate) fn is_part_of_fetch(self) -> bool {
+        core::iter::successors(Some(self), |request| request.parent())
+            .any(|request| request.capture().is_some())
+    }
+}
+
+/// Whether a variable says how the client is connected, in what cannot be told of another
+/// connection.
+fn tells_of_the_connection(name: &[u8]) -> bool {
+    const WHOLE: [&[u8]; 4] = [b"scheme", b"https", b"http2", b"http3"];
+    const BEGIN: [&[u8]; 3] = [b"ssl_", b"proxy_protocol_", b"realip_"];
+    WHOLE.contains(&name) || BEGIN.iter().any(|begin| name.starts_with(begin))
 }
 
 /// Why a subrequest was not started.
@@ -246,6 +439,9 @@ pub(crate) enum SubrequestError {
     /// Memory is short, or subrequests nest too deeply.
     Failed,
 }
+
+type EndHandler =
+    unsafe extern "C" fn(*mut ngx_http_request_t, *mut c_void, ngx_int_t) -> ngx_int_t;
 
 /// nginx calls it whenever it ends a subrequest: before that whenever it has to wait with the output,
 /// and after an error once for the error, and again for the response that it makes of it.
@@ -258,12 +454,53 @@ unsafe extern "C" fn ended(
     if is_fatal || (code < SPECIAL_RESPONSE && code != AGAIN) {
         guard((), || {
             // SAFETY: nginx hands the subrequest that it ends, and the data that `start` gave.
-            let parts = unsafe { (Request::from_raw(subrequest), data.cast::<Capture>().as_ref()) };
-            if let (Some(request), Some(capture)) = parts {
-                capture.end(request, code);
+            let parts = unsafe { (Request::from_raw(subrequest), data.cast::<Running>().as_ref()) };
+            if let (Some(request), Some(running)) = parts
+                && running.fetch.capture().end(request, code)
+            {
+                running.end(request);
             }
         });
     }
-    // The client's request is to get an answer all the same.
+    // What else the main request is waiting for is to end by itself.
     if is_fatal { OK } else { code }
+}
+
+unsafe extern "C" fn run(event: *mut ngx_event_t) {
+    guard((), || {
+        // SAFETY: nginx took the event out of its queue to call its handler; `data` is the
+        // `Running` that it is part of. Running the subrequest may end all of it.
+        unsafe {
+            let running = (*event).data.cast::<Running>();
+            ngx_http_run_posted_requests((*(*running).main).connection);
+        }
+    });
+}
+
+unsafe extern "C" fn finish(event: *mut ngx_event_t) {
+    guard((), || {
+        // SAFETY: as in `run`; it is called once.
+        unsafe {
+            let running = (*event).data.cast::<Running>();
+            detached::give_up((*running).main);
+        }
+    });
+}
+
+/// What takes too long has failed, and is ended.
+unsafe extern "C" fn time_out(event: *mut ngx_event_t) {
+    guard((), || {
+        // SAFETY: nginx took the timer out of its tree to call its handler; `data` is the `Running`
+        // that it is part of, which lives until its main request is ended.
+        unsafe {
+            let running = (*event).data.cast::<Running>();
+            let subrequest = Request::from_raw((*running).subrequest.get());
+            if let Some(subrequest) = subrequest
+                && (*running).fetch.capture().result.set(Err(CaptureError::TooSlow)).is_ok()
+            {
+                (*running).fetch.ended(subrequest);
+            }
+            detached::terminate((*running).main);
+        }
+    });
 }

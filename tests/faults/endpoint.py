@@ -18,6 +18,8 @@ class Endpoint:
         # Requests that were read, connections that are open, and those of which nginx went away first.
         self.requests = self.connections = self.abandoned = 0
         self.tasks, self.port = set(), 0
+        # What `held` answers wait for.
+        self.resumed = asyncio.Event()
         self.listen()
         self.port = self.listener.getsockname()[1]
 
@@ -99,6 +101,32 @@ async def good(endpoint, writer):
 async def late(endpoint, writer):
     await asyncio.sleep(0.1)
     await good(endpoint, writer)
+
+
+async def very_late(endpoint, writer):
+    await asyncio.sleep(0.3)
+    await good(endpoint, writer)
+
+
+def held(where):
+    """Good, but stops until it is told to go on: where, is for a function of the length of the headers to say."""
+
+    async def answer(endpoint, writer):
+        headers = head(len(endpoint.body))
+        whole = headers + endpoint.body
+        first = where(len(headers))
+        await send(writer, whole[:first])
+        await endpoint.resumed.wait()
+        await send(writer, whole[first:])
+
+    return answer
+
+
+async def drips(endpoint, writer):
+    await send(writer, head(len(endpoint.body)))
+    for byte in endpoint.body:
+        await send(writer, bytes((byte,)))
+        await asyncio.sleep(1)
 
 
 async def byte_by_byte(endpoint, writer):

@@ -11,9 +11,9 @@ import time
 
 import endpoint as manner
 from endpoint import Endpoint, status
-from load import GATES, Client
+from load import GATES, Client, Http2
 from run import Skipped, fault, pause
-from server import is_alive, raise_descriptors, status_of, until
+from server import is_alive, options, raise_descriptors, status_of, until
 from tokens import DAY, HOUR, ROTATIONS
 
 FETCHING = ("fetch", "cached", "if_cached", "kept")
@@ -790,10 +790,10 @@ async def rotates(run):
 
 STEPS = {
     "before the endpoint accepts": None,
-    "while the endpoint is silent": manner.says_nothing,
-    "within the headers": manner.stops_within_the_headers,
-    "after the headers": manner.stops_after_the_headers,
-    "within the body": manner.stops_within_the_body,
+    "while the endpoint is silent": manner.held(lambda head: 0),
+    "within the headers": manner.held(lambda head: head // 2),
+    "after the headers": manner.held(lambda head: head),
+    "within the body": manner.held(lambda head: head + 50),
     "as the answer comes": manner.late,
 }
 
@@ -815,12 +815,11 @@ def cancellation(step, answer):
         run.over()
         async with run.load():
             await pause(run.pick(0.5, 0.3))
-        if answer not in (None, manner.late):
-            run.expect(run.endpoint.abandoned > 0, "nginx gave up no fetch")
+        run.expect(run.endpoint.abandoned == 0, f"nginx gave up {run.endpoint.abandoned} fetches")
         run.notes.append(f"{run.tally.cancelled} cancelled, {grown} kB more")
 
     title = f"clients go away {step}: one, and ten of twenty"
-    is_quick = answer in (manner.says_nothing, manner.late)
+    is_quick = step in ("while the endpoint is silent", "as the answer comes")
     fault(title, "the others are served; nothing leaks", is_quick)(function)
 
 
@@ -828,6 +827,7 @@ async def cancel(run, answer, rounds):
     """Clients that leave in the middle of a fetch, alone, or with others that share it and stay."""
     choice = random.Random(1)
     for number in range(rounds):
+        run.endpoint.resumed.clear()
         if answer is None:
             run.endpoint.ignore()
         else:
@@ -843,14 +843,14 @@ async def cancel(run, answer, rounds):
         await pause(0.012)
         staying = [asyncio.ensure_future(run.answer(gate, run.tokens.fresh())) for _ in range(10 if is_shared else 0)]
         await pause(max(0.012, began + moment - time.monotonic()))
-        run.endpoint.accept()
-        if answer is not manner.late:
-            run.endpoint.manner = manner.good
-        # The first is the one that fetches.
+        # The first is the one that began the fetch, which goes on without it.
         if number % 2:
             choice.shuffle(leaving)
         for client in leaving:
             client.close()
+        await pause(0.005)
+        run.endpoint.accept()
+        run.endpoint.resumed.set()
         await asyncio.gather(*staying)
     run.endpoint.manner = manner.good
 
@@ -868,3 +868,57 @@ async def abandon(run, gate, host):
 
 for step, answer in STEPS.items():
     cancellation(step, answer)
+
+
+# An answer to this takes a while, and comes to nothing: it begins as a token does.
+JUNK = "eyJhbGciOiJSUzI1NiJ9.e30.AA"
+
+
+@fault("a client goes away again and again over HTTP/2", "all others are served")
+async def resets(run):
+    folder = run.make_folder()
+    if "http_v2_module" not in options():
+        raise Skipped("this nginx was built without HTTP/2")
+    # A worker that has just started, so that nothing is kept.
+    nginx = await run.start(workers=1, server=f"listen unix:{folder}/http2 http2;")
+    run.endpoint.manner = manner.very_late
+    attacker = Http2(f"{folder}/http2")
+    await attacker.open()
+
+    async def attack():
+        while True:
+            attacker.ask_anew("/cached", "example.com", JUNK)
+            run.tally.sent += 1
+            run.tally.cancelled += 1
+            await pause(0.1)
+
+    attacking = asyncio.ensure_future(attack())
+    await pause(0.15)
+    began = time.monotonic()
+    async with run.load(FETCHING):
+        await pause(run.pick(6, 2))
+    seconds = time.monotonic() - began
+    attacking.cancel()
+    attacker.close()
+    await asyncio.gather(attacking, return_exceptions=True)
+    await until(lambda: run.endpoint.connections == 0, "the end of the fetches")
+    # Two locations, each asked for a third of a second.
+    fetches = run.endpoint.requests
+    run.expect(fetches < 2 * (seconds / 0.3 + 3), f"{fetches} fetches in {seconds:.1f} s")
+    run.expect(all(run.tally.accepted_at[gate] for gate in FETCHING), "a gate let nobody in")
+    run.notes.append(f"{run.tally.cancelled} streams reset, {fetches} fetches")
+
+
+@fault("the endpoint sends a byte every second, and nobody waits", "the fetch ends after a minute", False)
+async def drips(run):
+    await run.start(workers=1)
+    run.endpoint.manner = manner.drips
+    began = time.monotonic()
+    (await abandon(run, "fetch", "example.com")).close()
+    await until(lambda: run.endpoint.connections == 1, "the fetch")
+    await until(lambda: run.endpoint.connections == 0, "its end", 75)
+    seconds = time.monotonic() - began
+    run.expect(58 < seconds < 64, f"it took {seconds:.0f} s")
+    run.endpoint.manner = manner.good
+    async with run.load():
+        await pause(0.5)

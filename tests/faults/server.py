@@ -124,6 +124,11 @@ http {{
 """
 
 
+def options():
+    """What this nginx was configured with."""
+    return subprocess.run([NGINX, "-V"], capture_output=True, text=True).stderr
+
+
 def adopt_orphans():
     """Has this process be the parent of an nginx that went into the background, so that none is left."""
     set_child_subreaper = 36

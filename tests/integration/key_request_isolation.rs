@@ -3,6 +3,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{FORGER, HOST, ISSUER, Nginx, Response, Upstream, ok, signed_by, token};
 
-/// Parses, and is signed by nobody.
+/// Parses, says RS256, and is signed by nobody.
 const GARBAGE: &str = "eyJhbGciOiJSUzI1NiJ9.e30.AA";
 
 fn jwks(keys: &[&SigningKey]) -> String {
@@ -419,6 +420,250 @@ fn made_up_hosts_displace_no_keys_that_are_in_use() {
     let before = keys.requests().len();
     assert_eq!(get(&nginx, "/", &good).status, 200);
     assert_eq!(keys.requests().len(), before);
+}
+
+/// A good token that names no host is good for any number of hosts, all of which prove it right.
+#[test]
+fn made_up_hosts_for_which_a_token_is_good_displace_no_keys_of_others() {
+    let keys = Upstream::start(|head, stream| {
+        let key = if head.contains("X-Host: tenant.example\r\n") { &FORGER } else { &ISSUER };
+        let _ = stream.write_all(ok(&jwks(&[key])).as_bytes());
+    });
+    let nginx = Nginx::builder()
+        .file("html/page.html", "content")
+        .server(&format!(
+            "auth_jwt realm; auth_jwt_key_request /keys; auth_jwt_key_cache 1h;
+             location / {{ try_files /page.html =404; }}
+             location = /keys {{ internal; proxy_pass http://{}; proxy_set_header X-Host $host; }}",
+            keys.address()
+        ))
+        .start();
+    let (good, of_tenant) = (token(json!({})), signed_by(&FORGER, &json!({})));
+    let tenant = || nginx.get_with("/", &["Host: tenant.example", &bearer(&of_tenant)]).status;
+    // One is a name of the server, the other has keys of its own.
+    assert_eq!((get(&nginx, "/", &good).status, tenant()), (200, 200));
+    for index in 0..300 {
+        let host = format!("Host: h{index}.example");
+        assert_eq!(nginx.get_with("/", &[&host, &bearer(&good)]).status, 200);
+    }
+    let before = keys.requests().len();
+    assert_eq!((get(&nginx, "/", &good).status, tenant()), (200, 200));
+    assert_eq!(keys.requests().len(), before);
+    // Those of the last made-up host are kept as well.
+    assert_eq!(nginx.get_with("/", &["Host: h299.example", &bearer(&good)]).status, 200);
+    assert_eq!(keys.requests().len(), before);
+}
+
+/// A key server that has keys for `victim.example` and for `evil.example`, and calls any other
+/// request a bad one; by the field that an application may be given.
+fn by_host(lines: &str) -> (Upstream, Nginx) {
+    let keys = Upstream::start(|head, stream| {
+        let host = head.lines().find_map(|line| line.strip_prefix("Host: ")).unwrap_or_default();
+        let answer = match host {
+            "victim.example" => ok(&jwks(&[&ISSUER])),
+            "evil.example" => ok(&jwks(&[&FORGER])),
+            _ => "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n".to_owned(),
+        };
+        let _ = stream.write_all(answer.as_bytes());
+    });
+    let nginx = Nginx::builder()
+        .file("html/page.html", "content")
+        .server(&format!(
+            "auth_jwt realm; auth_jwt_key_request /keys; auth_jwt_key_cache 1h; {lines}
+             location / {{ try_files /page.html =404; }}
+             location = /keys {{
+                 internal; proxy_pass http://{}; proxy_set_header Host $http_host;
+                 proxy_set_header X-Host $host; proxy_pass_request_headers off;
+             }}",
+            keys.address()
+        ))
+        .start();
+    (keys, nginx)
+}
+
+#[test]
+fn keys_are_asked_for_by_the_host_that_they_are_kept_for() {
+    let (keys, nginx) = by_host("");
+    let (good, of_evil) = (token(json!({})), signed_by(&FORGER, &json!({})));
+    let ask = |target: &str, host: &str, jwt: &str| {
+        let line = bearer(jwt);
+        let head = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
+        nginx.send(format!("{head}{line}\r\n\r\n").as_bytes()).status
+    };
+    // Two hosts in one request, and a port that is none.
+    ask("http://victim.example/", "evil.example", &of_evil);
+    ask("/", "victim.example:x", GARBAGE);
+    assert_eq!(ask("/", "victim.example", &good), 200, "{}", nginx.error_log());
+    assert_eq!(ask("/", "victim.example", &of_evil), 401);
+    assert_eq!(ask("/", "VICTIM.example:8080", &good), 200);
+    let heads = keys.requests();
+    assert_eq!(heads.len(), 1, "{heads:?}");
+    assert!(heads[0].contains("\r\nHost: victim.example\r\n"), "{heads:?}");
+    assert!(heads[0].contains("\r\nX-Host: victim.example\r\n"), "{heads:?}");
+}
+
+#[test]
+fn request_without_a_host_has_keys_fetched_as_nginx_has_it() {
+    let (keys, nginx) = by_host("");
+    let head = format!("GET / HTTP/1.0\r\n{}\r\n\r\n", bearer(GARBAGE));
+    assert_eq!(nginx.send(head.as_bytes()).status, 500);
+    let heads = keys.requests();
+    assert!(heads[0].contains(&format!("\r\nX-Host: {HOST}\r\n")), "{heads:?}");
+    assert!(!heads[0].contains(&format!("\r\nHost: {HOST}\r\n")), "{heads:?}");
+    // It says nothing of the host that the server is named after.
+    assert_eq!(get(&nginx, "/", GARBAGE).status, 500);
+    assert_eq!(keys.requests().len(), 2);
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut gzip = Command::new("gzip")
+        .arg("-c")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = gzip.stdin.take().unwrap();
+    let text = text.to_owned();
+    let writing = thread::spawn(move || input.write_all(text.as_bytes()));
+    let output = gzip.wait_with_output().unwrap();
+    writing.join().unwrap().unwrap();
+    output.stdout
+}
+
+/// A server that compresses whether it is asked to or not.
+fn compressing(text: &str) -> Upstream {
+    let body = gzip(text);
+    Upstream::start(move |_, stream| {
+        let head = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: ";
+        let head = format!("{head}{}\r\nConnection: close\r\n\r\n", body.len());
+        let _ = stream.write_all(&[head.as_bytes(), &body].concat());
+    })
+}
+
+#[test]
+fn answer_that_is_compressed_is_inflated_where_gunzip_is_on() {
+    let keys = compressing(&jwks(&[&ISSUER]));
+    let nginx = Nginx::builder()
+        .file("html/page.html", "content")
+        .file("html/gzip.json", gzip(&jwks(&[&ISSUER])))
+        .http("proxy_cache_path cache keys_zone=keys:1m;")
+        .server(&format!(
+            "auth_jwt realm;
+             location /on {{ auth_jwt_key_request /1; try_files /page.html =404; }}
+             location /unbuffered {{ auth_jwt_key_request /2; try_files /page.html =404; }}
+             location /kept {{ auth_jwt_key_request /3; try_files /page.html =404; }}
+             location /off {{ auth_jwt_key_request /4; try_files /page.html =404; }}
+             location /file {{ auth_jwt_key_request /gzip.json; try_files /page.html =404; }}
+             location = /1 {{ internal; gunzip on; proxy_pass http://{0}; }}
+             location = /2 {{ internal; gunzip on; proxy_buffering off; proxy_pass http://{0}; }}
+             location = /3 {{
+                 internal; gunzip on; proxy_pass http://{0};
+                 proxy_cache keys; proxy_cache_valid 1h;
+             }}
+             location = /4 {{ internal; proxy_pass http://{0}; }}
+             location = /gzip.json {{ internal; }}",
+            keys.address()
+        ))
+        .start();
+    let (good, bad) = (token(json!({})), signed_by(&FORGER, &json!({})));
+    for path in ["/on", "/unbuffered", "/kept", "/kept"] {
+        assert_eq!(get(&nginx, path, &good).status, 200, "{path}: {}", nginx.error_log());
+        assert_eq!(get(&nginx, path, &bad).status, 401, "{path}");
+    }
+    for (path, uri) in [("/off", "/4"), ("/file", "/gzip.json")] {
+        assert_eq!(get(&nginx, path, &good).status, 500, "{path}");
+        let line = format!("key request \"{uri}\": the response is compressed");
+        assert!(nginx.error_log().contains(&line), "{}", nginx.error_log());
+    }
+}
+
+#[test]
+fn answer_that_inflates_without_end_is_given_up() {
+    let keys = compressing(&" ".repeat(64 * 1024 * 1024));
+    let nginx = Nginx::builder()
+        .file("html/page.html", "content")
+        .server(&format!(
+            "auth_jwt realm; auth_jwt_key_request /keys;
+             location / {{ try_files /page.html =404; }}
+             location = /keys {{ internal; gunzip on; proxy_pass http://{}; }}",
+            keys.address()
+        ))
+        .start();
+    let start = Instant::now();
+    assert_eq!(get(&nginx, "/", &token(json!({}))).status, 500);
+    assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
+    let line = "key request \"/keys\": the response exceeds 1048576 bytes";
+    assert!(nginx.error_log().contains(line), "{}", nginx.error_log());
+}
+
+/// What else nginx can be told to do with a request does not keep its answer from the gate.
+#[test]
+fn keys_arrive_whatever_else_their_location_does() {
+    let keys = Upstream::start(|_, stream| {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n";
+        let body = jwks(&[&ISSUER]);
+        let _ = write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len());
+    });
+    let pass = format!("proxy_pass http://{};", keys.address());
+    let locations = [
+        format!("auth_request /denied; mirror /denied; {pass}"),
+        format!("satisfy any; deny all; auth_basic b; auth_basic_user_file none; {pass}"),
+        format!("limit_rate 1; limit_conn one 1; limit_req zone=few; {pass}"),
+        format!("ssi on; add_before_body /page.html; add_after_body /page.html; {pass}"),
+        format!("sub_filter keys none; charset utf-8; {pass}"),
+        "try_files /none @named;".to_owned(),
+        "rewrite ^ /other last;".to_owned(),
+        "error_page 404 = @named; return 404;".to_owned(),
+        "index other; root html/none; error_page 403 404 = /other;".to_owned(),
+        format!("post_action /denied; {pass}"),
+        format!("proxy_limit_rate 4k; proxy_buffering off; {pass}"),
+        format!("auth_jwt realm; auth_jwt_phase preaccess; {pass}"),
+        format!("auth_jwt realm token=$arg_t; if ($jwt_claim_a = b) {{ return 403; }} {pass}"),
+        format!("lingering_close always; reset_timedout_connection on; {pass}"),
+        format!("proxy_cache kept; proxy_cache_lock on; proxy_cache_valid 1h; {pass}"),
+        format!("proxy_bind 127.0.0.1; proxy_set_header X-Real-IP $remote_addr; {pass}"),
+        format!("set $to {}; proxy_pass http://$to/x;", keys.address()),
+        "proxy_http_version 1.1; proxy_set_header Connection ''; proxy_pass http://pool;"
+            .to_owned(),
+        format!("set_real_ip_from all; set_real_ip_from unix:; real_ip_header X-IP; {pass}")
+            .replace(
+                "set_real_ip_from all; set_real_ip_from unix:;",
+                "set_real_ip_from 0.0.0.0/0;",
+            ),
+        format!("proxy_pass_request_headers on; proxy_method POST; {pass}"),
+    ];
+    let mut server = format!(
+        "auth_jwt realm; post_action /denied;
+         location = /denied {{ return 403; }}
+         location @named {{ {pass} }}
+         location = /other {{ internal; {pass} }}"
+    );
+    for (index, location) in locations.iter().enumerate() {
+        let gate = format!(
+            "location /{index} {{ auth_jwt_key_request /k{index}; try_files /page.html =404; }}
+             location /k{index} {{ internal; auth_jwt_key_request /k{index}; {location} }}\n"
+        );
+        server.push_str(&gate);
+    }
+    let nginx = Nginx::builder()
+        .file("html/page.html", "content")
+        .http(&format!(
+            "limit_conn_zone $server_name zone=one:1m; proxy_cache_path cache keys_zone=kept:1m;
+             limit_req_zone $server_name zone=few:1m rate=1r/m; lingering_close always;
+             upstream pool {{ server {}; keepalive 2; }}",
+            keys.address()
+        ))
+        .server(&server)
+        .start();
+    let (good, bad) = (token(json!({})), signed_by(&FORGER, &json!({})));
+    for (index, location) in locations.iter().enumerate() {
+        let start = Instant::now();
+        let ask = |jwt| get(&nginx, &format!("/{index}"), jwt).status;
+        let statuses = (ask(&good), ask(&bad), ask(&good));
+        assert_eq!(statuses, (200, 401, 200), "{location}: {}", nginx.error_log());
+        assert!(start.elapsed() < Duration::from_secs(3), "{location}");
+    }
+    nginx.quit();
 }
 
 #[test]

@@ -34,6 +34,7 @@ mod documentation;
 mod embedded_key;
 mod examples;
 mod hostile_requests;
+mod key_request_abandoned;
 mod key_request_isolation;
 mod key_rotation;
 mod key_sources;

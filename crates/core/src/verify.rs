@@ -204,3 +204,52 @@ impl Verifier {
         jwe::decrypt(&Jwe::split(token, self.max_token_size)?, keys)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alg::Alg;
+    use crate::base64url;
+
+    fn verifier(token_type: TokenType, algorithms: Option<Vec<Alg>>) -> Verifier {
+        let policy = Policy { algorithms, ..Policy::default() };
+        Verifier { policy, token_type, max_token_size: 200 }
+    }
+
+    fn with_header(header: &str, rest: &str) -> String {
+        format!("{}{rest}", base64url::encode(header.as_bytes()))
+    }
+
+    #[test]
+    fn reading_passes_what_keys_decide() {
+        let jws = with_header(r#"{"alg":"RS256"}"#, ".e30.AA");
+        for algorithms in [None, Some(vec![Alg::ES256, Alg::RS256])] {
+            assert_eq!(verifier(TokenType::Signed, algorithms).read(jws.as_bytes()), Ok(()));
+        }
+        let jwe = with_header(r#"{"alg":"RSA-OAEP","enc":"A128GCM"}"#, ".AA.AA.AA.AA");
+        for token_type in [TokenType::Encrypted, TokenType::Nested] {
+            assert_eq!(verifier(token_type, None).read(jwe.as_bytes()), Ok(()));
+        }
+    }
+
+    #[test]
+    fn reading_refuses_what_no_key_could_verify() {
+        let signed = verifier(TokenType::Signed, None);
+        let refusal = |token: &str| signed.read(token.as_bytes()).unwrap_err();
+        for token in ["", "a", "a.b", "e30.e30.AA", "e.e.e.e", "AA.e30.AA"] {
+            assert!(matches!(refusal(token), Denial::Malformed(_)), "{token}");
+        }
+        assert_eq!(refusal(&"a".repeat(201)), Denial::TooLarge);
+        let none = with_header(r#"{"alg":"none"}"#, ".e30.");
+        assert_eq!(refusal(&none), Denial::UnsupportedAlgorithm);
+        let crit = with_header(r#"{"alg":"RS256","crit":["x"]}"#, ".e30.AA");
+        assert_eq!(refusal(&crit), Denial::UnsupportedCriticalHeader);
+        let jws = with_header(r#"{"alg":"RS256"}"#, ".e30.AA");
+        let of_es256 = verifier(TokenType::Signed, Some(vec![Alg::ES256]));
+        assert_eq!(of_es256.read(jws.as_bytes()), Err(Denial::AlgorithmNotAllowed));
+        let nested = verifier(TokenType::Nested, None);
+        assert!(matches!(nested.read(jws.as_bytes()), Err(Denial::Malformed(_))));
+        let zip = with_header(r#"{"alg":"dir","enc":"A128GCM","zip":"DEF"}"#, "..AA.AA.AA");
+        assert_eq!(nested.read(zip.as_bytes()), Err(Denial::UnsupportedCriticalHeader));
+    }
+}
