@@ -169,16 +169,10 @@ pub(crate) fn shows_token(
 /// The claim that a variable shows, if it shows one.
 pub(crate) fn claim_of(name: &[u8], set: &[NamedValue]) -> Option<String> {
     let named = set.iter().find(|value| value.variable == name && value.part == Part::Claims);
-    let claim = match named {
-        Some(value) => match value.path.as_slice() {
-            [claim] => claim.clone(),
-            path => path.join("."),
-        },
-        None => {
-            core::str::from_utf8(first_name(name).strip_prefix(b"jwt_claim_")?).ok()?.to_owned()
-        }
-    };
-    Some(claim)
+    if let Some(value) = named {
+        return Some(value.path.join("."));
+    }
+    Some(core::str::from_utf8(first_name(name).strip_prefix(b"jwt_claim_")?).ok()?.to_owned())
 }
 
 /// `$decoded_ojwt`: the claims as JSON, or `failed: ` and the reason.

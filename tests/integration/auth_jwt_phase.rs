@@ -112,6 +112,17 @@ fn in_preaccess_the_target_of_auth_request_answers_401_or_403_and_a_fault_is_500
 }
 
 #[test]
+fn in_preaccess_several_tokens_are_401_in_the_target_of_auth_request() {
+    let nginx = behind_auth_request("ojwt_token_from cookie=a;");
+    let response = nginx.get_with("/page.html", &["Cookie: a=x; a=y"]);
+    assert_eq!(response.status, 401);
+    assert_eq!(
+        response.header("WWW-Authenticate"),
+        Some("Bearer realm=\"realm\", error=\"invalid_request\"")
+    );
+}
+
+#[test]
 fn in_preaccess_the_target_of_auth_request_fetches_keys_that_the_gate_of_the_server_lets_through() {
     let keys = json!({"keys": [to_jwk(&ISSUER.material().unwrap(), None, None)]}).to_string();
     let upstream = Upstream::with_answer(ok(&keys));

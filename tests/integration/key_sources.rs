@@ -476,6 +476,8 @@ fn what_a_token_gives_to_a_uri_arrives_percent_encoded() {
              location /claim {{ auth_jwt_key_request \"/keys?k=${{jwt_claim_iss}}&t=$host\"; }}
              location /set {{ auth_jwt_key_request /keys?k=$Of_Claim&t=$host; }}
              location /header {{ auth_jwt_key_request /keys?k=$of_header&t=$host; }}
+             location /second {{ auth_jwt_key_request /keys?k=$ojwt_claim_iss&t=$host; }}
+             location /other {{ auth_jwt_key_request \"/keys?k=${{ojwt_header_kid}}&t=$host\"; }}
              location /both {{ auth_jwt_key_request /keys?m=$mapped&k=$jwt_claim_iss&t=$host; }}
              location = /keys {{ internal; proxy_pass http://{}; auth_jwt off; }}
              }}
@@ -487,7 +489,7 @@ fn what_a_token_gives_to_a_uri_arrives_percent_encoded() {
     for (given, encoded) in GIVEN {
         let claims = json!({ "iss": given }).to_string();
         let jwt = ISSUER.sign(Alg::RS256, Some(given), claims.as_bytes()).unwrap();
-        for path in ["/kid", "/claim", "/set", "/header"] {
+        for path in ["/kid", "/claim", "/set", "/header", "/second", "/other"] {
             // There is no such page, but the gate is open.
             assert_eq!(get(&nginx, path, &jwt).status, 404, "{path} {given}");
             let asked = asked(&upstream).pop().unwrap();

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
+use ojwt_core::Alg;
 use serde_json::json;
 
-use crate::harness::{Builder, Module, Nginx, root, skipped, token};
+use crate::harness::{Builder, ISSUER, Module, Nginx, public_pem, root, skipped, token};
 
 /// What the other module has besides the directives `auth_jwt` and `auth_jwt_key_file`.
 const VARIABLES: [&[&str]; 3] = [&[], &["VARIABLES"], &["CLAIM"]];
@@ -231,6 +232,29 @@ fn second_names_stand_for_the_first_and_mistakes_name_the_directive_as_written()
     ] {
         let text = Nginx::builder().server(line).refused();
         assert!(text.contains("[emerg]") && text.contains(message), "{line}: {text}");
+    }
+}
+
+#[test]
+fn claim_under_its_second_name_chooses_a_key_file_within_the_same_bounds() {
+    let nginx = Nginx::builder()
+        .file("keys/a.pem", public_pem(&ISSUER))
+        .server(
+            "location /name { ojwt_key_file keys/$ojwt_header_kid; return 200 $decoded_ojwt; }
+             location /path { ojwt_key_file $ojwt_header_kid; return 200 $decoded_ojwt; }",
+        )
+        .start();
+    let verdict = |target: &str, kid: &str| {
+        let jwt = ISSUER.sign(Alg::RS256, Some(kid), b"{}").unwrap();
+        nginx.get(&format!("{target}?jwt={jwt}")).body
+    };
+    assert_eq!(verdict("/name", "a.pem"), "{}");
+    assert_eq!(verdict("/path", "issuer.pem"), "{}");
+    let absolute = nginx.path("issuer.pem");
+    for (target, kid) in
+        [("/name", "../issuer.pem"), ("/name", "none"), ("/path", absolute.to_str().unwrap())]
+    {
+        assert_eq!(verdict(target, kid), "failed: unknown key", "{target} {kid}");
     }
 }
 
