@@ -62,6 +62,8 @@ def test_other_wsgi_requests_never_reach_the_application() -> None:
 def test_whoever_asks_for_the_head_gets_no_body() -> None:
     status, headers, body = wsgi(PATH_INFO="/", REQUEST_METHOD="HEAD")
     assert (status, headers["Content-Length"], body) == ("401 Unauthorized", "17", "")
+    (start, part), _ = asgi({**http(), "method": "HEAD"})
+    assert (start["status"], part["body"]) == (401, b"")
 
 
 def test_wsgi_paths_are_exempt_as_a_whole_alone() -> None:
@@ -82,7 +84,9 @@ def test_wsgi_paths_are_those_that_the_application_routes_by() -> None:
 def wsgi_opens(exempt: Any, path: str) -> bool:
     """``path`` as it stands in a URL, which servers decode once."""
     decoded = unquote_to_bytes(path).decode("latin-1")
-    return wsgi(WsgiGate(echo, GATE, exempt=exempt), PATH_INFO=decoded)[0] == "200 OK"
+    gate = WsgiGate(echo, GATE, exempt=exempt)
+    raw = {"RAW_URI": f"{path}?next=%2F", "REQUEST_URI": path}
+    return wsgi(gate, PATH_INFO=decoded, **raw)[0] == "200 OK"
 
 
 def asgi_opens(exempt: Any, path: str) -> bool:
@@ -124,6 +128,14 @@ CLIMBING = [
     *("/static/..;/admin", "/static/..;a=b/admin", "/static/..%3b/admin", "/static/.;/a"),
     *("/static/..%20/admin", "/static/...", "/static/ ../admin", "/static/%00/a", "/static/a%00"),
     *("/static/%0a", "/static/%c0%ae%c0%ae/admin", "/static/%ff", "/static/a%7f", "/static/%25%32%65"),
+    # Those who normalise Unicode, or drop what cannot be seen, read full stops, slashes and percent signs.
+    *("/static/․․/admin", "/static/．．/admin", "/static/‥/admin", "/static/．．／admin"),
+    *("/static/％2e％2e/admin", "/static/..%E2%80%8B/admin", "/static/%C2%AD../admin"),
+    *("/static/..%C2%A0/admin", "/static/..%E2%80%A8/admin", "/static/＼..＼admin"),
+    *("/static/%25u002e%25u002e/admin", "/static/..%3f/admin", "/static/..%23/admin"),
+    *("/static/..+/admin", "/static/%ed%b0%80"),
+    # Those who route by what was not decoded see another folder.
+    *("/static%2fadmin", "/%2Fstatic/a", "/static/a%2Fb"),
     *("/admin/../static/a", "/./static/a", "/static/../static/a", "/static%5c..%5cadmin"),
 ]
 
@@ -147,9 +159,23 @@ def test_an_entry_that_exempts_nothing_or_everything_is_an_error(entry: str) -> 
         for exempt in (entry, [entry], ["/health", entry]):
             with pytest.raises(ValueError):
                 make(echo, GATE, exempt=exempt)
-        for wrong in (b"/health", [b"/health"], [5], 5, None):
+        for wrong in (b"/health", [b"/health"], [5], 5, None, b"", bytearray(), memoryview(b"")):
             with pytest.raises(TypeError):
                 make(echo, GATE, exempt=wrong)
+
+
+def test_a_name_in_any_script_is_plain() -> None:
+    for opens in OPENS:
+        for path in ("/static/ü", "/static/日本語.css", "/static/wait….css", "/static/a+b", "/static/½"):
+            assert opens("/static/*", path), path
+        # As it is written, and not as it would be normalised.
+        assert opens("/ü/*", "/%C3%BC/a")
+        assert not opens("/ü/*", "/u%CC%88/a")
+
+
+def test_where_the_path_was_not_kept_as_it_was_sent_the_decoded_one_counts() -> None:
+    assert asgi({**http("/health"), "raw_path": None})[1]
+    assert wsgi(PATH_INFO="/health")[2] == "None"
 
 
 def test_the_root_is_exempt_alone() -> None:
@@ -574,6 +600,30 @@ def test_only_asgi_preflights_without_a_token_pass() -> None:
     assert (refused[0]["status"], seen) == (401, [])
 
 
+def test_of_several_tokens_in_a_request_none_is_taken() -> None:
+    bearer = f"Bearer {ADA}"
+    several = [
+        (400, http(query=f"jwt={ADA}&%6awt={BOB}")),
+        (400, {**http(), "headers": headers_of(api_key=f"Bearer {ADA}") + headers_of(api_key=BOB)}),
+        (400, {**http(), "headers": 2 * headers_of(cookie="a=b") + headers_of(cookie=f"jwtcookie={ADA}")
+               + headers_of(cookie=f"jwtcookie={BOB}")}),
+        (400, {**http(), "headers": headers_of(authorization=bearer)
+               + headers_of(authorization=f"bearer {BOB}")}),
+    ]
+    for status, scope in several:
+        sent, seen = asgi(scope)
+        assert (sent[0]["status"], seen) == (status, [])
+    # WSGI has several fields as one, with commas between.
+    for name, value in (
+        *(("HTTP_API_KEY", f"{ADA},{BOB}"), ("HTTP_API_KEY", f"{ADA}, {ADA}")),
+        *(("HTTP_AUTHORIZATION", f"{bearer},{bearer}"), ("HTTP_AUTHORIZATION", f"Basic x,{bearer}")),
+        *(("HTTP_COOKIE", f"jwtcookie={ADA},jwtcookie={BOB}"), ("HTTP_COOKIE", f"a=b,jwtcookie={ADA}")),
+    ):
+        assert wsgi(PATH_INFO="/", **{name: value})[0] == "401 Unauthorized"
+    assert wsgi(PATH_INFO="/", HTTP_COOKIE=f"jwtcookie={ADA}; jwtcookie={BOB}")[0] == "400 Bad Request"
+    assert wsgi(PATH_INFO="/", HTTP_API_KEY=f"bearer {ADA}")[2] == "{'sub': 'ada'}"
+
+
 def test_claims_that_were_in_the_scope_are_removed() -> None:
     spoofed = {CLAIMS: {"sub": "root"}}
     assert CLAIMS not in asgi({**http("/health"), **spoofed})[1][0]
@@ -585,6 +635,19 @@ def test_the_asgi_host_is_that_of_the_request() -> None:
     assert asgi(http(query=query, host="example.com"))[1]
     assert not asgi(http(query=query, host="example.org"))[1]
     assert not asgi(http(query=query))[1]
+    two = {**http(query=query), "headers": [(b"host", b"example.com"), (b"host", b"example.org")]}
+    assert not asgi(two)[1]
+
+
+def test_asgi_headers_may_come_from_an_iterator() -> None:
+    def scope(*fields: tuple[bytes, bytes]) -> dict[str, Any]:
+        return {**http(), "headers": iter([(b"accept", b"*/*"), *fields])}
+
+    (seen,) = asgi(scope((b"authorization", f"Bearer {ADA}".encode())))[1]
+    assert (seen[CLAIMS], len(seen["headers"])) == ({"sub": "ada"}, 2)
+    # The cookie is looked for before.
+    fields = (b"api-key", b"nonsense"), (b"authorization", f"Bearer {ADA}".encode())
+    assert asgi(scope(*fields))[1] == []
 
 
 def websocket(**members: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ The claims are in ``environ["ox_jwt.claims"]`` or ``scope["ox_jwt.claims"]``.
 ``exempt`` are the paths that need no token: each as a whole (``/health``), or all that begin with a folder
 (``/static/*``). They are compared, percent-decoded, with what the application routes by: the path below
 the place where it is mounted (``SCRIPT_NAME``, ``root_path``). A path that has ``//``, ``/./``, ``/../``, a
-backslash, or something that was percent-encoded twice is never exempt.
+backslash, an encoded slash, or something that was percent-encoded twice is never exempt.
 
 A browser's CORS preflight reaches the application without a token, and without claims: an ``OPTIONS`` request
 with ``Origin`` and ``Access-Control-Request-Method`` that has neither a body nor credentials. Of the answer the
@@ -85,6 +85,11 @@ class WsgiGate:
 
 def _wsgi_path(environ: WSGIEnvironment) -> str:
     """The path that the application routes by. WSGI has its bytes, percent-decoded, as text in Latin-1."""
+    # Some applications route by the path before it was decoded, where the server has it: to them ``%2F``
+    # ends no folder.
+    raw = (str(environ.get(name, "")).partition("?")[0] for name in ("RAW_URI", "REQUEST_URI"))
+    if any("%2f" in uri.lower() for uri in raw):
+        return ""
     try:
         path: str = environ.get("PATH_INFO", "")
         return path.encode("latin-1").decode()
@@ -165,7 +170,9 @@ class AsgiGate:
             return await send({"type": "websocket.close", "code": 1008})
         headers = [(name.lower().encode(), value.encode()) for name, value in refused.headers]
         await send({"type": "http.response.start", "status": refused.status, "headers": headers})
-        await send({"type": "http.response.body", "body": refused.body})
+        # As for WSGI: who asked for the head alone gets no body.
+        body = b"" if scope.get("method") == "HEAD" else refused.body
+        await send({"type": "http.response.body", "body": body})
 
 
 def _asgi_headers(scope: Scope) -> Headers:
@@ -178,6 +185,9 @@ def _asgi_headers(scope: Scope) -> Headers:
 
 def _asgi_path(scope: Scope) -> str:
     """The path that the application routes by, which ASGI has percent-decoded, below ``root_path``."""
+    # As for WSGI.
+    if b"%2f" in (scope.get("raw_path") or b"").lower():
+        return ""
     path: str = scope["path"]
     root: str = scope.get("root_path") or ""
     return path[len(root) :] if f"{path}/".startswith(f"{root}/") else path
