@@ -309,6 +309,8 @@ def test_only_wsgi_preflights_without_a_token_pass() -> None:
         *({"CONTENT_LENGTH": length} for length in ("1", "00", "-0", " ")),
         *({"HTTP_TRANSFER_ENCODING": coding} for coding in ("chunked", "identity", "")),
         *({"HTTP_AUTHORIZATION": value} for value in ("Bearer nonsense", "Basic x", "Bearer", "")),
+        {"HTTP_ORIGIN": "https://a.example,https://b.example"},
+        {"HTTP_ACCESS_CONTROL_REQUEST_METHOD": "PUT, PUT"},
         *({"HTTP_COOKIE": value} for value in ("session=1", "jwtcookie=x")),
         *({f"HTTP_X_{name}": "DELETE"} for name in ("HTTP_METHOD_OVERRIDE", "HTTP_METHOD")),
         {"HTTP_X_METHOD_OVERRIDE": "GET"},
