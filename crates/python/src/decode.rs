@@ -13,7 +13,7 @@ use ojwt_core::{Alg, Circumstances, Claims, Policy, TokenType, Verifier};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
-use pyo3::types::{PyBytes, PyDelta, PyDict, PyString};
+use pyo3::types::{PyByteArray, PyBytes, PyDelta, PyDict, PyString};
 
 use crate::encode::{alg, is_quick};
 use crate::error::{Failure, invalid_key};
@@ -174,8 +174,11 @@ fn names(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<PyBackedStr>> {
     if let Ok(one) = value.extract() {
         return Ok(vec![one]);
     }
+    // Empty bytes would be an empty list.
+    let is_bytes = value.is_instance_of::<PyBytes>() || value.is_instance_of::<PyByteArray>();
     let names = value.try_iter().and_then(|names| names.map(|name| name?.extract()).collect());
-    names.map_err(|_: PyErr| PyTypeError::new_err(format!("{what} is a string or a list of them")))
+    let names = names.ok().filter(|_| !is_bytes);
+    names.ok_or_else(|| PyTypeError::new_err(format!("{what} is a string or a list of them")))
 }
 
 /// Whole seconds of a number or a `timedelta`, rounded down.

@@ -42,9 +42,11 @@ impl JwkSet {
         let mut builder = KeySetBuilder::new();
         let source = bytes(source, "a JWK Set")?;
         let added = builder.add(&source, Some(KeyFormat::Jwks));
-        added.map_err(|error| match likeness(&source) {
-            Some(likeness) => invalid_key(py, NoKey::Likeness(likeness).to_string()),
-            None => invalid_key(py, error.to_string()),
+        added.map_err(|error| {
+            // Of JSON it is known what is wrong.
+            let likeness = if is_json(&source) { None } else { likeness(&source) };
+            let error = likeness.map_or_else(|| NoKey::Error(error), NoKey::Likeness);
+            invalid_key(py, error.to_string())
         })?;
         let (keys, warnings) = builder.build();
         Ok(Self { keys: Arc::new(keys), warnings })

@@ -7,6 +7,7 @@
 use core::fmt;
 
 use ojwt_core::base64url;
+use ojwt_core::keys::KeyError;
 use ojwt_core::material::{Curve, Material};
 
 /// What a text looks like, where it would otherwise be taken for a shared secret.
@@ -16,6 +17,8 @@ pub(crate) enum Likeness {
     Url,
     Page,
     PublicKey,
+    /// What the core refuses besides.
+    Other(&'static str),
 }
 
 impl Likeness {
@@ -32,13 +35,20 @@ impl Likeness {
                 return Some(Self::Path);
             }
         }
-        is_public_key(bytes).then_some(Self::PublicKey)
+        if is_public_key(bytes) {
+            return Some(Self::PublicKey);
+        }
+        match Material::secret(bytes.to_vec()) {
+            Err(KeyError::NotSecret(what)) => Some(Self::Other(what)),
+            _ => None,
+        }
     }
 }
 
 impl fmt::Display for Likeness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Other(what) => return write!(f, "looks like {what}"),
             Self::Path => "looks like a path to a file: give what the file holds",
             Self::Url => "looks like a URL: give what is there",
             Self::Page => "looks like HTML or XML",
@@ -165,7 +175,9 @@ fn has_mark(bytes: &[u8]) -> bool {
 }
 
 fn is_raw_key(bytes: &[u8]) -> bool {
-    Material::secret(bytes.to_vec()).is_err() || begins_as_der(bytes) || are_coordinates(bytes)
+    matches!(Material::secret(bytes.to_vec()), Err(KeyError::PublicKeyAsSecret))
+        || begins_as_der(bytes)
+        || are_coordinates(bytes)
 }
 
 /// Whether it is the beginning of a key or a certificate in DER: a sequence that names an algorithm

@@ -51,7 +51,7 @@ def judge(token: str | bytes, **asked: Any) -> dict[str, Any]:
 
 
 def pem_pair() -> ox_jwt.KeyPair:
-    """Keys of Ed448, which ``make_keys`` does not make."""
+    """Keys of Ed448, made without ``ox_jwt``."""
     key = ed448.Ed448PrivateKey.generate()
     encoding, private = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     spki = serialization.PublicFormat.SubjectPublicKeyInfo

@@ -643,6 +643,7 @@ def test_a_proxy_user_is_issued_a_token_of_those_it_acts_for(demonstration: flas
 
 def test_what_is_issued_is_good_nowhere_else_and_no_longer(demonstration: flask.Flask) -> None:
     bound = {"aud": ["a", "b"], "host": "localhost", "iss": "me", "tenant": {"id": 5}}
+    bound |= {"Host": "localhost", "cnf": {"x5t#S256": "x"}}
     demonstration.config["FLASK_JWT_AUDIENCE"] = "a"
     end = int(time.time()) + 100
     claims = {"sub": "ada", "proxy_for": ["bob"], "exp": end, "jti": "1", "role": "x", **bound}
@@ -651,6 +652,7 @@ def test_what_is_issued_is_good_nowhere_else_and_no_longer(demonstration: flask.
     assert {name: issued[name] for name in bound} == bound
     assert set(issued) == {"sub", "act", "iat", "exp", *bound}
     assert issued["exp"] == end
+    assert answer.headers["Cache-Control"] == "no-store"
     with pytest.raises(ox_jwt.InvalidHostError):
         ox_jwt.decode(answer.text.strip(), SECRET, ["HS256"], audience="b", host="example.com")
 

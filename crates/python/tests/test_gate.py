@@ -146,6 +146,9 @@ def test_what_is_broken_is_an_error_at_once() -> None:
         *((TypeError, SECRET, ["HS256"], {name: 5}) for name in LISTS),
         *((TypeError, SECRET, ["HS256"], {name: [5]}) for name in LISTS),
         *((TypeError, SECRET, ["HS256"], {name: b"text"}) for name in LISTS),
+        # An empty list, byte by byte.
+        *((TypeError, SECRET, ["HS256"], {name: b""}) for name in LISTS),
+        *((TypeError, SECRET, ["HS256"], {name: bytearray()}) for name in LISTS),
         (TypeError, SECRET, b"HS256", {}),
         (ox_jwt.InvalidKeyError, SECRET, ["RS256", "ES256"], {}),
         (ox_jwt.InvalidKeyError, b"s" * 32, ["HS384"], {}),

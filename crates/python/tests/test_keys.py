@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import pathlib
+import re
 import secrets
 import string
 from collections.abc import Callable
@@ -21,7 +22,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa as rsa_keys
 import ox_jwt
 from support import (
     SECRET,
+    b64,
     ec_jwk,
+    judge,
     oct_jwk,
     pem_bytes,
     private_der,
@@ -385,6 +388,9 @@ def test_a_part_of_a_public_key_is_no_secret(
         assert "public key" in likeness(key)
 
 
+#: What nginx, too, takes for a path: by what it begins with, and by what base64 does not have.
+PATH = re.compile(r"(~|\.\.?)/[\w.@~+ /-]*|/[\w.@~+ /-]*[._@~ -][\w.@~+ /-]*")
+
 ALPHABETS = [
     string.ascii_letters + string.digits + string.punctuation,
     string.ascii_lowercase + string.digits,
@@ -404,6 +410,10 @@ def test_random_secrets_are_secrets_in_any_encoding(begin: str) -> None:
         made += ["".join(secrets.choice(letters) for _ in range(40)) for letters in ALPHABETS]
     for text in made:
         secret = (begin + text).encode()
+        if PATH.fullmatch(secret.decode()):
+            with pytest.raises(ox_jwt.InvalidKeyError, match="looks like .*path"):
+                ox_jwt.Gate(secret, ["HS256"])
+            continue
         # Of DER, by its length and two characters.
         if secret[:1] == b"0" and secret[1] == len(secret) - 2:
             continue
@@ -419,7 +429,7 @@ def test_random_secrets_are_secrets_in_any_encoding(begin: str) -> None:
         "<3 this is a secret, which begins oddly <3",
         "a/path/of/words/that/is/no/file/anywhere",
         "https is what we use, and what we trust in",
-        "// no path begins as this secret does",
+        "// no path begins so, or has a comma in it",
         "MIIBkeys and other words of a passphrase...",
     ],
 )
@@ -526,3 +536,52 @@ def test_a_dict_that_is_changed_is_another_key(ec: ox_jwt.KeyPair, token: str) -
     jwk.update(ec_jwk(ox_jwt.make_keys("ES256").public_key))
     with pytest.raises(ox_jwt.InvalidSignatureError):
         accepts(token, jwk)
+
+
+def test_the_names_of_rfc_9864_say_which_curve_is_accepted() -> None:
+    """RFC 9864 section 2.2: ``EdDSA`` names both curves."""
+    for name, other in (("Ed25519", "Ed448"), ("Ed448", "Ed25519")):
+        keys = ox_jwt.make_keys(name)
+        new = ox_jwt.encode({"sub": "ada"}, keys.private_key, name)
+        old = ox_jwt.encode({"sub": "ada"}, keys.private_key, "EdDSA")
+        assert ox_jwt.decode_unverified_header(new)["alg"] == name
+        for token in (new, old):
+            assert ox_jwt.decode(token, keys.public_key, ["EdDSA"]) == {"sub": "ada"}
+            for wrong in ([other], ["ES256", "HS256"]):
+                with pytest.raises(ox_jwt.InvalidAlgorithmError):
+                    ox_jwt.decode(token, keys.public_key, wrong)
+        assert ox_jwt.decode(new, keys.public_key, [name, other]) == {"sub": "ada"}
+        with pytest.raises(ox_jwt.InvalidAlgorithmError):
+            ox_jwt.decode(old, keys.public_key, [name])
+        with pytest.raises(ox_jwt.InvalidKeyError):
+            ox_jwt.encode({}, keys.private_key, other)
+        with pytest.raises(ox_jwt.InvalidKeyError):
+            ox_jwt.Gate(keys.public_key, [other])
+
+
+def test_a_jwk_may_have_a_name_of_rfc_9864() -> None:
+    keys = ox_jwt.make_keys("Ed25519")
+    x = b64(public_der(keys.public_key)[-32:])
+    token = ox_jwt.encode({"sub": "ada"}, keys.private_key, "Ed25519")
+    for alg in ("Ed25519", "EdDSA"):
+        jwk = {"kty": "OKP", "crv": "Ed25519", "x": x, "alg": alg}
+        for key in (jwk, ox_jwt.JwkSet({"keys": [jwk]})):
+            assert ox_jwt.decode(token, key, ["Ed25519"]) == {"sub": "ada"}
+    for alg in ("Ed448", "HS256", "ed25519"):
+        jwk = {"kty": "OKP", "crv": "Ed25519", "x": x, "alg": alg}
+        with pytest.raises(ox_jwt.InvalidKeyError):
+            ox_jwt.decode(token, jwk, ["Ed25519", "EdDSA", "HS256"])
+
+
+def test_a_set_without_a_usable_key_says_what_is_wrong_with_each(ec: ox_jwt.KeyPair) -> None:
+    wrong = [ec_jwk(ec.public_key, alg="HS256"), {"kty": "oct", "k": "c2hvcnQ"}]
+    with pytest.raises(ox_jwt.InvalidKeyError, match='key 0: "alg" is HS256.*key 1: ') as raised:
+        ox_jwt.JwkSet({"keys": wrong})
+    assert "c2hvcnQ" not in str(raised.value)
+
+
+def test_bytes_are_no_list_of_texts_even_if_they_are_empty() -> None:
+    for name in ("audience", "issuer", "require"):
+        for value in (b"", b"a", bytearray(), bytearray(b"a")):
+            with pytest.raises(TypeError):
+                judge(signed({}), **{name: value})

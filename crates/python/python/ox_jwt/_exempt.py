@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from urllib.parse import unquote
 
@@ -10,7 +11,9 @@ from ox_jwt._lists import texts
 
 #: What makes a decoded path another one for some who read it: control characters, backslashes, what was not
 #: UTF-8, and what was percent-encoded twice.
-_AMBIGUOUS = re.compile(r"[\x00-\x1f\x7f-\x9f\\\ufffd]|%[0-9A-Fa-f]{2}")
+_AMBIGUOUS = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\\\ud800-\udfff\ufffd]|%[0-9A-Fa-f]{2}|%[uU][0-9A-Fa-f]{4}"
+)
 
 
 class Exempt:
@@ -44,12 +47,22 @@ def _entry(entry: str) -> str:
 
 def _is_plain(path: str) -> bool:
     """Whether a path has one reading alone, even for those who decode it or tidy it up once more."""
+    if not path.isascii():
+        path = _without_lookalikes(path)
     if not path.startswith("/") or _AMBIGUOUS.search(path):
         return False
     *folders, last = path[1:].split("/")
     return all(map(_is_name, folders)) and (not last or _is_name(last))
 
 
+def _without_lookalikes(path: str) -> str:
+    """A path as those read it who normalise it (NFKC), or drop what cannot be seen: a full-width full stop is
+    one of ASCII."""
+    seen = "".join(c for c in path if unicodedata.category(c) != "Cf")
+    return unicodedata.normalize("NFKC", seen)
+
+
 def _is_name(segment: str) -> bool:
-    """Whether it is the name of something, rather than ``..`` or its like (``..;a``, ``.. ``)."""
-    return bool(segment.partition(";")[0].strip(". "))
+    """Whether it is the name of something, rather than ``..`` or its like (``..;a``, ``..?``, ``.. ``)."""
+    name = re.split("[;?#]", segment, maxsplit=1)[0]
+    return any(character not in ".+" and not character.isspace() for character in name)

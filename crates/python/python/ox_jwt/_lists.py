@@ -17,6 +17,7 @@ def texts(value: str | Iterable[str], what: str) -> list[str]:
         entries = list(value)
     except TypeError:
         raise TypeError(message) from None
-    if not all(isinstance(entry, str) for entry in entries):
+    # Empty bytes would be an empty list.
+    if isinstance(value, (bytes, bytearray, memoryview)) or not all(isinstance(entry, str) for entry in entries):
         raise TypeError(message)
     return entries

@@ -25,8 +25,9 @@ from ox_jwt.flask import jwt_claims, jwt_iat, key_of, requires_jwt
 #: How long an issued token is good for, in seconds.
 ISSUED_FOR = 300
 
-#: The claims that say where a token is good: what is issued for one is good nowhere else.
-BINDING = ("aud", "host", "iss", "tenant")
+#: The claims that say where a token is good, and whose key has to go with it: what is issued for one is good
+#: nowhere else, and for nobody else.
+BINDING = ("aud", "cnf", "host", "Host", "iss", "tenant")
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> flask.Flask:
@@ -62,7 +63,10 @@ def create_app(config: Mapping[str, Any] | None = None) -> flask.Flask:
         key = app.config.get("FLASK_JWT_PRIVATE_KEY")
         if key is None:
             return _text("failed: nothing is issued here", 501)
-        return _text(ox_jwt.encode(issued, key_of(key), app.config["FLASK_JWT_PRIVATE_ALG"]))
+        answer = _text(ox_jwt.encode(issued, key_of(key), app.config["FLASK_JWT_PRIVATE_ALG"]))
+        # RFC 6749 section 5.1.
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
 
     @app.get("/support/urgent")
     @jwt_claims(["premium"])

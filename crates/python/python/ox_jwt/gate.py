@@ -78,7 +78,9 @@ def is_preflight(method: str, headers: Headers) -> bool:
     CORS-preflight request), for which it has no token."""
     fields = ("origin", "access-control-request-method")
     values = [list(headers(name)) for name in fields]
-    return method == "OPTIONS" and all(len(value) == 1 and value[0] for value in values)
+    # WSGI has several fields as one, with commas between.
+    are_single = all(len(value) == 1 and value[0] and b"," not in value[0] for value in values)
+    return method == "OPTIONS" and are_single
 
 
 class Refusal(NamedTuple):
