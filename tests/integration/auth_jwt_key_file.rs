@@ -547,7 +547,7 @@ fn keys_of_a_file_that_is_being_written_serve_for_a_moment_where_they_may_be_cac
     }
     let refused_at = refused_at.expect("keys that are gone are not for ever");
     assert!(refused_at > Duration::from_secs(3) && refused_at < Duration::from_secs(8));
-    assert!(nginx.error_log().contains("no usable key; the keys that it had serve for a moment"));
+    assert!(nginx.error_log().contains("in it; the keys that it had serve for a moment"));
     assert_eq!(status(&nginx, "/?file=a.pem", &a), 500);
     nginx.write("keys/a.pem", public_pem(&FORGER));
     assert_eq!(status(&nginx, "/?file=a.pem", &b), 200);
