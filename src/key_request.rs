@@ -47,8 +47,9 @@ const RETRY_WITHOUT_KEYS: u64 = 1_000;
 /// such token has it fetched again, in milliseconds.
 const ASK_AGAIN: u64 = 10_000;
 
-/// The statuses that say that there is nothing (RFC 9110 sections 15.5.5 and 15.5.11).
-const NOT_THERE: [u16; 2] = [404, 410];
+/// The statuses that say that there is nothing, or nothing of such a name or length (RFC 9110 sections
+/// 15.5.1, 15.5.5, 15.5.11, 15.5.15 and 15.5.21).
+const NOT_THERE: [u16; 5] = [400, 404, 410, 414, 422];
 
 /// The key requests of a worker.
 pub(crate) struct KeyRequests {
@@ -112,7 +113,16 @@ enum End {
 pub(crate) struct Flights {
     parts: RefCell<Vec<Part>>,
     /// The kept keys that it uses: they stay the same for as long as it lives.
-    used: RefCell<Vec<(Target, Arc<KeySet>)>>,
+    used: RefCell<Vec<Used>>,
+}
+
+/// Kept keys in use.
+struct Used {
+    target: Target,
+    /// For how long they might be kept where they were taken, in seconds: nothing for a gate that wants
+    /// newer ones.
+    cache: u64,
+    keys: Arc<KeySet>,
 }
 
 /// The part of a client's request in a fetch.
@@ -166,7 +176,7 @@ impl KeyRequests {
         target: &Target,
         cache: u64,
     ) -> Result<Progress, Denial> {
-        if let Some(keys) = flights.used(target) {
+        if let Some(keys) = flights.used(target, cache) {
             return Ok(Progress::Ready(keys));
         }
         let has_failed = match flights.find(target).as_ref().map(|flight| flight.end.get()) {
@@ -177,7 +187,8 @@ impl KeyRequests {
         };
         match self.kept(target, cache, has_failed)? {
             Some(keys) => {
-                flights.used.borrow_mut().push((target.clone(), Arc::clone(&keys)));
+                let used = Used { target: target.clone(), cache, keys: Arc::clone(&keys) };
+                flights.used.borrow_mut().push(used);
                 Ok(Progress::Ready(keys))
             }
             None if has_failed => Err(Denial::KeyUnavailable),
@@ -235,7 +246,7 @@ impl KeyRequests {
             }
             self.asked_again.borrow_mut().put(target.clone(), uptime);
         }
-        flights.used.borrow_mut().retain(|(used, _)| used != target);
+        flights.used.borrow_mut().retain(|used| used.target != *target);
         matches!(self.begin(request, flights, target, cache), Ok(Progress::Waiting))
     }
 
@@ -504,9 +515,10 @@ impl Flights {
         })
     }
 
-    fn used(&self, target: &Target) -> Option<Arc<KeySet>> {
+    fn used(&self, target: &Target, cache: u64) -> Option<Arc<KeySet>> {
         let used = self.used.borrow();
-        used.iter().find_map(|(used, keys)| (used == target).then(|| Arc::clone(keys)))
+        let found = used.iter().find(|used| used.target == *target && used.cache <= cache);
+        found.map(|used| Arc::clone(&used.keys))
     }
 
     /// The latest fetch of a target that this request has a part in.
