@@ -219,6 +219,21 @@ impl KeyRequests {
         }
     }
 
+    /// Whether it is not too soon for [`KeyRequests::ask_again`].
+    pub(crate) fn may_ask_again(&self, flights: &Flights, target: &Target, cache: u64) -> bool {
+        // What this request has fetched is as new as can be.
+        if cache == 0 || flights.find(target).is_some() {
+            return false;
+        }
+        let uptime = fence::uptime();
+        let is_within = |time: Option<&u64>, limit| {
+            time.is_some_and(|time| uptime.saturating_sub(*time) < limit)
+        };
+        self.under_way.borrow().contains_key(target)
+            || !is_within(self.failures.borrow().peek(target), RETRY)
+                && !is_within(self.asked_again.borrow_mut().get(target), ASK_AGAIN)
+    }
+
     /// Fetches a target again of whose kept keys none is meant by a token, if that is not too soon;
     /// whether the request is to wait for it.
     ///
@@ -230,21 +245,11 @@ impl KeyRequests {
         target: &Target,
         cache: u64,
     ) -> bool {
-        // What this request has fetched is as new as can be.
-        if cache == 0 || flights.find(target).is_some() {
+        if !self.may_ask_again(flights, target, cache) {
             return false;
         }
         if !self.under_way.borrow().contains_key(target) {
-            let uptime = fence::uptime();
-            let is_within = |time: Option<&u64>, limit| {
-                time.is_some_and(|time| uptime.saturating_sub(*time) < limit)
-            };
-            if is_within(self.failures.borrow().peek(target), RETRY)
-                || is_within(self.asked_again.borrow_mut().get(target), ASK_AGAIN)
-            {
-                return false;
-            }
-            self.asked_again.borrow_mut().put(target.clone(), uptime);
+            self.asked_again.borrow_mut().put(target.clone(), fence::uptime());
         }
         flights.used.borrow_mut().retain(|used| used.target != *target);
         matches!(self.begin(request, flights, target, cache), Ok(Progress::Waiting))

@@ -319,6 +319,31 @@ fn unknown_kid_has_kept_keys_fetched_again() {
     }
 }
 
+/// They may be for other things, or of a time when the issuer named none.
+#[test]
+fn unknown_kid_has_keys_fetched_again_beside_keys_without_a_name() {
+    for path in ["/", "/oracle"] {
+        let before = [(&*ISSUER, None), (&*ISSUER, Some("old"))];
+        let (upstream, answers) = answering(&[("/keys", ok(&jwks(&before)))]);
+        let nginx = gates(&upstream, "", "auth_jwt_key_request /keys; auth_jwt_key_cache 1h;");
+        let is_good = |key, kid| !get(&nginx, path, &named(key, kid)).body.contains("fail");
+        // What a key without a name verifies has nothing fetched.
+        for kid in ["old", "some", "other"] {
+            assert_eq!(get(&nginx, path, &named(&ISSUER, kid)).status, 200, "{path} {kid}");
+        }
+        assert_eq!(asked(&upstream).len(), 1, "{path}");
+        let after = [(&*ISSUER, None), (&*FORGER, Some("new"))];
+        answers.lock().unwrap()[0].1 = ok(&jwks(&after));
+        let response = get(&nginx, path, &named(&FORGER, "new"));
+        assert!(["content", "{}"].contains(&response.body.as_str()), "{path}: {}", response.body);
+        for number in 0..20 {
+            get(&nginx, path, &named(&FORGER, &format!("made-up-{number}")));
+        }
+        assert!(is_good(&FORGER, "new") && is_good(&ISSUER, "some"), "{path}");
+        assert_eq!(asked(&upstream).len(), 2, "{path}");
+    }
+}
+
 #[test]
 fn made_up_kids_have_keys_fetched_once_in_ten_seconds_and_lose_none() {
     for answer in [status_of("503"), ok("garbage"), ok(&jwks(&[(&ISSUER, Some("old"))]))] {

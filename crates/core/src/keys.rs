@@ -162,6 +162,12 @@ pub(crate) fn has_more_candidates(sets: &[Arc<KeySet>], alg: Alg, kid: Option<&s
     all.is_ok_and(|mut all| all.nth(MAX_CANDIDATES).is_some())
 }
 
+/// Whether the keys for a token of this name are those without one, since none is so named.
+pub(crate) fn are_stand_ins(sets: &[Arc<KeySet>], kid: &str) -> bool {
+    sets.iter().any(|set| set.verifiers.has_unnamed)
+        && !sets.iter().any(|set| set.verifiers.kids.contains(kid))
+}
+
 /// The keys of these sets that may decrypt a token of `alg`, chosen in the same way among the keys
 /// that decrypt.
 ///
