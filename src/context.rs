@@ -20,7 +20,7 @@ use ojwt_core::policy::Circumstances;
 use ojwt_core::requirement::{OperandDefect, Unmet};
 use ojwt_core::transport;
 use ojwt_core::unverified::Unverified;
-use ojwt_core::verify::{Memory, Refusal};
+use ojwt_core::verify::{Lack, Memory, Refusal};
 
 use crate::conf::{Gate, MainConf, VariableRequirement};
 use crate::fence;
@@ -267,7 +267,14 @@ fn prefetch(request: Request<'_>, remembered: &Remembered, gate: &Rc<Gate>) -> R
     let gathered = Gathered::gather(request, gate, main, (&places, flights));
     let (fetched, store) = (&gathered.pending, &main.key_requests);
     let waiting = if fetched.is_empty() {
-        if cache == 0 || !gate.verifier.lacks_key(memory(gate), &token, &gathered.keys) {
+        let may_ask = || places.targets().any(|target| store.may_ask_again(flights, target, cache));
+        let lacks_key = match gate.verifier.lack(memory(gate), &token, &gathered.keys) {
+            Lack::Nothing => false,
+            Lack::Key => true,
+            // What keys without a name verify needs no other.
+            Lack::Name => may_ask() && verify(request, gate, &token, &gathered.keys).is_err(),
+        };
+        if !lacks_key {
             return Readiness::Ready;
         }
         places.targets().filter(|target| store.ask_again(request, flights, target, cache)).count()

@@ -475,12 +475,12 @@ fn auth_jwt_key_file(
 ) -> Result<(), ConfError> {
     let (file, format) = key_source(cf)?;
     if file.contains(&b'$') {
-        let without_token = match file.first() {
-            Some(b'$') => Some(cf.compile(file).ok_or_else(|| invalid_parameter(file))?),
-            _ => None,
-        };
-        let locator = Locator { without_token, ..locator(cf, file, format)? };
-        main.locators.push(LocatorWord { locator, word: file.to_vec() });
+        let mut locator = locator(cf, file, format)?;
+        // What a token says stands in a path as it is; so only what it may make absolute is compiled anew.
+        if file.starts_with(b"$") {
+            locator.without_token = Some(cf.compile(file).ok_or_else(|| invalid_parameter(file))?);
+            main.locators.push(LocatorWord { locator, word: file.to_vec() });
+        }
         conf.key_files.get_or_insert_default().named.push(locator);
         return Ok(());
     }

@@ -63,8 +63,9 @@ const RETRY_WITHOUT_KEYS: u64 = 1_000;
 /// such token has it fetched again, in milliseconds.
 const ASK_AGAIN: u64 = 10_000;
 
-/// The statuses that say that there is nothing (RFC 9110 sections 15.5.5 and 15.5.11).
-const NOT_THERE: [u16; 2] = [404, 410];
+/// The statuses that say that there is nothing, or nothing of such a name or length (RFC 9110 sections
+/// 15.5.1, 15.5.5, 15.5.11, 15.5.15 and 15.5.21).
+const NOT_THERE: [u16; 5] = [400, 404, 410, 414, 422];
 
 /// The key requests of a worker.
 pub(crate) struct KeyRequests {
@@ -139,7 +140,16 @@ pub(crate) struct Flights {
     /// What of it waits for room for a fetch.
     waiting_for_room: RefCell<Vec<(usize, Rc<Waker>)>>,
     /// The kept keys that it uses: they stay the same for as long as it lives.
-    used: RefCell<Vec<(Target, Arc<KeySet>)>>,
+    used: RefCell<Vec<Used>>,
+}
+
+/// Kept keys in use.
+struct Used {
+    target: Target,
+    /// For how long they might be kept where they were taken, in seconds: nothing for a gate that wants
+    /// newer ones.
+    cache: u64,
+    keys: Arc<KeySet>,
 }
 
 /// The part of a client's request in a fetch.
@@ -193,7 +203,7 @@ impl KeyRequests {
         target: &Target,
         cache: u64,
     ) -> Result<Progress, Denial> {
-        if let Some(keys) = flights.used(target) {
+        if let Some(keys) = flights.used(target, cache) {
             return Ok(Progress::Ready(keys));
         }
         let has_failed = match flights.find(target).as_ref().map(|flight| flight.end.get()) {
@@ -204,7 +214,8 @@ impl KeyRequests {
         };
         match self.kept(target, cache, has_failed)? {
             Some(keys) => {
-                flights.used.borrow_mut().push((target.clone(), Arc::clone(&keys)));
+                let used = Used { target: target.clone(), cache, keys: Arc::clone(&keys) };
+                flights.used.borrow_mut().push(used);
                 Ok(Progress::Ready(keys))
             }
             None if has_failed => Err(Denial::KeyUnavailable),
@@ -235,6 +246,21 @@ impl KeyRequests {
         }
     }
 
+    /// Whether it is not too soon for [`KeyRequests::ask_again`].
+    pub(crate) fn may_ask_again(&self, flights: &Flights, target: &Target, cache: u64) -> bool {
+        // What this request has fetched is as new as can be.
+        if cache == 0 || flights.find(target).is_some() {
+            return false;
+        }
+        let uptime = fence::uptime();
+        let is_within = |time: Option<&u64>, limit| {
+            time.is_some_and(|time| uptime.saturating_sub(*time) < limit)
+        };
+        self.under_way.borrow().contains_key(target)
+            || !is_within(self.failures.borrow().peek(target), RETRY)
+                && !is_within(self.asked_again.borrow_mut().get(target), ASK_AGAIN)
+    }
+
     /// Fetches a target again of whose kept keys none is meant by a token, if that is not too soon;
     /// whether the request is to wait for it.
     ///
@@ -246,23 +272,13 @@ impl KeyRequests {
         target: &Target,
         cache: u64,
     ) -> bool {
-        // What this request has fetched is as new as can be.
-        if cache == 0 || flights.find(target).is_some() {
+        if !self.may_ask_again(flights, target, cache) {
             return false;
         }
         if !self.under_way.borrow().contains_key(target) {
-            let uptime = fence::uptime();
-            let is_within = |time: Option<&u64>, limit| {
-                time.is_some_and(|time| uptime.saturating_sub(*time) < limit)
-            };
-            if is_within(self.failures.borrow().peek(target), RETRY)
-                || is_within(self.asked_again.borrow_mut().get(target), ASK_AGAIN)
-            {
-                return false;
-            }
-            self.asked_again.borrow_mut().put(target.clone(), uptime);
+            self.asked_again.borrow_mut().put(target.clone(), fence::uptime());
         }
-        flights.used.borrow_mut().retain(|(used, _)| used != target);
+        flights.used.borrow_mut().retain(|used| used.target != *target);
         matches!(self.begin(request, flights, target, cache), Ok(Progress::Waiting))
     }
 
@@ -283,7 +299,8 @@ impl KeyRequests {
         } else if let Err(why) = self.start(request, flights, target) {
             request.log(Level::Error, &why);
             let keys = self.kept(target, cache, true)?.ok_or(Denial::KeyUnavailable)?;
-            flights.used.borrow_mut().push((target.clone(), Arc::clone(&keys)));
+            let used = Used { target: target.clone(), cache, keys: Arc::clone(&keys) };
+            flights.used.borrow_mut().push(used);
             return Ok(Progress::Ready(keys));
         }
         flights.wait(request, target);
@@ -587,9 +604,10 @@ fn describe(error: CaptureError) -> String {
 }
 
 impl Flights {
-    fn used(&self, target: &Target) -> Option<Arc<KeySet>> {
+    fn used(&self, target: &Target, cache: u64) -> Option<Arc<KeySet>> {
         let used = self.used.borrow();
-        used.iter().find_map(|(used, keys)| (used == target).then(|| Arc::clone(keys)))
+        let found = used.iter().find(|used| used.target == *target && used.cache <= cache);
+        found.map(|used| Arc::clone(&used.keys))
     }
 
     /// The latest fetch of a target that this request has a part in.

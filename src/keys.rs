@@ -226,6 +226,10 @@ impl KeyFiles {
         if file.path.contains(&0) || climbs(&file.path) > file.climbs {
             return file.refused("a variable may not climb with \"..\", nor hold NUL");
         }
+        // Names are compared as paths, for which this is the same as the file without it.
+        if file.path.ends_with(b"/") || file.path.ends_with(b"/.") {
+            return file.refused("cannot be read: not a regular file");
+        }
         let name = (PathBuf::from(OsStr::from_bytes(&file.path)), file.format);
         // A file that has not changed is not opened again: that works where no more files may be opened.
         let state = State::at(&name.0);

@@ -177,9 +177,9 @@ fn target_at<'r>(
     Ok(Place::At(target))
 }
 
-/// Whether a URI that a token has a say in leads to another place than the configuration has in mind:
-/// upwards or, by what the token gives directly, from one part of the path into another. nginx decodes
-/// the path, and what it hands on it encodes by rules of its own.
+/// Whether a URI that a token has a say in leads to another place than the configuration has in mind: to
+/// what is no path from the root, upwards or, by what the token gives directly, from one part of the path
+/// into another. nginx decodes the path, and what it hands on it encodes by rules of its own.
 fn leads_astray(uri: &[u8], said: Said) -> bool {
     if said == Said::Nothing {
         return false;
@@ -190,7 +190,8 @@ fn leads_astray(uri: &[u8], said: Said) -> bool {
     let parts = path.windows(3).any(|triple| matches!(triple, b"%2F" | b"%5C" | b"%3B"));
     let decoded = percent_decoded(path);
     let mut segments = decoded.split(|byte| *byte == b'/');
-    decoded.contains(&0)
+    !path.starts_with(b"/")
+        || decoded.contains(&0)
         || (is_direct && parts)
         || segments.any(|part| part == b".." || (is_direct && part == b"."))
 }

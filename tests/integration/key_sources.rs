@@ -319,6 +319,31 @@ fn unknown_kid_has_kept_keys_fetched_again() {
     }
 }
 
+/// They may be for other things, or of a time when the issuer named none.
+#[test]
+fn unknown_kid_has_keys_fetched_again_beside_keys_without_a_name() {
+    for path in ["/", "/oracle"] {
+        let before = [(&*ISSUER, None), (&*ISSUER, Some("old"))];
+        let (upstream, answers) = answering(&[("/keys", ok(&jwks(&before)))]);
+        let nginx = gates(&upstream, "", "auth_jwt_key_request /keys; auth_jwt_key_cache 1h;");
+        let is_good = |key, kid| !get(&nginx, path, &named(key, kid)).body.contains("fail");
+        // What a key without a name verifies has nothing fetched.
+        for kid in ["old", "some", "other"] {
+            assert_eq!(get(&nginx, path, &named(&ISSUER, kid)).status, 200, "{path} {kid}");
+        }
+        assert_eq!(asked(&upstream).len(), 1, "{path}");
+        let after = [(&*ISSUER, None), (&*FORGER, Some("new"))];
+        answers.lock().unwrap()[0].1 = ok(&jwks(&after));
+        let response = get(&nginx, path, &named(&FORGER, "new"));
+        assert!(["content", "{}"].contains(&response.body.as_str()), "{path}: {}", response.body);
+        for number in 0..20 {
+            get(&nginx, path, &named(&FORGER, &format!("made-up-{number}")));
+        }
+        assert!(is_good(&FORGER, "new") && is_good(&ISSUER, "some"), "{path}");
+        assert_eq!(asked(&upstream).len(), 2, "{path}");
+    }
+}
+
 #[test]
 fn made_up_kids_have_keys_fetched_once_in_ten_seconds_and_lose_none() {
     for answer in [status_of("503"), ok("garbage"), ok(&jwks(&[(&ISSUER, Some("old"))]))] {
@@ -530,6 +555,13 @@ fn what_a_token_gives_to_the_path_of_a_uri_stays_one_part_of_it() {
 #[test]
 fn uri_that_climbs_by_choice_of_a_token_is_an_unknown_key() {
     let upstream = Upstream::with_answer(ok(&issuer()));
+    let nginx = gates(&upstream, "", "auth_jwt_key_request $jwt_header_kid/page.html;");
+    for kid in ["", "keys", "x", "..", ".", "?"] {
+        // What is no path from the root would be a file beside the folder of pages.
+        let status = if kid.is_empty() { 500 } else { 401 };
+        assert_eq!(get(&nginx, "/", &named(&ISSUER, kid)).status, status, "{kid}");
+    }
+    assert!(!nginx.error_log().contains("open()"), "{}", nginx.error_log());
     let map = "map $jwt_claim_iss $tenant { ~^(?<name>.*)$ $name; }";
     let nginx = gates(&upstream, map, "auth_jwt_key_request /keys/$tenant;");
     for iss in ["..", "../x", "a/../b", "%2e%2e/x", "..%2fx", "a%00"] {
@@ -654,7 +686,9 @@ fn file_that_a_token_chose_and_that_is_not_there_is_an_unknown_key() {
 #[test]
 fn answer_that_a_token_chose_and_that_is_not_there_is_an_unknown_key() {
     let map = "map $jwt_header_kid $by_map { default $jwt_header_kid; }";
-    for (code, status) in [("404", 401), ("410", 401), ("403", 500), ("500", 500), ("302", 500)] {
+    let absent = ["400", "404", "410", "414", "422"].map(|code| (code, 401));
+    let failed = ["401", "403", "429", "500", "302"].map(|code| (code, 500));
+    for (code, status) in absent.into_iter().chain(failed) {
         let (upstream, _) =
             answering(&[("/keys/a", status_of(code)), ("/keys?a", status_of(code))]);
         for uri in ["/keys/$jwt_header_kid", "/keys?$jwt_header_kid", "/keys/$by_map"] {
@@ -671,6 +705,76 @@ fn answer_that_a_token_chose_and_that_is_not_there_is_an_unknown_key() {
             }
         }
     }
+}
+
+/// Keys are in files of the names that they have.
+#[test]
+fn file_is_found_under_the_very_name_that_a_token_says() {
+    let names = ["a b", "a+b=", "sub/b", "x:1", "\u{e4}", "a%2Fb", "a@b", "{a}", "./a", "sub/./b"];
+    for lines in [
+        "auth_jwt_key_file keys/$jwt_header_kid.jwks;",
+        "auth_jwt_key_file \"keys/${ojwt_header_kid}.jwks\";",
+        "auth_jwt_key_file $folder/$JWT_HEADER_KID.jwks;",
+    ] {
+        let nginx = Nginx::builder()
+            .file("html/page.html", "content")
+            .http("map $host $folder { default keys; }")
+            .server(&format!("{lines} location / {{ auth_jwt realm; try_files /page.html =404; }}"))
+            .start();
+        std::fs::create_dir_all(nginx.path("keys/sub")).unwrap();
+        for name in names {
+            std::fs::write(nginx.path(&format!("keys/{name}.jwks")), issuer()).unwrap();
+            assert_eq!(get(&nginx, "/", &named(&ISSUER, name)).status, 200, "{lines} {name}");
+            assert_eq!(get(&nginx, "/", &named(&FORGER, name)).status, 401, "{lines} {name}");
+        }
+    }
+}
+
+/// A folder of that name would be another thing, and to look for it costs those who mean the file nothing.
+#[test]
+fn file_is_not_read_again_for_who_names_a_folder_in_its_place() {
+    let odd = json!({"keys": [{}, to_jwk(&ISSUER.material().unwrap(), Some("k"), None)]});
+    let nginx = Nginx::builder()
+        .file("keys/k", odd.to_string())
+        .file("html/page.html", "content")
+        .server(
+            "location / { auth_jwt realm; auth_jwt_key_file keys/$jwt_header_kid;
+             try_files /page.html =404; }
+             location /map { auth_jwt realm; auth_jwt_key_file keys/k$arg_x;
+             try_files /page.html =404; }",
+        )
+        .start();
+    for name in ["k/", "k/.", "k//", "k/./", "./k/.//"] {
+        assert_eq!(get(&nginx, "/", &named(&ISSUER, "k")).status, 200);
+        assert_eq!(get(&nginx, "/", &named(&ISSUER, name)).status, 401, "{name}");
+        assert_eq!(get(&nginx, "/map?x=/", &named(&ISSUER, "k")).status, 500);
+    }
+    // Whenever it is read it is warned of.
+    assert_eq!(nginx.count_in_log("[warn]"), 1, "{}", nginx.error_log());
+}
+
+/// What was read for a location that keeps keys longer is older than this one allows.
+#[test]
+fn location_keeps_keys_no_longer_than_it_says_where_the_server_keeps_them_longer() {
+    let (upstream, answers) = answering(&[("/keys", ok(&issuer()))]);
+    let nginx = gates(
+        &upstream,
+        "",
+        "auth_jwt_key_request /keys; auth_jwt_key_cache 1h;
+         location /brief { auth_jwt realm; auth_jwt_key_cache 1s; try_files /page.html =404; }
+         location /new { auth_jwt realm; auth_jwt_key_cache 0; try_files /page.html =404; }",
+    );
+    let (old, new) = (token(json!({})), signed_by(&FORGER, &json!({})));
+    for path in ["/", "/brief", "/new"] {
+        assert_eq!(get(&nginx, path, &old).status, 200, "{path}");
+    }
+    answers.lock().unwrap()[0].1 = ok(&jwks(&[(&FORGER, None)]));
+    thread::sleep(Duration::from_millis(2100));
+    assert_eq!(get(&nginx, "/", &old).status, 200);
+    assert_eq!(get(&nginx, "/brief", &old).status, 401);
+    assert_eq!(get(&nginx, "/brief", &new).status, 200);
+    assert_eq!(get(&nginx, "/new", &old).status, 401);
+    assert_eq!(get(&nginx, "/new", &new).status, 200);
 }
 
 /// Writes to a file in place without that its times tell, as within a tick of their clock: through a

@@ -13,6 +13,7 @@ use crate::json::Json;
 use crate::jwk::{self, Jwk};
 use crate::keyval;
 use crate::material::{MAX_RSA_BITS, MIN_RSA_BITS, Material, SignatureVerifier};
+use crate::outline;
 use crate::pem;
 
 /// How many keys are tried for one token: what a token without `kid` can cost.
@@ -161,6 +162,12 @@ pub(crate) fn has_more_candidates(sets: &[Arc<KeySet>], alg: Alg, kid: Option<&s
     all.is_ok_and(|mut all| all.nth(MAX_CANDIDATES).is_some())
 }
 
+/// Whether the keys for a token of this name are those without one, since none is so named.
+pub(crate) fn are_stand_ins(sets: &[Arc<KeySet>], kid: &str) -> bool {
+    sets.iter().any(|set| set.verifiers.has_unnamed)
+        && !sets.iter().any(|set| set.verifiers.kids.contains(kid))
+}
+
 /// The keys of these sets that may decrypt a token of `alg`, chosen in the same way among the keys
 /// that decrypt.
 ///
@@ -274,17 +281,15 @@ pub fn without_byte_order_mark(file: &[u8]) -> &[u8] {
 fn read(file: &[u8], format: Option<KeyFormat>) -> Result<Found, KeyError> {
     let json = || Json::parse_object(file).map_err(KeyError::Json);
     match format {
-        Some(KeyFormat::Jwks) => read_jwks(&json()?),
+        Some(KeyFormat::Jwks) => read_jwks(file, json()),
         Some(KeyFormat::Keyval) => Ok(read_keyval(&json()?, Secrets::Taken)),
         Some(KeyFormat::Pem) => read_pem(file),
-        None if file.trim_ascii_start().first() == Some(&b'{') => {
-            let json = json()?;
-            if json.member("keys").or(json.member("kty")).is_some() {
-                read_jwks(&json)
-            } else {
+        None if file.trim_ascii_start().first() == Some(&b'{') => match json() {
+            Ok(json) if json.member("keys").or(json.member("kty")).is_none() => {
                 Ok(read_keyval(&json, Secrets::Refused))
             }
-        }
+            json => read_jwks(file, json),
+        },
         None if pem::is_der(file) => {
             let usable = verifiers(&pem::from_der(file)?, None, None)?;
             Ok(Found { usable, ..Found::default() })
@@ -303,16 +308,26 @@ fn what_else(file: &[u8]) -> Option<&'static str> {
     }
 }
 
-fn read_jwks(json: &Json) -> Result<Found, KeyError> {
+/// Reads a set, or a key, of which this is the JSON.
+fn read_jwks(file: &[u8], json: Result<Json, KeyError>) -> Result<Found, KeyError> {
     let mut found = Found::default();
+    let json = match json {
+        Ok(json) => json,
+        // Each key for itself, if that is where it is broken.
+        Err(error) => {
+            for (index, key) in outline::keys(file).ok_or(error)?.into_iter().enumerate() {
+                let jwk = Json::parse(key).map_err(KeyError::Json);
+                found.add(index, jwk.and_then(|json| jwk::parse(json.root())));
+            }
+            return Ok(found);
+        }
+    };
     let Some(keys) = json.member("keys") else {
         found.add_jwk(0, jwk::parse(json.root())?)?;
         return Ok(found);
     };
     for (index, value) in keys.as_array().ok_or(KeyError::Member("keys"))?.enumerate() {
-        if let Err(error) = jwk::parse(value).and_then(|jwk| found.add_jwk(index, jwk)) {
-            found.skip(error.in_key(index));
-        }
+        found.add(index, jwk::parse(value));
     }
     Ok(found)
 }
@@ -368,6 +383,13 @@ struct Found {
 }
 
 impl Found {
+    /// Adds a key of a set, or why it cannot be used.
+    fn add(&mut self, index: usize, jwk: Result<Jwk, KeyError>) {
+        if let Err(error) = jwk.and_then(|jwk| self.add_jwk(index, jwk)) {
+            self.skip(error.in_key(index));
+        }
+    }
+
     /// Adds all that a JWK is good for.
     fn add_jwk(&mut self, index: usize, jwk: Jwk) -> Result<(), KeyError> {
         if jwk.verifies {

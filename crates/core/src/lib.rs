@@ -45,6 +45,7 @@ pub mod keyval;
 mod lookalike;
 pub mod material;
 mod number;
+mod outline;
 mod p256;
 pub mod path;
 pub mod pem;

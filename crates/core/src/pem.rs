@@ -151,9 +151,10 @@ fn sequence(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 /// Whether it is a DER sequence like those of keys and certificates. A random secret of 32 bytes is,
-/// once in eight millions.
+/// once in eight millions; a text is none, though its first letters may say its length.
 pub(crate) fn is_der(bytes: &[u8]) -> bool {
-    sequence(bytes).is_some()
+    let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    sequence(bytes).is_some() && !bytes.iter().all(is_text)
 }
 
 /// Whether it is an `RSAPublicKey` (PKCS#1), to judge by how it begins.

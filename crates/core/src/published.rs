@@ -9,20 +9,40 @@ use memchr::memmem;
 use crate::material::Curve;
 use crate::pem;
 
-/// What stands in texts that hold public keys, white space aside: PEM (that of SSH has four hyphens), JWK
-/// (as JSON, as Python shows it, as JSON within JSON), and keys as SSH writes them (RFC 4253 section 6.6).
-const PUBLIC_MARKS: [&[u8]; 10] = [
+/// What stands in texts that hold public keys, white space aside: PEM (that of SSH has four hyphens), also
+/// without its hyphens, JWK (as JSON, as Python shows it, as JSON within JSON, as YAML), the base64 of a
+/// `SubjectPublicKeyInfo` that names RSA, a curve, Ed25519 or Ed448, what OpenSSL and XML say of a key, and
+/// keys as SSH writes them (RFC 4253 section 6.6).
+const PUBLIC_MARKS: [&[u8]; 25] = [
     b"----BEGIN",
     b"-----END",
+    b"BEGINPUBLIC",
+    b"BEGINRSA",
+    b"BEGINCERT",
     b"\"kty\"",
     b"'kty'",
     b"\"kty\\\"",
+    b"kty:RSA",
+    b"kty:EC",
+    b"kty:OKP",
+    b"\"e\":\"AQAB\"",
+    b"BgkqhkiG9w0BAQ",
+    b"YJKoZIhvcNAQ",
+    b"YHKoZIzj0CAQ",
+    b"ByqGSM49AgE",
+    b"MCowBQYDK2Vw",
+    b"MEMwBQYDK2Vx",
+    b"Public-Key:",
+    b"Modulus",
     b"AAAAB3NzaC1",
     b"AAAAC3NzaC1",
     b"AAAAE2VjZHNhLXNoYTIt",
     b"AAAAGnNrLXNzaC1",
     b"AAAAInNrLWVjZHNhLXNoYTIt",
 ];
+
+/// The names of RSA and of curves in a `SubjectPublicKeyInfo`, in hexadecimal digits.
+const PUBLIC_DIGITS: [&[u8]; 2] = [b"2a864886f70d0101", b"2a8648ce3d0201"];
 
 /// How many times over what everyone can read may be encoded to be known still.
 const MAX_ENCODINGS: usize = 3;
@@ -140,11 +160,24 @@ fn is_public_encoded(bytes: &[u8], encodings: usize) -> bool {
     if PUBLIC_MARKS.iter().any(has) {
         return true;
     }
+    let digits = hex_digits(&text);
+    if PUBLIC_DIGITS.iter().any(|name| memmem::find(&digits, name).is_some()) {
+        return true;
+    }
     let Some(encodings) = encodings.checked_sub(1) else { return false };
     [from_hex(&text), from_base64(&text)]
         .into_iter()
         .flatten()
         .any(|bytes| is_public_encoded(&bytes, encodings))
+}
+
+/// The hexadecimal digits of a text, however they are set apart and introduced.
+fn hex_digits(text: &[u8]) -> Vec<u8> {
+    let after = text.iter().skip(1).chain([&b' ']);
+    let digits = text.iter().zip(after).filter(|(byte, after)| {
+        byte.is_ascii_hexdigit() && !(**byte == b'0' && matches!(after, b'x' | b'X'))
+    });
+    digits.map(|(byte, _)| byte.to_ascii_lowercase()).collect()
 }
 
 /// What these digits stand for, perhaps with colons between.
@@ -176,8 +209,8 @@ fn from_base64(text: &[u8]) -> Option<Vec<u8>> {
     LENIENT.decode(text).ok()
 }
 
-/// Whether it is a point on a curve (SEC 1 section 2.3.3). No random secret is one uncompressed; of 170
-/// that have the length of a compressed one, one is.
+/// Whether it is a point on a curve (SEC 1 section 2.3.3), perhaps without its first octet. No random secret
+/// is one uncompressed; of 170 that have the length of a compressed one, one is.
 fn is_point(bytes: &[u8]) -> bool {
     let is_on = |curve: Curve| {
         let length = curve.coordinate_len();
@@ -187,6 +220,7 @@ fn is_point(bytes: &[u8]) -> bool {
             _ => false,
         };
         has_form && curve.has_point(bytes)
+            || bytes.len() == 2 * length && curve.has_point(&[&[0x04], bytes].concat())
     };
     Curve::ALL.into_iter().any(is_on)
 }

@@ -56,6 +56,17 @@ pub struct Memory<'m> {
     pub headers: Option<&'m RefCell<HeaderTable>>,
 }
 
+/// What a token means that is not among the keys at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// Nothing.
+    Nothing,
+    /// A key of its name: those without one stand in.
+    Name,
+    /// Any key.
+    Key,
+}
+
 impl Verifier {
     /// Judges a compact token by keys that come from one source or several.
     ///
@@ -126,41 +137,47 @@ impl Verifier {
         }
     }
 
-    /// Whether a token means a key that is not among these, so that others may make it good. No
-    /// signature is checked for that.
-    pub fn lacks_key(&self, memory: Memory<'_>, token: &[u8], keys: &[Arc<KeySet>]) -> bool {
+    /// What a token means that is not among these keys, so that others may make it good. No signature is
+    /// checked for that.
+    pub fn lack(&self, memory: Memory<'_>, token: &[u8], keys: &[Arc<KeySet>]) -> Lack {
         if self.token_type == TokenType::Signed {
-            return self.lacks_signer(memory.headers, token, keys);
+            return self.lack_of_signer(memory.headers, token, keys);
         }
-        let Ok(jwe) = Jwe::split(token, self.max_token_size) else { return false };
-        let Ok(header) = JweHeader::parse(&jwe.header) else { return false };
+        let Ok(jwe) = Jwe::split(token, self.max_token_size) else { return Lack::Nothing };
+        let Ok(header) = JweHeader::parse(&jwe.header) else { return Lack::Nothing };
         if keys::decrypters(keys, header.alg(), header.kid()).is_err() {
-            return true;
+            return Lack::Key;
         }
         let is_known = |cache: &RefCell<TokenCache>| {
             cache.borrow().find(token, self.token_type, keys).is_some()
         };
         if self.token_type == TokenType::Encrypted || memory.tokens.is_some_and(is_known) {
-            return false;
+            return Lack::Nothing;
         }
         let enclosed = jwe::decrypt(&jwe, keys).and_then(Decrypted::into_enclosed);
-        enclosed.is_ok_and(|jws| self.lacks_signer(memory.headers, &jws, keys))
+        enclosed.map_or(Lack::Nothing, |jws| self.lack_of_signer(memory.headers, &jws, keys))
     }
 
     /// Most tokens are those of a known header and a known key, and looked at no further.
-    fn lacks_signer(
+    fn lack_of_signer(
         &self,
         headers: Option<&RefCell<HeaderTable>>,
         token: &[u8],
         keys: &[Arc<KeySet>],
-    ) -> bool {
+    ) -> Lack {
         let end = memchr::memchr(b'.', token).unwrap_or(token.len());
         let segment = token.get(..end.min(self.max_token_size)).unwrap_or_default();
         let Ok((header, _)) = signature::read_header(segment, headers, &self.policy) else {
-            return false;
+            return Lack::Nothing;
         };
-        keys::candidates(keys, header.alg(), header.kid()).is_err()
-            && Jws::split(token, self.max_token_size).is_ok()
+        let lack = if keys::candidates(keys, header.alg(), header.kid()).is_err() {
+            Lack::Key
+        } else if header.kid().is_some_and(|kid| keys::are_stand_ins(keys, kid)) {
+            Lack::Name
+        } else {
+            return Lack::Nothing;
+        };
+        if Jws::split(token, self.max_token_size).is_ok() { lack } else { Lack::Nothing }
     }
 
     /// Whether this verifier would get as far as the claims of a token that another one verified by

@@ -7,7 +7,7 @@ use ojwt_core::denial::Defect;
 use ojwt_core::json::MAX_DEPTH;
 use ojwt_core::material::Material;
 use ojwt_core::sign::{self, SigningKey};
-use ojwt_core::verify::Memory;
+use ojwt_core::verify::{Lack, Memory};
 use ojwt_core::{Alg, Denial, base64url};
 use serde_json::json;
 
@@ -813,7 +813,8 @@ fn token_lacks_a_key_where_it_means_none_of_these_and_what_is_no_token_lacks_non
     let keys = [jwks(&[named]).into()];
     let mut verifier = verifier(ojwt_core::KeySet::default());
     verifier.policy.algorithms = Some(vec![Alg::RS256, Alg::ES256]);
-    let lacks = |token: &str| verifier.lacks_key(Memory::default(), token.as_bytes(), &keys);
+    let lacks =
+        |token: &str| verifier.lack(Memory::default(), token.as_bytes(), &keys) == Lack::Key;
     let of = |alg: Alg, kid| key(alg).sign(alg, kid, PAYLOAD).unwrap();
     assert!(lacks(&of(Alg::RS256, Some("b"))) && lacks(&of(Alg::ES256, None)));
     assert!(lacks(&of(Alg::ES256, Some("a"))));
@@ -831,7 +832,18 @@ fn token_lacks_a_key_where_it_means_none_of_these_and_what_is_no_token_lacks_non
         String::new(),
         "x".repeat(100_000),
     ] {
-        assert!(!lacks(&token), "{token:.99}");
+        let lack = verifier.lack(Memory::default(), token.as_bytes(), &keys);
+        assert_eq!(lack, Lack::Nothing, "{token:.99}");
     }
-    assert!(verifier.lacks_key(Memory::default(), of(Alg::RS256, None).as_bytes(), &[]));
+    let lack = |token: String, keys: &[_]| verifier.lack(Memory::default(), token.as_bytes(), keys);
+    assert_eq!(lack(of(Alg::RS256, None), &[]), Lack::Key);
+    // A key without a name stands in for those that are not there.
+    let both = [keys[0].clone(), jwks(&[bare_jwk(Alg::RS256)]).into()];
+    for (kid, lacking) in
+        [(Some("b"), Lack::Name), (Some("a"), Lack::Nothing), (None, Lack::Nothing)]
+    {
+        assert_eq!(lack(of(Alg::RS256, kid), &both), lacking, "{kid:?}");
+    }
+    assert_eq!(lack(of(Alg::RS256, Some("b")) + "=", &both), Lack::Nothing);
+    assert_eq!(lack(of(Alg::ES256, Some("b")), &both), Lack::Key);
 }

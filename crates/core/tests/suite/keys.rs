@@ -429,12 +429,32 @@ fn rejects_what_is_published_as_a_secret_however_it_is_encoded() {
     let compressed = [&[2 + point[64] % 2], &point[1..33]].concat();
     let first_line = |der: &[u8]| STANDARD.encode(der)[..64].into();
     let rsa_der = Kind::Rsa.material().to_spki_der().unwrap();
+    let ed25519_der = Kind::of(Alg::EdDSA).material().to_spki_der().unwrap();
     let pkcs1 = pem::parse(data("rsa_pkcs1.pub.pem")).unwrap();
     let colons = |bytes: &[u8]| {
         let pairs: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         pairs.join(":\n").into()
     };
-    let spellings: [(&str, Vec<u8>); 33] = [
+    let body = pem.lines().filter(|line| !line.starts_with('-')).collect::<String>();
+    let escaped: String = der.iter().map(|byte| format!("\\x{byte:02x}")).collect();
+    let listed: Vec<_> = rsa_der.iter().map(|byte| format!("0x{byte:02X}")).collect();
+    let Material::Rsa { n, .. } = Kind::Rsa.material() else { unreachable!() };
+    let spellings: [(&str, Vec<u8>); 48] = [
+        ("point without its first octet", point[1..].into()),
+        ("base64 of a point without its first octet", base64(&point[1..]).into()),
+        ("PEM without hyphens", format!("BEGIN PUBLIC KEY {body} END PUBLIC KEY").into()),
+        ("base64 of RSA behind a name", format!("v=DKIM1; p={}", ordinary(&rsa_der)).into()),
+        ("base64 of a point behind a name", format!("base64:{}", ordinary(&der)).into()),
+        ("base64 of DER before something", format!("{} ,", ordinary(&rsa_der)).into()),
+        ("hexadecimal digits of RSA behind a name", format!("hex:{}", hex(&rsa_der)).into()),
+        ("hexadecimal digits of a list", listed.join(", ").into()),
+        ("hexadecimal digits of an escaped text", escaped.into()),
+        ("JWK without its kind", json!({"n": base64(&n), "e": "AQAB"}).to_string().into()),
+        ("JWK in YAML", format!("kty: RSA\ne: AQAB\nn: {}", base64(&n)).into()),
+        ("XML", format!("key: <Modulus>{}</Modulus>", base64(&n)).into()),
+        ("modulus as OpenSSL prints it", format!("Modulus={}", hex(&n)).into()),
+        ("key as OpenSSL prints it", format!("Public-Key: (2048 bit)\n{}", hex(&n)).into()),
+        ("DKIM of Ed25519", format!("p={}", ordinary(&ed25519_der)).into()),
         ("base64 of a point", ordinary(&point).into()),
         ("base64url of a point", base64(&point).into()),
         ("hexadecimal digits of a point", hex(&point).into()),
@@ -485,6 +505,19 @@ fn takes_random_secrets_in_any_encoding() {
         load(oct(hex(&secret).as_bytes()).to_string(), None).unwrap();
         // As long as a point, and not on the curve.
         load(oct(&[&[0x04], &secret[..]].concat()).to_string(), None).unwrap();
+    }
+}
+
+/// `0` begins a sequence in DER, `T` and `V` say how long the rest of the base64 of 64 bytes is, and `0`
+/// begins another sequence.
+#[test]
+fn takes_a_secret_in_base64_that_begins_as_der_does() {
+    for (start, length) in [("0T0", 86), ("0V0", 88), ("0*0", 44), ("0T0", 85)] {
+        let secret = format!("{start}{}", "kY3f".repeat(22));
+        let secret =
+            if length == 85 { format!("{}\n", &secret[..85]) } else { secret[..length].into() };
+        load(oct(secret.as_bytes()).to_string(), None).unwrap();
+        load(json!({"a": secret}).to_string(), Some(KeyFormat::Keyval)).unwrap();
     }
 }
 
@@ -753,6 +786,33 @@ fn one_odd_key_never_takes_the_others_down() {
          key \"odd\": skipped: unknown kind of public key\n\
          key \"none\": skipped: not a string"
     );
+}
+
+/// RFC 7517 section 4 has the JWK rejected that names a member twice, which is not the set.
+#[test]
+fn key_of_a_set_that_is_no_json_takes_no_other_down() {
+    let deep = format!("{{\"kty\":\"RSA\",\"x\":{}{}}}", "[".repeat(40), "]".repeat(40));
+    for (odd, why) in [
+        (r#"{"kty":"RSA","kid":"a","kid":"b"}"#, "an object names a member twice"),
+        (r#"{"kty":"RSA","more":{"a":1,"a":2}}"#, "an object names a member twice"),
+        (&deep, "nested too deeply"),
+        (r#"{"kty":"RSA","kid":"\ud800"}"#, "not JSON in UTF-8"),
+        (r#"{"kty":"RSA",}"#, "not JSON in UTF-8"),
+        ("NaN", "not JSON in UTF-8"),
+    ] {
+        let good = bare_jwk(Alg::ES256).to_string();
+        for (index, set) in [(1, format!("{good},{odd}")), (0, format!("{odd} ,\n{good}"))] {
+            for format in [None, Some(KeyFormat::Jwks)] {
+                let set = format!("{{\"keys\": [ {set} ]}}");
+                let (keys, warnings) = load(&set, format).unwrap();
+                judge(&verifier(keys), token(Alg::ES256)).unwrap();
+                assert_eq!(warnings, format!("key {index}: skipped: {why}"), "{odd}");
+            }
+        }
+        // A set that is cut off has lost a key.
+        let cut = format!("{{\"keys\":[{good},{odd}");
+        assert!(matches!(load_error(cut), KeyError::Json(_)), "{odd}");
+    }
 }
 
 #[test]
@@ -1245,7 +1305,10 @@ fn rejects_a_jwks_that_is_not_one() {
         (r#"{"keys":[]}x"#, KeyError::Json(Defect::Json)),
         (r#"{"keys":[]}{"keys":[]}"#, KeyError::Json(Defect::Json)),
         (r#"{"keys":[],"keys":[]}"#, KeyError::Json(Defect::DuplicateMember)),
-        (r#"{"keys":[{"kty":"RSA","kty":"oct"}]}"#, KeyError::Json(Defect::DuplicateMember)),
+        (
+            r#"{"keys":[{"kty":"RSA","kty":"oct"}]}"#,
+            none_usable([(0, KeyError::Json(Defect::DuplicateMember))]),
+        ),
     ] {
         assert_eq!(load_error(file), error, "{file}");
     }
