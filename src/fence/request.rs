@@ -141,6 +141,23 @@ impl<'r> Request<'r> {
         })
     }
 
+    /// Keeps what nginx has of these variables, of those that it evaluates whenever they are used, until
+    /// what this gives is dropped.
+    ///
+    /// nginx makes a text of variables in two passes, in which it adds up their lengths and copies them,
+    /// and asks for the variables in either. One that is evaluated for another in between may hold
+    /// something longer by then, and must not: it would be written beyond the end of the text.
+    pub(super) fn keeping(self, indices: impl Iterator<Item = usize>) -> Kept<'r> {
+        let (variables, values) = (self.variables(), self.variable_values());
+        let is_evaluated_anew = |index: &usize| {
+            let variable = variables.get(*index);
+            variable.is_some_and(|of| of.flags & NGX_HTTP_VAR_NOCACHEABLE as usize != 0)
+        };
+        let kept = indices.filter(is_evaluated_anew);
+        let values = kept.filter_map(|index| Some((index, *values.get(index)?))).collect();
+        Kept { request: self, values }
+    }
+
     /// The variables that the configuration refers to.
     fn variables(self) -> &'r [ngx_http_variable_t] {
         // SAFETY: the array of the variables that the configuration refers to is complete, and has
@@ -432,6 +449,21 @@ impl<'r> Request<'r> {
                 let line = format!("ojwt: {message}, client: {client}");
                 log::without_request(level, connection.log, &line);
             }
+        }
+    }
+}
+
+/// What nginx has of some variables, by their places; it is put back when this is dropped.
+pub(super) struct Kept<'r> {
+    request: Request<'r>,
+    values: Vec<(usize, ngx_http_variable_value_t)>,
+}
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        for (index, value) in &self.values {
+            // SAFETY: there was a value at that place; nobody else looks at it now.
+            unsafe { *(*self.request.raw.as_ptr()).variables.add(*index) = *value };
         }
     }
 }
