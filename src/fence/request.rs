@@ -11,9 +11,10 @@ use core::{ptr, slice};
 use ngx::ffi::{
     NGX_HTTP_VAR_CHANGEABLE, NGX_HTTP_VAR_NOCACHEABLE, ngx_handle_read_event,
     ngx_http_block_reading, ngx_http_core_main_conf_t, ngx_http_core_module,
-    ngx_http_log_handler_pt, ngx_http_request_t, ngx_http_test_reading, ngx_http_variable_t,
-    ngx_http_variable_value_t, ngx_list_push, ngx_list_t, ngx_pnalloc, ngx_pool_cleanup_add,
-    ngx_pool_t, ngx_table_elt_t,
+    ngx_http_core_rewrite_phase, ngx_http_log_handler_pt, ngx_http_phase_handler_t,
+    ngx_http_request_t, ngx_http_test_reading, ngx_http_variable_t, ngx_http_variable_value_t,
+    ngx_int_t, ngx_list_push, ngx_list_t, ngx_pnalloc, ngx_pool_cleanup_add, ngx_pool_t,
+    ngx_table_elt_t,
 };
 
 use super::complex::ComplexValue;
@@ -156,6 +157,24 @@ impl<'r> Request<'r> {
         let kept = indices.filter(is_evaluated_anew);
         let values = kept.filter_map(|index| Some((index, *values.get(index)?))).collect();
         Kept { request: self, values }
+    }
+
+    /// Which turn of the rewrite directives it is that the request takes right now, if it takes one: they
+    /// are handled again where a redirect leads.
+    pub(crate) fn rewriting(self) -> Option<Rewriting> {
+        // SAFETY: `phase_handler` is the place of the handler that the request is at, or was at last, among
+        // those of the phases, which outlive it.
+        unsafe {
+            let phase = usize::try_from((*self.raw.as_ptr()).phase_handler).ok()?;
+            let handlers = (*self.core_conf()).phase_engine.handlers;
+            let checker = handlers.as_ref().and_then(|_| (*handlers.add(phase)).checker)?;
+            let of_rewrite: Checker = ngx_http_core_rewrite_phase;
+            ptr::fn_addr_eq(checker, of_rewrite).then(|| Rewriting {
+                request: self.id(),
+                phase,
+                uri: (*self.raw.as_ptr()).uri.data.addr(),
+            })
+        }
     }
 
     /// The variables that the configuration refers to.
@@ -452,6 +471,19 @@ impl<'r> Request<'r> {
         }
     }
 }
+
+/// A turn of the rewrite directives of a server or a location: no other of the same client's request has
+/// all of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rewriting {
+    request: usize,
+    phase: usize,
+    uri: usize,
+}
+
+/// What has a request handled by the handlers of a phase.
+type Checker =
+    unsafe extern "C" fn(*mut ngx_http_request_t, *mut ngx_http_phase_handler_t) -> ngx_int_t;
 
 /// What nginx has of some variables, by their places; it is put back when this is dropped.
 pub(super) struct Kept<'r> {

@@ -66,3 +66,35 @@ fn access_log_escapes_a_claim_that_another_is_compared_with() {
     nginx.wait("a line", || nginx.file("access.log").lines().count() == 1);
     assert_eq!(nginx.file("access.log"), "\"a\\x22 \\x22b\" \"c\\x22 \\x22d\"\n");
 }
+
+#[test]
+fn status_does_not_change_while_a_rewrite_directive_makes_a_text_with_it() {
+    let nginx = Nginx::builder()
+        .http("auth_jwt_key_file issuer.pem;")
+        .server(
+            "location / { set $text \"<$ojwt_status|$decoded_ojwt>\"; return 200 $text; }
+             location /later { set $text \"<$decoded_ojwt|$ojwt_status>\"; return 200 $text; }
+             location /named { try_files /none @named; }
+             location @named { set $text \"<$ojwt_status|$decoded_ojwt>\"; return 200 $text; }",
+        )
+        .start();
+    for path in ["/", "/named"] {
+        assert_eq!(nginx.get(path).body, "<|failed: no token>", "{path}");
+    }
+    assert_eq!(nginx.get("/later").body, "<failed: no token|no_token>");
+}
+
+#[test]
+fn status_is_that_of_now_where_a_redirect_leads() {
+    let nginx = Nginx::builder()
+        .http("auth_jwt_key_file issuer.pem;")
+        .server(
+            "location / { set $first \"<$ojwt_status>\"; auth_jwt realm; error_page 401 /next; }
+             location /next { auth_jwt off; set $second \"<$ojwt_status>\"; return 200 $first$second; }
+             location /same { set $all \"$all<$ojwt_status>\"; if ($arg_end) { return 200 $all; }
+                 set $verdict $decoded_ojwt; try_files /none /same?end=1; }",
+        )
+        .start();
+    assert_eq!(nginx.get("/").body, "<><no_token>");
+    assert_eq!(nginx.get("/same").body, "<><no_token>");
+}
