@@ -221,10 +221,24 @@ impl<'r> Request<'r> {
     pub(crate) fn client_args(self) -> &'r [u8] {
         // SAFETY: as for `args`.
         let uri = unsafe { bytes((*self.raw.as_ptr()).unparsed_uri) };
-        match uri.iter().position(|byte| *byte == b'?') {
-            Some(mark) => uri.get(mark + 1..).unwrap_or_default(),
-            None => &[],
+        let end = uri.iter().position(|byte| matches!(byte, b'?' | b'#'));
+        match end.and_then(|end| uri.split_at_checked(end)) {
+            Some((_, [b'?', args @ ..])) => args.split(|byte| *byte == b'#').next().unwrap_or(args),
+            _ => &[],
         }
+    }
+
+    /// What the client sent behind a `#`, if it did: it is no part of a request's target (RFC 9112 section
+    /// 3.2), and nginx takes no notice, but hands it on with the rest.
+    pub(crate) fn fragment(self) -> Option<&'r [u8]> {
+        // SAFETY: as for `args`.
+        let uri = unsafe { bytes((*self.raw.as_ptr()).unparsed_uri) };
+        let args = self.args();
+        // Arguments as they came mostly end where the target does.
+        if !args.is_empty() && args.as_ptr_range().end == uri.as_ptr_range().end {
+            return None;
+        }
+        uri.get(uri.iter().position(|byte| *byte == b'#')? + 1..)
     }
 
     /// The host that the request is for, in lower case and without a port; empty if it names none.
@@ -296,12 +310,14 @@ impl<'r> Request<'r> {
             .filter_map(move |(field, value)| field.eq_ignore_ascii_case(name).then_some(value))
     }
 
-    /// The values of the header fields that nginx shows in a variable whose name ends so: in lower case,
-    /// with `_` for `-`.
+    /// The values of the header fields that are of that name where variables are made of them, in nginx as
+    /// in CGI (RFC 3875 section 4.1.18): in any case, with `_` for `-`.
     pub(crate) fn header_of_variable(self, name: &[u8]) -> impl Iterator<Item = &'r [u8]> {
         let fold = |byte: &u8| if *byte == b'-' { b'_' } else { byte.to_ascii_lowercase() };
         self.headers().filter_map(move |(field, value)| {
-            field.iter().map(fold).eq(name.iter().map(fold)).then_some(value)
+            let is_it =
+                field.len() == name.len() && field.iter().map(fold).eq(name.iter().map(fold));
+            is_it.then_some(value)
         })
     }
 
