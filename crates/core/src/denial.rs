@@ -290,7 +290,7 @@ impl core::error::Error for Defect {}
 mod tests {
     use super::*;
 
-    const ALL: [Denial; 18] = [
+    const ALL: [Denial; 19] = [
         Denial::NoToken,
         Denial::SeveralTokens,
         Denial::Malformed(Defect::Parts),
