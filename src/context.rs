@@ -697,6 +697,7 @@ fn is_for_want_of_keys(gate: &Gate, token: &[u8], denial: Denial) -> bool {
             denial,
             Denial::UnknownKey
                 | Denial::SignatureMismatch
+                | Denial::KeysUntried
                 | Denial::DecryptionFailed
                 | Denial::NoKey
         ),
