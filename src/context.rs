@@ -26,7 +26,7 @@ use crate::conf::{Gate, MainConf, VariableRequirement};
 use crate::fence;
 use crate::fence::complex::ComplexValue;
 use crate::fence::log::Level;
-use crate::fence::request::{LogHandler, Redact, Request};
+use crate::fence::request::{LogHandler, Redact, Request, Rewriting};
 use crate::key_request::{Flights, Progress, Target};
 use crate::places::{Gathered, Places, Said};
 use crate::source::Source;
@@ -50,6 +50,8 @@ struct Remembered {
     overruled: Cell<Option<Denial>>,
     /// How often gates were asked.
     asked: Cell<u32>,
+    /// The status that rewrite directives were told.
+    told: Cell<Option<(Rewriting, &'static str)>>,
     /// What it takes to ask a gate that variables or fetched keys have a say in.
     course: OnceCell<Box<Course>>,
 }
@@ -354,6 +356,20 @@ pub(crate) fn overrule(request: Request<'_>, denial: Denial) {
 /// Why the request was refused although its token is valid, if it was.
 pub(crate) fn overruled(request: Request<'_>) -> Option<Denial> {
     remembered(request)?.overruled.get()
+}
+
+/// The status to tell, which is `now`: one turn of the rewrite directives is told the same all the time.
+/// They ask twice, for the length of a text and to make it, and what else is in it may ask a gate.
+pub(crate) fn steady(request: Request<'_>, now: &'static str) -> &'static str {
+    let Some(rewriting) = request.rewriting() else { return now };
+    let Ok(remembered) = remember(request) else { return now };
+    match remembered.told.get() {
+        Some((told, status)) if told == rewriting => status,
+        _ => {
+            remembered.told.set(Some((rewriting, now)));
+            now
+        }
+    }
 }
 
 /// For each gate that was asked what it made of the token that it was last asked about; finds nothing

@@ -76,16 +76,31 @@ impl Source {
     pub(crate) fn find<'r>(&self, request: Request<'r>) -> Result<Option<Cow<'r, [u8]>>, Denial> {
         let request = request.main();
         match self {
-            Self::Argument(name) => match transport::argument(request.args(), name)? {
-                None => transport::argument(request.client_args(), name),
-                found => Ok(found),
-            },
+            Self::Argument(name) => {
+                let found = match transport::argument(request.args(), name)? {
+                    None => transport::argument(request.client_args(), name)?,
+                    found => found,
+                };
+                if let Some(fragment) = request.fragment() {
+                    transport::agrees_behind(
+                        fragment,
+                        |part| transport::argument(part, name),
+                        &found,
+                    )?;
+                }
+                Ok(found)
+            }
             Self::Cookie(name) => {
                 Ok(transport::cookie(request.header(b"Cookie"), name)?.map(Cow::Borrowed))
             }
             Self::Header(name) => {
                 let values = request.header(name).filter_map(transport::bare);
-                Ok(transport::one(values)?.map(Cow::Borrowed))
+                let found = transport::one(values)?;
+                if found.is_some() {
+                    // What nginx is told to let in with `_` may be the same field for the application.
+                    transport::one(request.header_of_variable(name).filter_map(transport::bare))?;
+                }
+                Ok(found.map(Cow::Borrowed))
             }
             Self::Variable(value) => {
                 let text = request.evaluate(*value);
@@ -107,7 +122,12 @@ impl Source {
     /// What stands where a variable that shows an argument, a cookie or a header field has it from.
     fn in_any_case<'r>(&self, request: Request<'r>) -> Result<Option<&'r [u8]>, Denial> {
         if let Some(name) = self.argument() {
-            return transport::argument_in_any_case(request.args(), name);
+            let read = |part| transport::argument_in_any_case(part, name);
+            let found = read(request.args())?;
+            if let Some(fragment) = request.fragment() {
+                transport::agrees_behind(fragment, read, &found)?;
+            }
+            return Ok(found);
         }
         if let Some(name) = self.cookie() {
             return transport::cookie_in_any_case(request.header(b"Cookie"), name);

@@ -12,6 +12,7 @@ use ojwt_core::{path, transport};
 use crate::conf::{LocationConf, NamedValue, UsedVariables};
 use crate::context::{
     Outcome, choosing, gives_directly, latest, main_conf, outcome, outcomes, overruled, shown,
+    steady,
 };
 use crate::fence;
 use crate::fence::request::Request;
@@ -192,18 +193,21 @@ fn decoded<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
 /// `$ojwt_status`: `ok` or the reason as one word, empty where nothing was evaluated. It asks for
 /// no evaluation: it tells of this location's gate, else of the last that was asked.
 fn status<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
+    Value::Text(steady(request, status_now(request, conf)).as_bytes())
+}
+
+fn status_now(request: Request<'_>, conf: &LocationConf) -> &'static str {
     if let Some(denial) = overruled(request) {
-        return Value::Text(denial.code().as_bytes());
+        return denial.code();
     }
     let here =
         conf.gate().and_then(|gate| outcomes(request).find(|(asked, _)| Rc::ptr_eq(asked, gate)));
-    let text = match here.map(|(_, outcome)| outcome).or_else(|| latest(request)) {
+    match here.map(|(_, outcome)| outcome).or_else(|| latest(request)) {
         None => "",
         Some(Ok(Outcome { verdict: Ok(_), .. })) => "ok",
         Some(Ok(Outcome { verdict: Err(denial), .. })) => denial.code(),
         Some(Err(denial)) => denial.code(),
-    };
-    Value::Text(text.as_bytes())
+    }
 }
 
 /// `$ojwt_args`: the arguments of the request, without those that may carry a token.

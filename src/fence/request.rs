@@ -11,9 +11,10 @@ use core::{ptr, slice};
 use ngx::ffi::{
     NGX_HTTP_VAR_CHANGEABLE, NGX_HTTP_VAR_NOCACHEABLE, ngx_handle_read_event,
     ngx_http_block_reading, ngx_http_core_main_conf_t, ngx_http_core_module,
-    ngx_http_log_handler_pt, ngx_http_request_t, ngx_http_test_reading, ngx_http_variable_t,
-    ngx_http_variable_value_t, ngx_list_push, ngx_list_t, ngx_pnalloc, ngx_pool_cleanup_add,
-    ngx_pool_t, ngx_post_event, ngx_posted_events, ngx_table_elt_t,
+    ngx_http_core_rewrite_phase, ngx_http_log_handler_pt, ngx_http_phase_handler_t,
+    ngx_http_request_t, ngx_http_test_reading, ngx_http_variable_t, ngx_http_variable_value_t,
+    ngx_int_t, ngx_list_push, ngx_list_t, ngx_pnalloc, ngx_pool_cleanup_add, ngx_pool_t,
+    ngx_post_event, ngx_posted_events, ngx_table_elt_t,
 };
 
 use super::complex::ComplexValue;
@@ -148,6 +149,41 @@ impl<'r> Request<'r> {
         })
     }
 
+    /// Keeps what nginx has of these variables, of those that it evaluates whenever they are used, until
+    /// what this gives is dropped.
+    ///
+    /// nginx makes a text of variables in two passes, in which it adds up their lengths and copies them,
+    /// and asks for the variables in either. One that is evaluated for another in between may hold
+    /// something longer by then, and must not: it would be written beyond the end of the text.
+    pub(super) fn keeping(self, indices: impl Iterator<Item = usize>) -> Kept<'r> {
+        let (variables, values) = (self.variables(), self.variable_values());
+        let is_evaluated_anew = |index: &usize| {
+            let variable = variables.get(*index);
+            variable.is_some_and(|of| of.flags & NGX_HTTP_VAR_NOCACHEABLE as usize != 0)
+        };
+        let kept = indices.filter(is_evaluated_anew);
+        let values = kept.filter_map(|index| Some((index, *values.get(index)?))).collect();
+        Kept { request: self, values }
+    }
+
+    /// Which turn of the rewrite directives it is that the request takes right now, if it takes one: they
+    /// are handled again where a redirect leads.
+    pub(crate) fn rewriting(self) -> Option<Rewriting> {
+        // SAFETY: `phase_handler` is the place of the handler that the request is at, or was at last, among
+        // those of the phases, which outlive it.
+        unsafe {
+            let phase = usize::try_from((*self.raw.as_ptr()).phase_handler).ok()?;
+            let handlers = (*self.core_conf()).phase_engine.handlers;
+            let checker = handlers.as_ref().and_then(|_| (*handlers.add(phase)).checker)?;
+            let of_rewrite: Checker = ngx_http_core_rewrite_phase;
+            ptr::fn_addr_eq(checker, of_rewrite).then(|| Rewriting {
+                request: self.id(),
+                phase,
+                uri: (*self.raw.as_ptr()).uri.data.addr(),
+            })
+        }
+    }
+
     /// The variables that the configuration refers to.
     pub(super) fn variables(self) -> &'r [ngx_http_variable_t] {
         // SAFETY: the array of the variables that the configuration refers to is complete, and has
@@ -192,10 +228,24 @@ impl<'r> Request<'r> {
     pub(crate) fn client_args(self) -> &'r [u8] {
         // SAFETY: as for `args`.
         let uri = unsafe { bytes((*self.raw.as_ptr()).unparsed_uri) };
-        match uri.iter().position(|byte| *byte == b'?') {
-            Some(mark) => uri.get(mark + 1..).unwrap_or_default(),
-            None => &[],
+        let end = uri.iter().position(|byte| matches!(byte, b'?' | b'#'));
+        match end.and_then(|end| uri.split_at_checked(end)) {
+            Some((_, [b'?', args @ ..])) => args.split(|byte| *byte == b'#').next().unwrap_or(args),
+            _ => &[],
         }
+    }
+
+    /// What the client sent behind a `#`, if it did: it is no part of a request's target (RFC 9112 section
+    /// 3.2), and nginx takes no notice, but hands it on with the rest.
+    pub(crate) fn fragment(self) -> Option<&'r [u8]> {
+        // SAFETY: as for `args`.
+        let uri = unsafe { bytes((*self.raw.as_ptr()).unparsed_uri) };
+        let args = self.args();
+        // Arguments as they came mostly end where the target does.
+        if !args.is_empty() && args.as_ptr_range().end == uri.as_ptr_range().end {
+            return None;
+        }
+        uri.get(uri.iter().position(|byte| *byte == b'#')? + 1..)
     }
 
     /// The host that the request is for, in lower case and without a port; empty if it names none.
@@ -267,12 +317,14 @@ impl<'r> Request<'r> {
             .filter_map(move |(field, value)| field.eq_ignore_ascii_case(name).then_some(value))
     }
 
-    /// The values of the header fields that nginx shows in a variable whose name ends so: in lower case,
-    /// with `_` for `-`.
+    /// The values of the header fields that are of that name where variables are made of them, in nginx as
+    /// in CGI (RFC 3875 section 4.1.18): in any case, with `_` for `-`.
     pub(crate) fn header_of_variable(self, name: &[u8]) -> impl Iterator<Item = &'r [u8]> {
         let fold = |byte: &u8| if *byte == b'-' { b'_' } else { byte.to_ascii_lowercase() };
         self.headers().filter_map(move |(field, value)| {
-            field.iter().map(fold).eq(name.iter().map(fold)).then_some(value)
+            let is_it =
+                field.len() == name.len() && field.iter().map(fold).eq(name.iter().map(fold));
+            is_it.then_some(value)
         })
     }
 
@@ -439,6 +491,34 @@ impl<'r> Request<'r> {
                 let line = format!("ojwt: {message}, client: {client}");
                 log::without_request(level, connection.log, &line);
             }
+        }
+    }
+}
+
+/// A turn of the rewrite directives of a server or a location: no other of the same client's request has
+/// all of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rewriting {
+    request: usize,
+    phase: usize,
+    uri: usize,
+}
+
+/// What has a request handled by the handlers of a phase.
+type Checker =
+    unsafe extern "C" fn(*mut ngx_http_request_t, *mut ngx_http_phase_handler_t) -> ngx_int_t;
+
+/// What nginx has of some variables, by their places; it is put back when this is dropped.
+pub(super) struct Kept<'r> {
+    request: Request<'r>,
+    values: Vec<(usize, ngx_http_variable_value_t)>,
+}
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        for (index, value) in &self.values {
+            // SAFETY: there was a value at that place; nobody else looks at it now.
+            unsafe { *(*self.request.raw.as_ptr()).variables.add(*index) = *value };
         }
     }
 }

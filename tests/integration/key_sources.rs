@@ -926,3 +926,23 @@ fn keys_beside_those_of_an_outer_level_are_warned_of() {
         assert!(!text.contains("[warn]"), "{outer} {within}: {text}");
     }
 }
+
+#[test]
+fn keys_are_fetched_for_a_token_for_which_too_many_others_are_at_hand() {
+    let keys = ok(&jwks(&[(&ISSUER, Some("new"))]));
+    let (upstream, answers) = answering(&[("/keys", keys)]);
+    let nginx = Nginx::builder()
+        .file("html/page.html", "content")
+        .file("strangers.pem", public_pem(&FORGER).repeat(17))
+        .server(&format!(
+            "location = /keys {{ internal; proxy_pass http://{}; }}
+             location / {{ auth_jwt realm; auth_jwt_key_file strangers.pem; auth_jwt_key_request /keys;
+                 try_files /page.html =404; }}",
+            upstream.address(),
+        ))
+        .start();
+    assert_eq!(get(&nginx, "/", &named(&ISSUER, "new")).status, 200);
+    // A source that fails may have had the key.
+    answers.lock().unwrap().clear();
+    assert_eq!(get(&nginx, "/", &named(&ISSUER, "new")).status, 500);
+}

@@ -49,6 +49,7 @@ mod phases;
 mod reload;
 mod scripts;
 mod second_names;
+mod variables_in_scripts;
 mod vectors;
 mod versions;
 mod without_token;

@@ -284,3 +284,54 @@ fn token_that_a_rewrite_puts_in_place_of_the_clients_is_the_one() {
     assert_eq!(nginx.get(&target("adds")).body, "failed: several tokens");
     assert_eq!(nginx.get(&target("drops")).body, r#"{"sub":"other"}"#);
 }
+
+#[test]
+fn token_behind_a_fragment_is_none_and_no_other_token_hides_there() {
+    let nginx = Nginx::builder()
+        .http("auth_jwt_key_file issuer.pem;")
+        .file("html/page.html", "content")
+        .server(
+            "location / { return 200 $decoded_ojwt; }
+             location /variable { auth_jwt realm token=$arg_jwt; try_files /page.html =404; }",
+        )
+        .start();
+    let (good, other) = (token(json!({"sub": "a"})), token(json!({"sub": "b"})));
+    for target in [
+        format!("/?jwt={good}#&jwt={other}"),
+        format!("/?jwt={good}#jwt={other}"),
+        format!("/?x=1#&jwt={other}"),
+        format!("/#?jwt={other}"),
+    ] {
+        let bearer = format!("Authorization: Bearer {good}");
+        let body = raw(&nginx, &target, &["Host: example.com", &bearer]).body;
+        assert_eq!(body, "failed: several tokens", "{target}");
+    }
+    for end in ["#", "#top", "#?x", &format!("#&jwt={good}")] {
+        let target = format!("?jwt={good}{end}");
+        assert_eq!(
+            raw(&nginx, &format!("/{target}"), &["Host: example.com"]).body,
+            r#"{"sub":"a"}"#
+        );
+        let response = raw(&nginx, &format!("/variable{target}"), &["Host: example.com"]);
+        assert_eq!(response.status, 200, "{target}");
+    }
+    let target = format!("/variable?jwt={good}#&JWT={other}");
+    assert_eq!(raw(&nginx, &target, &["Host: example.com"]).status, 400);
+    assert!(!nginx.error_log().contains("alert"));
+}
+
+/// Servers of applications by CGI and its kin make one variable of both.
+#[test]
+fn two_fields_that_differ_in_a_dash_and_an_underscore_are_one_place() {
+    let nginx = Nginx::builder()
+        .http("auth_jwt_key_file issuer.pem; underscores_in_headers on;")
+        .server("location / { return 200 $decoded_ojwt; }")
+        .start();
+    let fields = [("Api-Key", "a"), ("API_KEY", "b")];
+    let lines = fields.map(|(name, sub)| format!("{name}: {}", token(json!({"sub": sub}))));
+    let [dash, underscore] = [lines[0].as_str(), lines[1].as_str()];
+    assert_eq!(nginx.get_with("/", &[dash, underscore]).body, "failed: several tokens");
+    let same = underscore.replacen("API_KEY", "api-key", 1);
+    assert_eq!(nginx.get_with("/", &[&same, underscore]).body, r#"{"sub":"b"}"#);
+    assert_eq!(nginx.get_with("/", &[dash]).body, r#"{"sub":"a"}"#);
+}

@@ -35,6 +35,26 @@ pub fn argument_in_any_case<'a>(args: &'a [u8], name: &[u8]) -> Result<Option<&'
     one(values.filter(|value| !value.is_empty()))
 }
 
+/// Checks that whoever takes what follows the `#` of a URL for arguments, too, reads no other value in it
+/// than was `found` before it.
+///
+/// # Errors
+///
+/// [`Denial::SeveralTokens`] where there is another, or one where there was none.
+pub fn agrees_behind<'a, T: PartialEq>(
+    fragment: &'a [u8],
+    read: impl Fn(&'a [u8]) -> Result<Option<T>, Denial>,
+    found: &Option<T>,
+) -> Result<(), Denial> {
+    for part in fragment.split(|byte| matches!(byte, b'?' | b'#')) {
+        let other = read(part)?;
+        if other.is_some() && other != *found {
+            return Err(Denial::SeveralTokens);
+        }
+    }
+    Ok(())
+}
+
 /// `args` without the arguments `names`, however often they occur, and without what another parser would
 /// take for them, between semicolons, too; every other byte is kept.
 pub fn without_arguments<'n>(
@@ -62,7 +82,7 @@ pub fn redacted<'n>(line: &[u8], names: &(impl Iterator<Item = &'n [u8]> + Clone
     while let Some((byte, after)) = rest.split_first() {
         text.push(*byte);
         rest = after;
-        if !matches!(byte, b'?' | b'&' | b';') {
+        if !matches!(byte, b'?' | b'&' | b';' | b'#') {
             continue;
         }
         let end = after.iter().position(|byte| b"&;#\" \t=".contains(byte));
@@ -362,11 +382,27 @@ mod tests {
             ("/?jwt=&jwt=a&t=bc", "/?jwt=&jwt=.&t=.."),
             ("/jwt=abcd?xjwt=1&jwtx=2", "/jwt=abcd?xjwt=1&jwtx=2"),
             ("/?%6awt=abcd&x=1;JWT=efgh&jwt[]=ijkl", "/?%6awt=...&x=1;JWT=...&jwt[]=..."),
+            ("/?jwt=ab#jwt=cd&x=1#x?jwt=ef", "/?jwt=..#jwt=..&x=1#x?jwt=.."),
             ("/?x=eyJhbGciOi.e30.c2ln&y=xeyJh", "/?x=...&y=xeyJh"),
             ("/?x=1 jwt=abcd?y jwt=abcd", "/?x=1 jwt=abcd?y jwt=abcd"),
             ("", ""),
         ] {
             assert_eq!(redact(line), shown);
+        }
+    }
+
+    #[test]
+    fn what_follows_a_fragment_is_no_other_value() {
+        let agrees = |fragment: &'static str, found: Option<&'static str>| {
+            let found = found.map(|value| Cow::Borrowed(value.as_bytes()));
+            agrees_behind(fragment.as_bytes(), |part| argument(part, b"jwt"), &found).is_ok()
+        };
+        for fragment in ["", "top", "&jwt=a", "jwt=a", "x?jwt=%61", "jwt=", "jwtx=b", "x#&jwt=a"] {
+            assert!(agrees(fragment, Some("a")), "{fragment}");
+        }
+        for fragment in ["&jwt=b", "jwt=b", "?jwt=b", "#jwt=b", "&%6awt=b", "jwt=a&jwt=b"] {
+            assert!(!agrees(fragment, Some("a")), "{fragment}");
+            assert!(!agrees(fragment, None), "{fragment}");
         }
     }
 
