@@ -773,8 +773,8 @@ mod tests {
         assert_eq!(Operand::of_variable(b"12"), Ok(text("12")));
         assert_eq!(Operand::of_variable(b"\xff"), Err(OperandDefect::NotUtf8));
         assert_eq!(Operand::of_variable(b""), Err(OperandDefect::Empty));
-        assert!(Operand::of_variable(&[b'a'; MAX_VARIABLE_SIZE]).is_ok());
-        let longer = Operand::of_variable(&[b'a'; MAX_VARIABLE_SIZE + 1]);
+        assert!(Operand::of_variable(&vec![b'a'; MAX_VARIABLE_SIZE]).is_ok());
+        let longer = Operand::of_variable(&vec![b'a'; MAX_VARIABLE_SIZE + 1]);
         assert_eq!(longer, Err(OperandDefect::TooLong));
     }
 

@@ -436,7 +436,7 @@ fn rejects_what_is_published_as_a_secret_however_it_is_encoded() {
         pairs.join(":\n").into()
     };
     let body = pem.lines().filter(|line| !line.starts_with('-')).collect::<String>();
-    let escaped: String = der.iter().map(|byte| format!("\\x{byte:02x}")).collect();
+    let escaped = der.iter().fold(String::new(), |text, byte| text + &format!("\\x{byte:02x}"));
     let listed: Vec<_> = rsa_der.iter().map(|byte| format!("0x{byte:02X}")).collect();
     let Material::Rsa { n, .. } = Kind::Rsa.material() else { unreachable!() };
     let spellings: [(&str, Vec<u8>); 48] = [
