@@ -59,7 +59,8 @@ char  *ngx_module_names[] = { "ngx_http_rival_module", NULL };
 
 #ifdef BEFORE
 char  *ngx_module_order[] = {
-    "ngx_http_rival_module", "ngx_http_ojwt_module", "ngx_http_headers_filter_module", NULL
+    "ngx_http_rival_module", "ngx_http_ojwt_module", "ngx_http_gunzip_filter_module",
+    "ngx_http_headers_filter_module", NULL
 };
 #else
 char  *ngx_module_order[] = { NULL };
