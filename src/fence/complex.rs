@@ -92,7 +92,8 @@ impl<'r> Request<'r> {
     /// Variables that nginx evaluates whenever they are used are afterwards as they were: it may be about
     /// to use one whose length it has already asked for (see [`Request::keeping`]).
     pub(crate) fn evaluate(self, value: ComplexValue) -> Option<&'r [u8]> {
-        let _keeping = self.keeping(value.variables());
+        let has_variables = value.variables().next().is_some();
+        let _keeping = has_variables.then(|| self.keeping(value.variables()));
         let mut text = ngx_str_t { len: 0, data: ptr::null_mut() };
         // SAFETY: the value lives as long as the configuration that serves the request; what it
         // evaluates to lies in the request's pool, or in that of the configuration.
