@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{env, thread};
 
 use ojwt_core::encrypt::encrypt;
 use ojwt_core::material::Material;
@@ -676,8 +676,10 @@ fn file_that_a_token_chose_and_that_is_not_there_is_an_unknown_key() {
     assert!(log.contains("ojwt: unknown key: key file \""), "{log}");
     assert!(log.contains("keys/none.jwks\": cannot be read: No such file"), "{log}");
     // What is there and no good is the operator's fault, and so is a name that the token has no say in.
-    for kid in ["broken", "unreadable"] {
-        assert_eq!(get(&nginx, "/", &named(&ISSUER, kid)).status, 500, "{kid}");
+    assert_eq!(get(&nginx, "/", &named(&ISSUER, "broken")).status, 500);
+    // Under AddressSanitizer workers are the user who runs this, who may be root and read everything.
+    if env::var_os("ASAN_OPTIONS").is_none() {
+        assert_eq!(get(&nginx, "/", &named(&ISSUER, "unreadable")).status, 500);
     }
     assert_eq!(get(&nginx, "/other?f=none", &named(&ISSUER, "a")).status, 500);
     assert_eq!(get(&nginx, "/", &named(&ISSUER, "a")).status, 200);
