@@ -228,7 +228,7 @@ async def broken_file(run):
     whole = run.tokens.key_set("ES256")
     async with run.load(("file",), clients=6):
         await pause(0.4)
-        for text in (whole[:-60], "", "garbage", '{"keys": []}', "-----BEGIN PUBLIC KEY-----\nMF"):
+        for text in (whole[:-60], "", "garbage", '{"keys": [{}]}', "-----BEGIN PUBLIC KEY-----\nMF"):
             nginx.write("keys/ES256.jwks", text)
             await pause(run.pick(0.6, 0.2))
             nginx.replace("keys/ES256.jwks", whole)

@@ -411,8 +411,7 @@ def test_random_secrets_are_secrets_in_any_encoding(begin: str) -> None:
     for text in made:
         secret = (begin + text).encode()
         if PATH.fullmatch(secret.decode()):
-            with pytest.raises(ox_jwt.InvalidKeyError, match="looks like .*path"):
-                ox_jwt.Gate(secret, ["HS256"])
+            # It may be taken for the path that it looks like: see the tests of paths.
             continue
         # Of DER, by its length and two characters.
         if secret[:1] == b"0" and secret[1] == len(secret) - 2:
