@@ -255,9 +255,12 @@ mod tests {
         (mantissa.starts_with('-') && !digits.is_empty(), digits)
     }
 
+    /// Above what the exponents and decimals of the tests can take together: 99 and 9.
+    const SCALE: i64 = 110;
+
     /// By writing both out as whole numbers.
     fn compare_slowly(a: &str, b: &str) -> Ordering {
-        let ((a_negative, a), (b_negative, b)) = (slow(a, 100), slow(b, 100));
+        let ((a_negative, a), (b_negative, b)) = (slow(a, SCALE), slow(b, SCALE));
         let magnitude = a.len().cmp(&b.len()).then_with(|| a.cmp(&b));
         match (a_negative, b_negative) {
             (false, false) => magnitude,
