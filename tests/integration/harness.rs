@@ -505,6 +505,13 @@ impl Upstream {
     pub fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
+
+    /// The heads of the requests so far, once there are at least `count`: for those that nginx sends
+    /// side by side, and whose answers it does not wait for.
+    pub fn requests_once(&self, count: usize) -> Vec<String> {
+        wait("the requests", || self.requests().len() >= count);
+        self.requests()
+    }
 }
 
 fn read_head(stream: &mut TcpStream) -> String {
