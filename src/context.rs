@@ -29,6 +29,7 @@ use crate::fence::log::Level;
 use crate::fence::request::{LogHandler, Redact, Request, Rewriting};
 use crate::key_request::{Flights, Progress, Target};
 use crate::places::{Gathered, Places, Said};
+use crate::revocation::CurrentLists;
 use crate::source::Source;
 
 /// What a gate made of a request.
@@ -92,7 +93,7 @@ struct Entry {
     /// Why a good token was refused when the gate was last asked.
     refusal: Cell<Option<Denial>>,
     /// What the token was compared with last, a variable for each requirement that got its turn.
-    compared: RefCell<Vec<Compared>>,
+    compared: OnceCell<Box<RefCell<Vec<Compared>>>>,
     /// When the gate was last asked about it, by [`Remembered::asked`].
     asked: Cell<u32>,
     next: OnceCell<Box<Entry>>,
@@ -401,7 +402,7 @@ impl Entry {
             places,
             outcome,
             refusal: Cell::new(None),
-            compared: RefCell::default(),
+            compared: OnceCell::new(),
             asked: Cell::new(0),
             next: OnceCell::new(),
         }
@@ -671,7 +672,7 @@ fn verify(
     }
     let lists = gate.revocations.lists();
     let at = Circumstances {
-        revocations: lists.as_revocations(),
+        revocations: lists.as_ref().map(CurrentLists::as_revocations).unwrap_or_default(),
         ..Circumstances::new(fence::now(), Some(request.host()))
     };
     gate.verifier.verify_with(memory(gate), token, keys, &at)
@@ -757,7 +758,7 @@ impl Entry {
         if course.is_circular.get() {
             return Err(fault);
         }
-        let mut compared = self.compared.borrow_mut();
+        let mut compared = self.compared.get_or_init(Box::default).borrow_mut();
         let result = match compared.get(index) {
             Some(last) if *last.value == *value => last.result,
             last => {

@@ -47,10 +47,10 @@ fn one_line(text: &[u8]) -> impl Iterator<Item = u8> {
 ///
 /// The token was verified, so that it holds no byte that means anything in a header.
 pub(crate) fn set_cookie(request: Request<'_>, conf: &LocationConf) {
+    let Some(cookie) = conf.cookie() else { return };
     if !request.is_main() || overruled(request).is_some() {
         return;
     }
-    let Some(cookie) = conf.cookie() else { return };
     let token = outcomes(request).find_map(|(_, outcome)| match outcome {
         Ok(Outcome { verdict: Ok(claims), token_from_url: Some(token) }) => Some((claims, token)),
         _ => None,

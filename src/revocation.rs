@@ -42,14 +42,17 @@ impl RevocationFiles {
         }
     }
 
-    /// The lists as they are now.
-    pub(crate) fn lists(&self) -> CurrentLists {
-        let current = |files: &[Rc<RevocationFile>]| match files {
-            // Most gates have none.
-            [] => Vec::new(),
-            files => files.iter().map(|file| file.list()).collect(),
-        };
-        CurrentLists { sub: current(&self.sub), kid: current(&self.kid), jti: current(&self.jti) }
+    /// The lists as they are now; `None` where there are none, as at most gates.
+    pub(crate) fn lists(&self) -> Option<CurrentLists> {
+        if self.sub.is_empty() && self.kid.is_empty() && self.jti.is_empty() {
+            return None;
+        }
+        let current = |files: &[Rc<RevocationFile>]| files.iter().map(|file| file.list()).collect();
+        Some(CurrentLists {
+            sub: current(&self.sub),
+            kid: current(&self.kid),
+            jti: current(&self.jti),
+        })
     }
 }
 

@@ -76,6 +76,8 @@ impl Source {
     pub(crate) fn find<'r>(&self, request: Request<'r>) -> Result<Option<Cow<'r, [u8]>>, Denial> {
         let request = request.main();
         match self {
+            // There are none mostly.
+            Self::Argument(_) if !request.has_args() => Ok(None),
             Self::Argument(name) => {
                 let found = match transport::argument(request.args(), name)? {
                     None => transport::argument(request.client_args(), name)?,

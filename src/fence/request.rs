@@ -224,6 +224,13 @@ impl<'r> Request<'r> {
         unsafe { bytes((*self.raw.as_ptr()).args) }
     }
 
+    /// Whether there are arguments now, or were any as the client sent the request, or a fragment.
+    pub(crate) fn has_args(self) -> bool {
+        // SAFETY: as for `args`.
+        let uri = unsafe { bytes((*self.raw.as_ptr()).unparsed_uri) };
+        !self.args().is_empty() || uri.iter().any(|byte| matches!(byte, b'?' | b'#'))
+    }
+
     /// The arguments that the client sent, whatever became of them since.
     pub(crate) fn client_args(self) -> &'r [u8] {
         // SAFETY: as for `args`.

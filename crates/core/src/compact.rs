@@ -28,10 +28,11 @@ impl<'a> Jws<'a> {
         if token.len() > max_size {
             return Err(Denial::TooLarge);
         }
-        let [header, payload, signature] = parts(token).ok_or_else(|| {
-            let is_jwe = parts::<5>(token).is_some();
-            if is_jwe { Defect::Encrypted } else { Defect::Parts }
-        })?;
+        let [header, payload, signature] = match parts(token) {
+            Some(([header, payload, signature, _, _], 3)) => [header, payload, signature],
+            Some((_, 5)) => return Err(Defect::Encrypted.into()),
+            _ => return Err(Defect::Parts.into()),
+        };
         let signed = header.len() + 1 + payload.len();
         let decode = |part| base64url::decode(part).ok_or(Defect::Base64);
         Ok(Self {
@@ -72,10 +73,11 @@ impl<'a> Jwe<'a> {
         if token.len() > max_size {
             return Err(Denial::TooLarge);
         }
-        let [header, key, iv, ciphertext, tag] = parts(token).ok_or_else(|| {
-            let is_jws = parts::<3>(token).is_some();
-            if is_jws { Defect::Signed } else { Defect::EncryptedParts }
-        })?;
+        let [header, key, iv, ciphertext, tag] = match parts(token) {
+            Some((parts, 5)) => parts,
+            Some((_, 3)) => return Err(Defect::Signed.into()),
+            _ => return Err(Defect::EncryptedParts.into()),
+        };
         let decode = |part| base64url::decode(part).ok_or(Defect::Base64);
         Ok(Self {
             aad: header,
@@ -88,19 +90,20 @@ impl<'a> Jwe<'a> {
     }
 }
 
-/// The parts of a token, if there are exactly as many.
-fn parts<const N: usize>(token: &[u8]) -> Option<[&[u8]; N]> {
-    let mut parts = [&[][..]; N];
-    let mut rest = Some(token);
-    for part in &mut parts {
-        let text = rest?;
-        let period = memchr::memchr(b'.', text);
-        (*part, rest) = match period.and_then(|period| text.split_at_checked(period)) {
-            Some((before, after)) => (before, after.get(1..)),
-            None => (text, None),
+/// The parts of a token, and how many there are; `None` if they are more than five.
+fn parts(token: &[u8]) -> Option<([&[u8]; 5], usize)> {
+    let mut parts = [&[][..]; 5];
+    let mut rest = token;
+    for (index, part) in parts.iter_mut().enumerate() {
+        let period = memchr::memchr(b'.', rest);
+        let Some((before, after)) = period.and_then(|period| rest.split_at_checked(period)) else {
+            *part = rest;
+            return Some((parts, index + 1));
         };
+        *part = before;
+        rest = after.get(1..)?;
     }
-    rest.is_none().then_some(parts)
+    None
 }
 
 #[cfg(test)]

@@ -228,7 +228,8 @@ impl From<Defect> for Denial {
 pub struct Refusal {
     /// The reason.
     pub denial: Denial,
-    /// What is wrong in particular, such as the claim concerned; never a value of the token.
+    /// What is wrong in particular, such as the claim concerned, beyond [`Denial::detail`]; never a value
+    /// of the token.
     pub detail: Option<String>,
 }
 
@@ -241,7 +242,7 @@ impl Refusal {
 
 impl From<Denial> for Refusal {
     fn from(denial: Denial) -> Self {
-        Self { denial, detail: denial.detail().map(str::to_owned) }
+        Self { denial, detail: None }
     }
 }
 

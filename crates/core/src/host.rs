@@ -35,7 +35,8 @@ impl Hosts {
 /// final period. Letters may be in either case; what follows the name must be a final period, a port
 /// or both (RFC 9112 section 3.2). A port is empty or a number of 16 bits (RFC 3986 section 3.2.3).
 pub fn agrees(field: &[u8], requested: &[u8]) -> bool {
-    if field == requested {
+    // nginx takes the host from the field as it stands, if it can.
+    if core::ptr::eq(field, requested) {
         return true;
     }
     let Some((named, rest)) = field.split_at_checked(requested.len()) else { return false };

@@ -82,7 +82,7 @@ impl Policy {
         at: &Circumstances<'_>,
     ) -> Option<String> {
         if denial != Denial::ClaimRejected {
-            return denial.detail().map(str::to_owned);
+            return None;
         }
         let missing = at.revocations.missing(claims).map(|name| format!("{name} is missing"));
         missing.or_else(|| self.requirements.iter().find_map(|unmet| unmet.unmet(claims)))
