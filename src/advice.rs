@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ojwt_core::TokenType;
-use ojwt_core::json::Json;
+use ojwt_core::text::json::Json;
 
 use crate::conf::{KeyFilePlace, LocationConf, MainConf, TokenRequirement, Trap, Warning};
 use crate::fence::conf::Conf;

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use ojwt_core::Alg;
 use ojwt_core::cache::{self, TokenCache};
-use ojwt_core::header_table::HeaderTable;
 use ojwt_core::keys::{KeySet, KeySetBuilder};
 use ojwt_core::policy::Policy;
-use ojwt_core::requirement::{self, Comparison, Part};
+use ojwt_core::policy::requirement::{self, Comparison, Part};
+use ojwt_core::token::header_table::HeaderTable;
 use ojwt_core::verify::{DEFAULT_MAX_TOKEN_SIZE, TokenType, Verifier};
 
 use crate::fence::complex::ComplexValue;

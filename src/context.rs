@@ -12,15 +12,15 @@ use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use ojwt_core::claims::Claims;
 use ojwt_core::denial::Denial;
-use ojwt_core::host;
 use ojwt_core::keys::KeySet;
 use ojwt_core::policy::Circumstances;
-use ojwt_core::requirement::{OperandDefect, Unmet};
-use ojwt_core::transport;
-use ojwt_core::unverified::Unverified;
+use ojwt_core::policy::requirement::{OperandDefect, Unmet};
+use ojwt_core::token::claims::Claims;
+use ojwt_core::token::host;
+use ojwt_core::token::unverified::Unverified;
 use ojwt_core::verify::{Lack, Memory, Refusal};
+use ojwt_http::transport;
 
 use crate::conf::{Gate, MainConf, VariableRequirement};
 use crate::fence;

@@ -3,10 +3,10 @@
 use core::ffi::CStr;
 use std::rc::Rc;
 
-use ojwt_core::json::Json;
 use ojwt_core::keys::KeyFormat;
-use ojwt_core::path::Path;
-use ojwt_core::requirement::{self, Comparison, Operand, Operator, Part, Pattern};
+use ojwt_core::policy::requirement::{self, Comparison, Operand, Operator, Part, Pattern};
+use ojwt_core::text::json::Json;
+use ojwt_core::text::path::Path;
 use ojwt_core::{Alg, TokenType};
 
 use crate::advice;

@@ -12,8 +12,8 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use lru::LruCache;
+use ojwt_core::crypto::digest::Digest;
 use ojwt_core::denial::Denial;
-use ojwt_core::digest::Digest;
 use ojwt_core::keys::{KeyFormat, KeySet, KeySetBuilder};
 
 use crate::fence::log::{self, Level};

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lru::LruCache;
-use ojwt_core::digest::Digest;
-use ojwt_core::json::{Json, Value};
+use ojwt_core::crypto::digest::Digest;
 use ojwt_core::keys::{KeyError, KeyFormat, KeySet, KeySetBuilder, KeyWarning, MAX_KEY_FILE_SIZE};
+use ojwt_core::text::json::{Json, Value};
 
 use crate::fence;
 use crate::fence::complex::ComplexValue;

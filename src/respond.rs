@@ -1,8 +1,8 @@
 //! What the module adds to responses: the challenge of a refusal, and the cookie for a token that
 //! came in the URL, so that the URL can lose it.
 
-use ojwt_core::claims::{Claims, NumericDate};
 use ojwt_core::denial::Denial;
+use ojwt_core::token::claims::{Claims, NumericDate};
 
 use crate::conf::{Auth, Cookie, LocationConf, SameSite, Secure};
 use crate::context::{Outcome, outcomes, overruled};

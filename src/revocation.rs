@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use ojwt_core::digest::Digest;
-use ojwt_core::revocation::{
+use ojwt_core::crypto::digest::Digest;
+use ojwt_core::policy::revocation::{
     MAX_REVOCATION_FILE_SIZE, RevocationError, RevocationList, Revocations,
 };
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use ojwt_core::denial::Denial;
-use ojwt_core::transport;
+use ojwt_http::transport;
 
 use crate::fence::complex::ComplexValue;
 use crate::fence::request::Request;

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::rc::Rc;
 
-use ojwt_core::claims::Claims;
 use ojwt_core::denial::Denial;
-use ojwt_core::requirement::Part;
-use ojwt_core::{path, transport};
+use ojwt_core::policy::requirement::Part;
+use ojwt_core::text::path;
+use ojwt_core::token::claims::Claims;
+use ojwt_http::transport;
 
 use crate::conf::{LocationConf, NamedValue, UsedVariables};
 use crate::context::{

@@ -5,7 +5,7 @@ pub mod reference;
 
 use std::sync::{Arc, LazyLock};
 
-use ojwt_core::sign::{self, SigningKey};
+use ojwt_core::issue::sign::{self, SigningKey};
 use ojwt_core::verify::DEFAULT_MAX_TOKEN_SIZE;
 use ojwt_core::{KeySet, KeySetBuilder, Policy, TokenType, Verifier};
 

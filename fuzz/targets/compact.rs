@@ -3,8 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use ojwt_core::Denial;
-use ojwt_core::compact::{Jwe, Jws};
-use ojwt_core::unverified::Unverified;
+use ojwt_core::jose::compact::{Jwe, Jws};
+use ojwt_core::token::unverified::Unverified;
 use ojwt_fuzz::reference;
 
 fuzz_target!(|token: &[u8]| {
@@ -15,7 +15,7 @@ fuzz_target!(|token: &[u8]| {
     assert_eq!(Jws::split(token, token.len()).is_ok(), is_jws);
     assert_eq!(Jwe::split(token, token.len()).is_ok(), is_jwe);
     for part in token.split(|byte| *byte == b'.') {
-        assert_eq!(ojwt_core::base64url::decode(part), reference::base64url(part));
+        assert_eq!(ojwt_core::text::base64url::decode(part), reference::base64url(part));
     }
     if let Some(less) = token.len().checked_sub(1) {
         assert_eq!(Jws::split(token, less).unwrap_err(), Denial::TooLarge);

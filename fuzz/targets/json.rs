@@ -6,7 +6,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ojwt_core::json::Json;
+use ojwt_core::text::json::Json;
 use ojwt_fuzz::heap::within;
 use ojwt_fuzz::memory_for;
 use ojwt_fuzz::reference::{self, Refused};

@@ -6,9 +6,10 @@
 use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
-use ojwt_core::encrypt::encrypt_with_header;
-use ojwt_core::material::Material;
-use ojwt_core::{Alg, Circumstances, Denial, Enc, KeyAlg, KeySet, TokenType, base64url};
+use ojwt_core::issue::encrypt::encrypt_with_header;
+use ojwt_core::keys::material::Material;
+use ojwt_core::{Alg, Circumstances, Denial, Enc, KeyAlg, KeySet, TokenType};
+use ojwt_core::text::base64url;
 use ojwt_fuzz::heap::within;
 use ojwt_fuzz::reference::{self, At, Refused};
 use ojwt_fuzz::{SIGNERS, jwk, key_set, line, memory_for, verifier};
@@ -50,7 +51,7 @@ static KEYS: LazyLock<[Arc<KeySet>; 1]> = LazyLock::new(|| {
 /// The public half of the pair that decrypts.
 static RSA: LazyLock<Material> = LazyLock::new(|| {
     let file = include_bytes!("../../crates/core/tests/data/rsa.private.jwk");
-    ojwt_core::sign::SigningKey::read(file).unwrap().material().unwrap()
+    ojwt_core::issue::sign::SigningKey::read(file).unwrap().material().unwrap()
 });
 
 fuzz_target!(|data: &[u8]| {

@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ojwt_core::transport::{
+use ojwt_http::transport::{
     argument, bare, bearer, cookie, redacted, without_arguments, without_cookies,
 };
 use ojwt_fuzz::line;

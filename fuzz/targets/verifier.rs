@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use arbitrary::{Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use ojwt_core::cache::TokenCache;
-use ojwt_core::header_table::HeaderTable;
+use ojwt_core::token::header_table::HeaderTable;
 use ojwt_core::verify::Memory;
 use ojwt_core::{Alg, Circumstances, Claims, Denial, KeySet, TokenType, Verifier};
 use ojwt_fuzz::heap::within;

@@ -3,12 +3,12 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::{env, fs};
 
-use ojwt_core::sign::to_jwk;
+use ojwt_core::issue::sign::to_jwk;
 use serde_json::json;
 
 use crate::harness::{Builder, FORGER, HOST, ISSUER, Nginx, key, public_pem, skipped, token};
 
-fn jwks(key: &ojwt_core::sign::SigningKey) -> String {
+fn jwks(key: &ojwt_core::issue::sign::SigningKey) -> String {
     json!({"keys": [to_jwk(&key.material().unwrap(), None, None)]}).to_string()
 }
 

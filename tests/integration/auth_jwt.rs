@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use ojwt_core::sign::to_jwk;
+use ojwt_core::issue::sign::to_jwk;
 use serde_json::json;
 
 use crate::harness::{

@@ -72,7 +72,7 @@ fn signature_of_a_remembered_token_carries_no_other_claims() {
     let jwt = token(json!({"sub": "me"}));
     assert_eq!(get(&nginx, "/", &jwt).status, 200);
     let parts: Vec<&str> = jwt.split('.').collect();
-    let forged = ojwt_core::base64url::encode(br#"{"sub":"is"}"#);
+    let forged = ojwt_core::text::base64url::encode(br#"{"sub":"is"}"#);
     let forged = format!("{}.{forged}.{}", parts[0], parts[2]);
     for _ in 0..3 {
         assert_eq!(get(&nginx, "/", &forged).status, 401);
@@ -100,7 +100,8 @@ fn claims_of_a_remembered_token_are_all_there() {
 
 #[test]
 fn flood_of_valid_tokens_leaves_the_worker_within_bounds() {
-    let secret = json!({"kty": "oct", "k": ojwt_core::base64url::encode(&[7; 32])}).to_string();
+    let secret =
+        json!({"kty": "oct", "k": ojwt_core::text::base64url::encode(&[7; 32])}).to_string();
     let nginx = Nginx::builder()
         .file("html/page.html", "content")
         .file("secret.json", secret.as_str())
@@ -109,7 +110,7 @@ fn flood_of_valid_tokens_leaves_the_worker_within_bounds() {
              location / { try_files /page.html =404; }",
         )
         .start();
-    let key = ojwt_core::sign::SigningKey::read(secret.as_bytes()).unwrap();
+    let key = ojwt_core::issue::sign::SigningKey::read(secret.as_bytes()).unwrap();
     let resident = || {
         let status = fs::read_to_string(format!("/proc/{}/status", nginx.workers()[0])).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ojwt_core::Alg;
-use ojwt_core::sign::to_jwk;
+use ojwt_core::issue::sign::to_jwk;
 use serde_json::json;
 
 use crate::harness::{FORGER, ISSUER, Nginx, data, key, public_pem, signed_by, token};
@@ -74,9 +74,10 @@ fn takes_jwk_sets_and_finds_keys_by_kid() {
 
 #[test]
 fn takes_shared_secrets_from_jwk_sets() {
-    let secret = json!({"kty": "oct", "k": ojwt_core::base64url::encode(&[7; 32]), "kid": "s"});
+    let secret =
+        json!({"kty": "oct", "k": ojwt_core::text::base64url::encode(&[7; 32]), "kid": "s"});
     let nginx = oracle("keys.jwks", json!({"keys": [secret]}).to_string());
-    let hmac = ojwt_core::sign::SigningKey::read(secret.to_string().as_bytes()).unwrap();
+    let hmac = ojwt_core::issue::sign::SigningKey::read(secret.to_string().as_bytes()).unwrap();
     assert_eq!(verdict(&nginx, &hmac.sign(Alg::HS256, Some("s"), b"{}").unwrap()), "{}");
     let longer = hmac.sign(Alg::HS512, Some("s"), b"{}").unwrap();
     assert_eq!(verdict(&nginx, &longer), "failed: algorithm not allowed");
@@ -90,8 +91,9 @@ fn takes_keys_by_name_from_a_json_object() {
         .http("auth_jwt_key_file keys.json keyval;")
         .server(ORACLE)
         .start();
-    let jwk = json!({"kty": "oct", "k": ojwt_core::base64url::encode("s".repeat(32).as_bytes())});
-    let hmac = ojwt_core::sign::SigningKey::read(jwk.to_string().as_bytes()).unwrap();
+    let jwk =
+        json!({"kty": "oct", "k": ojwt_core::text::base64url::encode("s".repeat(32).as_bytes())});
+    let hmac = ojwt_core::issue::sign::SigningKey::read(jwk.to_string().as_bytes()).unwrap();
     let signed = |kid| ISSUER.sign(Alg::RS256, Some(kid), b"{}").unwrap();
     assert_eq!(verdict(&nginx, &signed("public")), "{}");
     assert_eq!(verdict(&nginx, &signed("secret")), "failed: algorithm not allowed");
@@ -168,7 +170,7 @@ fn broken_files_are_refused_with_file_key_index_and_reason() {
     let rsa = to_jwk(&ISSUER.material().unwrap(), None, None);
     let mut broken = rsa.clone();
     broken["n"] = json!("not base64url!");
-    let short = json!({"kty": "oct", "k": ojwt_core::base64url::encode(b"short")});
+    let short = json!({"kty": "oct", "k": ojwt_core::text::base64url::encode(b"short")});
     for (contents, message) in [
         (String::new(), "no usable key"),
         ("garbage".to_owned(), "no usable key"),
@@ -207,7 +209,7 @@ fn one_odd_key_beside_a_good_one_serves_with_a_warning_that_names_it() {
         }
         jwk
     };
-    let short = json!({"kty": "oct", "k": ojwt_core::base64url::encode(b"short")});
+    let short = json!({"kty": "oct", "k": ojwt_core::text::base64url::encode(b"short")});
     let small = Command::new("openssl").args(["genrsa", "1024"]).output().unwrap().stdout;
     let small = openssl_pubout(&small);
     let set = |odd: serde_json::Value| json!({"keys": [odd, good]}).to_string();
@@ -265,9 +267,9 @@ fn one_odd_key_beside_a_good_one_serves_with_a_warning_that_names_it() {
     }
     // A secret that everyone can read signs nothing.
     let url = b"https://login.example.com/.well-known/jwks.json";
-    let jwk = json!({"kty": "oct", "k": ojwt_core::base64url::encode(b"0123456789abcdef0123456789abcdef")});
-    let hmac = ojwt_core::sign::SigningKey::read(jwk.to_string().as_bytes()).unwrap();
-    assert!(ojwt_core::sign::SigningKey::from_secret(url.to_vec()).is_err());
+    let jwk = json!({"kty": "oct", "k": ojwt_core::text::base64url::encode(b"0123456789abcdef0123456789abcdef")});
+    let hmac = ojwt_core::issue::sign::SigningKey::read(jwk.to_string().as_bytes()).unwrap();
+    assert!(ojwt_core::issue::sign::SigningKey::from_secret(url.to_vec()).is_err());
     let forged = hmac.sign(Alg::HS256, Some("odd"), b"{}").unwrap();
     assert_eq!(nginx.get(&format!("/url?jwt={forged}")).body, "failed: unknown key");
     assert!(!log.contains("well-known"), "{log}");
@@ -298,7 +300,7 @@ fn takes_keys_in_every_form_that_issuers_write() {
     let certificate = openssl(&[&certificate[..], &["-outform", "DER"]].concat());
     let parameters = String::from_utf8(openssl(&["ecparam", "-name", "prime256v1"])).unwrap();
     assert!(parameters.starts_with("-----BEGIN EC PARAMETERS-----"));
-    let x5c = ojwt_core::base64url::encode(&certificate).replace('-', "+").replace('_', "/");
+    let x5c = ojwt_core::text::base64url::encode(&certificate).replace('-', "+").replace('_', "/");
     let x5c = format!("{x5c}{}", "=".repeat((4 - x5c.len() % 4) % 4));
     let forms = [
         ("spki", "RSA", openssl(&["pkey", "-pubout", "-outform", "DER", "-in", rsa])),
@@ -359,7 +361,7 @@ fn key_for_rsa_pss_verifies_nothing_else() {
         ("sha384", "PS256", "failed: algorithm not allowed"),
         ("sha384", "RS384", "failed: algorithm not allowed"),
     ] {
-        let encode = |text: &[u8]| ojwt_core::base64url::encode(text);
+        let encode = |text: &[u8]| ojwt_core::text::base64url::encode(text);
         let header = json!({ "alg": alg }).to_string();
         let input = format!("{}.{}", encode(header.as_bytes()), encode(b"{}"));
         std::fs::write(path("input"), &input).unwrap();

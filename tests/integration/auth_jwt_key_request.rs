@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ojwt_core::Alg;
-use ojwt_core::sign::{SigningKey, to_jwk};
+use ojwt_core::issue::sign::{SigningKey, to_jwk};
 use serde_json::{Value, json};
 
 use crate::harness::{

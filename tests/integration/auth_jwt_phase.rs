@@ -1,6 +1,6 @@
 //! `auth_jwt_phase`: when `auth_jwt` answers. And `auth_jwt_type`, which has one value so far.
 
-use ojwt_core::sign::to_jwk;
+use ojwt_core::issue::sign::to_jwk;
 use serde_json::json;
 
 use crate::harness::{FORGER, ISSUER, Nginx, Upstream, ok, signed_by, token};

@@ -1,8 +1,9 @@
 //! `auth_jwt_type`: tokens that are signed, encrypted, or signed and then encrypted.
 
-use ojwt_core::encrypt::encrypt;
-use ojwt_core::material::Material;
-use ojwt_core::{Alg, Enc, KeyAlg, base64url};
+use ojwt_core::issue::encrypt::encrypt;
+use ojwt_core::keys::material::Material;
+use ojwt_core::text::base64url;
+use ojwt_core::{Alg, Enc, KeyAlg};
 use serde_json::{Value, json};
 
 use crate::harness::{FORGER, HOST, ISSUER, Nginx, Response, now, token};
@@ -11,7 +12,7 @@ const SECRET: [u8; 32] = [7; 32];
 
 /// The issuer's public key, which signs, and a secret that encrypts.
 fn keys() -> String {
-    let public = ojwt_core::sign::to_jwk(&ISSUER.material().unwrap(), None, None);
+    let public = ojwt_core::issue::sign::to_jwk(&ISSUER.material().unwrap(), None, None);
     let secret = json!({
         "kty": "oct", "use": "enc", "kid": "e", "alg": "A256KW", "k": base64url::encode(&SECRET),
     });

@@ -62,7 +62,7 @@ fn says_that_there_is_no_key_where_there_is_none() {
 
 #[test]
 fn says_unknown_key_for_a_kid_that_no_key_has() {
-    let jwk = ojwt_core::sign::to_jwk(&ISSUER.material().unwrap(), Some("a"), None);
+    let jwk = ojwt_core::issue::sign::to_jwk(&ISSUER.material().unwrap(), Some("a"), None);
     let nginx = Nginx::builder()
         .file("keys.jwks", json!({"keys": [jwk]}).to_string())
         .server("auth_jwt_key_file keys.jwks; location / { return 200 $decoded_ojwt; }")
@@ -140,8 +140,8 @@ fn accepts_every_kind_of_key_at_once_and_each_only_with_its_algorithm() {
 fn public_key_never_serves_as_hmac_secret() {
     let nginx = oracle();
     let pem = public_pem(&ISSUER);
-    let secret = json!({"kty": "oct", "k": ojwt_core::base64url::encode(&[7; 64])});
-    let hmac = ojwt_core::sign::SigningKey::read(secret.to_string().as_bytes()).unwrap();
+    let secret = json!({"kty": "oct", "k": ojwt_core::text::base64url::encode(&[7; 64])});
+    let hmac = ojwt_core::issue::sign::SigningKey::read(secret.to_string().as_bytes()).unwrap();
     let jwt = hmac.sign(Alg::HS256, None, b"{}").unwrap();
     assert_eq!(nginx.get(&format!("/?jwt={jwt}")).body, "failed: algorithm not allowed");
     // The classic: the text of the public key as the secret, as openssl makes the tag.
@@ -154,7 +154,7 @@ fn public_key_never_serves_as_hmac_secret() {
         .output()
         .unwrap();
     assert_eq!(output.stdout.len(), 32);
-    let forged = format!("{input}.{}", ojwt_core::base64url::encode(&output.stdout));
+    let forged = format!("{input}.{}", ojwt_core::text::base64url::encode(&output.stdout));
     assert_eq!(nginx.get(&format!("/?jwt={forged}")).body, "failed: algorithm not allowed");
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use ojwt_core::sign::to_jwk;
+use ojwt_core::issue::sign::to_jwk;
 use serde_json::json;
 
 use crate::harness::{ISSUER, Nginx, Upstream, ok, public_pem, root, token};

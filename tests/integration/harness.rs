@@ -20,7 +20,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{env, fs, process, thread};
 
 use ojwt_core::Alg;
-use ojwt_core::sign::SigningKey;
+use ojwt_core::issue::sign::SigningKey;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -551,7 +551,7 @@ pub fn signed_by(key: &SigningKey, claims: &Value) -> String {
 
 /// The public half of a key in PEM.
 pub fn public_pem(key: &SigningKey) -> String {
-    ojwt_core::sign::public_pem(&key.material().unwrap()).unwrap()
+    ojwt_core::issue::sign::public_pem(&key.material().unwrap()).unwrap()
 }
 
 /// A key and a certificate for TLS, which nobody but itself vouches for.

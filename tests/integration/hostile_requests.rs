@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ojwt_core::base64url::encode;
+use ojwt_core::text::base64url::encode;
 use serde_json::json;
 
 use crate::harness::{FORGER, Module, Nginx, Upstream, ok, signed_by, token};
@@ -43,7 +43,8 @@ fn deep_nesting_and_many_members_are_bounded() {
 #[test]
 fn keys_that_a_token_brings_or_points_to_are_ignored() {
     let nginx = wide_open();
-    let jwk = ojwt_core::sign::to_jwk(&crate::harness::FORGER.material().unwrap(), None, None);
+    let jwk =
+        ojwt_core::issue::sign::to_jwk(&crate::harness::FORGER.material().unwrap(), None, None);
     for header in [
         json!({"alg": "RS256", "jwk": jwk}),
         json!({"alg": "RS256", "jku": "http://127.0.0.1:1/jwks"}),

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ojwt_core::sign::{SigningKey, to_jwk};
+use ojwt_core::issue::sign::{SigningKey, to_jwk};
 use serde_json::{Value, json};
 
 use crate::harness::{FORGER, HOST, ISSUER, Nginx, Response, Upstream, ok, signed_by, token};

@@ -11,10 +11,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
-use ojwt_core::encrypt::encrypt;
-use ojwt_core::material::Material;
-use ojwt_core::sign::{SigningKey, to_jwk};
-use ojwt_core::{Alg, Enc, KeyAlg, base64url};
+use ojwt_core::issue::encrypt::encrypt;
+use ojwt_core::issue::sign::{SigningKey, to_jwk};
+use ojwt_core::keys::material::Material;
+use ojwt_core::text::base64url;
+use ojwt_core::{Alg, Enc, KeyAlg};
 use serde_json::{Value, json};
 
 use crate::harness::{

@@ -9,10 +9,11 @@ use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 use std::{env, fs};
 
-use ojwt_core::encrypt::encrypt;
-use ojwt_core::material::Material;
-use ojwt_core::sign::{SigningKey, to_jwk};
-use ojwt_core::{Enc, KeyAlg, base64url};
+use ojwt_core::issue::encrypt::encrypt;
+use ojwt_core::issue::sign::{SigningKey, to_jwk};
+use ojwt_core::keys::material::Material;
+use ojwt_core::text::base64url;
+use ojwt_core::{Enc, KeyAlg};
 use serde_json::json;
 
 use crate::harness::{FORGER, HOST, ISSUER, Nginx, Upstream, ok, public_pem, signed_by};

@@ -4,7 +4,7 @@
 use std::fs;
 
 use ojwt_core::Alg;
-use ojwt_core::sign::{SigningKey, to_jwk};
+use ojwt_core::issue::sign::{SigningKey, to_jwk};
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -124,7 +124,7 @@ fn configuration_of_kjdevs_module_runs_with_the_changes_that_are_named() {
 fn configuration_of_teslagovs_module_runs_with_the_changes_that_are_named() {
     let (before, after) = examples("From TeslaGov's");
     let secret: Vec<u8> = (0..32).collect();
-    let jwk = json!({"kty": "oct", "k": ojwt_core::base64url::encode(&secret)}).to_string();
+    let jwk = json!({"kty": "oct", "k": ojwt_core::text::base64url::encode(&secret)}).to_string();
     let refusal = builder(&before[0]).refused();
     assert!(refusal.contains("unknown directive \"auth_jwt_key\""), "{refusal}");
     let upstream = Upstream::with_answer(ok("application"));

@@ -14,7 +14,7 @@ use aws_lc_rs::signature::{
     self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, ParsedPublicKey, VerificationAlgorithm,
 };
 use ojwt_core::Alg;
-use ojwt_core::material::{Curve, Material};
+use ojwt_core::keys::material::{Curve, Material};
 
 /// As long as what a small token has signed.
 const MESSAGE: &[u8] = &[b'e'; 150];

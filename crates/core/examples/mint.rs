@@ -7,9 +7,9 @@ use std::error::Error;
 use std::fs;
 use std::io::{BufRead as _, BufWriter, Write as _, stdin, stdout};
 
-use ojwt_core::encrypt::encrypt;
-use ojwt_core::material::Material;
-use ojwt_core::sign::SigningKey;
+use ojwt_core::issue::encrypt::encrypt;
+use ojwt_core::issue::sign::SigningKey;
+use ojwt_core::keys::material::Material;
 use ojwt_core::{Alg, Enc, KeyAlg};
 use serde_json::Value;
 

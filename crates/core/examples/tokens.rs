@@ -7,7 +7,7 @@ use std::error::Error;
 use std::io::{BufWriter, Write as _, stdout};
 
 use ojwt_core::Alg;
-use ojwt_core::sign::SigningKey;
+use ojwt_core::issue::sign::SigningKey;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();

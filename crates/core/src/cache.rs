@@ -12,8 +12,8 @@ use std::sync::{Arc, Weak};
 use quick_cache::unsync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
-use crate::claims::Claims;
 use crate::keys::KeySet;
+use crate::token::claims::Claims;
 use crate::verify::TokenType;
 
 /// The default size of a cache, in bytes.

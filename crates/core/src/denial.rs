@@ -69,7 +69,7 @@ pub enum Defect {
     Json,
     /// An object names a member twice (RFC 7515 section 4, RFC 7519 section 4).
     DuplicateMember,
-    /// Nested deeper than [`crate::json::MAX_DEPTH`].
+    /// Nested deeper than [`crate::text::json::MAX_DEPTH`].
     TooDeep,
     /// The header or the payload is JSON, but not an object.
     NotAnObject,

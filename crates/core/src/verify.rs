@@ -4,16 +4,16 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::cache::TokenCache;
-use crate::claims::Claims;
-use crate::compact::{Jwe, Jws};
 pub use crate::denial::Refusal;
 use crate::denial::{Defect, Denial};
-use crate::header::JweHeader;
-use crate::header_table::HeaderTable;
-use crate::jwe::{self, Decrypted};
+use crate::jose::compact::{Jwe, Jws};
+use crate::jose::header::JweHeader;
 use crate::keys::{self, KeySet};
 use crate::policy::{Circumstances, Policy};
-use crate::signature;
+use crate::token::claims::Claims;
+use crate::token::header_table::HeaderTable;
+use crate::token::jwe::{self, Decrypted};
+use crate::token::jws;
 
 /// The default for [`Verifier::max_token_size`], in bytes: twice what nginx takes in one header
 /// line by default.
@@ -129,7 +129,7 @@ impl Verifier {
         match self.token_type {
             TokenType::Signed => {
                 let jws = Jws::split(token, self.max_token_size)?;
-                signature::read_header(jws.header, None, &self.policy).map(drop)
+                jws::read_header(jws.header, None, &self.policy).map(drop)
             }
             TokenType::Encrypted | TokenType::Nested => {
                 JweHeader::parse(&Jwe::split(token, self.max_token_size)?.header).map(drop)
@@ -167,7 +167,7 @@ impl Verifier {
     ) -> Lack {
         let end = memchr::memchr(b'.', token).unwrap_or(token.len());
         let segment = token.get(..end.min(self.max_token_size)).unwrap_or_default();
-        let Ok((header, _)) = signature::read_header(segment, headers, &self.policy) else {
+        let Ok((header, _)) = jws::read_header(segment, headers, &self.policy) else {
             return Lack::Nothing;
         };
         let lack = if keys::candidates(keys, header.alg(), header.kid()).is_err() {
@@ -214,7 +214,7 @@ impl Verifier {
         keys: &[Arc<KeySet>],
     ) -> Result<Claims, Refusal> {
         let jws = Jws::split(token, self.max_token_size)?;
-        Claims::of(signature::verify(jws, headers, keys, &self.policy)?)
+        Claims::of(jws::verify(jws, headers, keys, &self.policy)?)
     }
 
     fn decrypt(&self, token: &[u8], keys: &[Arc<KeySet>]) -> Result<Decrypted, Denial> {
@@ -225,8 +225,8 @@ impl Verifier {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alg::Alg;
-    use crate::base64url;
+    use crate::jose::alg::Alg;
+    use crate::text::base64url;
 
     fn verifier(token_type: TokenType, algorithms: Option<Vec<Alg>>) -> Verifier {
         let policy = Policy { algorithms, ..Policy::default() };

@@ -1,11 +1,11 @@
 //! `otools encode`.
 
 use ojwt_core::Alg;
-use ojwt_core::claims::strings;
 use ojwt_core::denial::Defect;
-use ojwt_core::json::{Json, Object, Value};
+use ojwt_core::issue::sign::SigningKey;
 use ojwt_core::keys::KeyError;
-use ojwt_core::sign::SigningKey;
+use ojwt_core::text::json::{Json, Object, Value};
+use ojwt_core::token::claims::strings;
 use ojwt_core::verify::DEFAULT_MAX_TOKEN_SIZE;
 
 use crate::args::Encode;
@@ -157,7 +157,7 @@ fn refusal(name: &str, value: Value<'_>) -> Option<&'static str> {
             let is_host = |host: &str| {
                 !host.contains(['/', '@', '?', '#', '\\'])
                     && !host.contains(char::is_whitespace)
-                    && ojwt_core::host::Hosts::new(&[host.into()]).name(host.as_bytes())
+                    && ojwt_core::token::host::Hosts::new(&[host.into()]).name(host.as_bytes())
             };
             let hosts = strings(value);
             let names = hosts

@@ -5,9 +5,9 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use ojwt_core::json::Json;
+use ojwt_core::issue::sign::SigningKey;
 use ojwt_core::keys::MAX_KEY_FILE_SIZE;
-use ojwt_core::sign::SigningKey;
+use ojwt_core::text::json::Json;
 
 use crate::error::Error;
 
@@ -185,13 +185,13 @@ fn holds_secret(contents: &[u8]) -> bool {
         return true;
     }
     if let Ok(json) = Json::parse_object(contents) {
-        let secret = |jwk: ojwt_core::json::Value<'_>| {
+        let secret = |jwk: ojwt_core::text::json::Value<'_>| {
             jwk.as_object().is_some_and(|jwk| {
                 let has = |name| jwk.member(name).is_some_and(|value| value.text() != "null");
                 has("kty") && (has("d") || has("k"))
             })
         };
-        let set = json.member("keys").and_then(ojwt_core::json::Value::as_array);
+        let set = json.member("keys").and_then(ojwt_core::text::json::Value::as_array);
         return secret(json.root()) || set.is_some_and(|mut keys| keys.any(secret));
     }
     SigningKey::from_der(contents).is_ok()

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use ojwt_core::Alg;
-use ojwt_core::jwk::Jwk;
-use ojwt_core::material::Material;
-use ojwt_core::sign::to_jwk;
+use ojwt_core::issue::sign::to_jwk;
+use ojwt_core::keys::jwk::Jwk;
+use ojwt_core::keys::material::Material;
 
 use crate::args::Jwks;
 use crate::error::{Error, warn_of};

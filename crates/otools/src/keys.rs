@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use ojwt_core::json::Json;
-use ojwt_core::jwk::{self, Jwk};
+use ojwt_core::issue::sign::{SigningKey, public_pem};
+use ojwt_core::keys::jwk::{self, Jwk};
+use ojwt_core::keys::material::Material;
+use ojwt_core::keys::pem;
 use ojwt_core::keys::{KeyError, MAX_KEY_FILE_SIZE, without_byte_order_mark};
-use ojwt_core::material::Material;
-use ojwt_core::sign::{SigningKey, public_pem};
-use ojwt_core::{KeyFormat, KeySet, KeySetBuilder, pem};
+use ojwt_core::text::json::Json;
+use ojwt_core::{KeyFormat, KeySet, KeySetBuilder};
 
 use crate::error::{Error, warn_of};
 use crate::files;

@@ -1,6 +1,6 @@
 //! `otools make_priv_key`.
 
-use ojwt_core::sign::{SignError, SigningKey};
+use ojwt_core::issue::sign::{SignError, SigningKey};
 
 use crate::args::MakePrivKey;
 use crate::error::Error;

@@ -1,6 +1,6 @@
 //! `otools make_pub_key`.
 
-use ojwt_core::sign::public_pem;
+use ojwt_core::issue::sign::public_pem;
 
 use crate::args::MakePubKey;
 use crate::error::Error;

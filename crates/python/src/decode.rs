@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ojwt_core::claims::strings;
 use ojwt_core::denial::{Defect, Denial};
-use ojwt_core::header_table::HeaderTable;
 use ojwt_core::keys::candidates;
-use ojwt_core::unverified::Unverified;
+use ojwt_core::token::claims::strings;
+use ojwt_core::token::header_table::HeaderTable;
+use ojwt_core::token::unverified::Unverified;
 use ojwt_core::verify::{DEFAULT_MAX_TOKEN_SIZE, Memory};
 use ojwt_core::{Alg, Circumstances, Claims, Policy, TokenType, Verifier};
 use pyo3::exceptions::{PyTypeError, PyValueError};

@@ -1,8 +1,8 @@
 //! Signing tokens and making keys.
 
 use ojwt_core::Alg;
-use ojwt_core::material::Material;
-use ojwt_core::sign::{SignError, SigningKey, public_pem};
+use ojwt_core::issue::sign::{SignError, SigningKey, public_pem};
+use ojwt_core::keys::material::Material;
 use pyo3::exceptions::{PyNotImplementedError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};

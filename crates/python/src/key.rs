@@ -5,11 +5,12 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use ojwt_core::json::Json;
+use ojwt_core::issue::sign::SigningKey;
+use ojwt_core::keys::material::Material;
+use ojwt_core::keys::pem;
 use ojwt_core::keys::{KeyError, KeyWarning};
-use ojwt_core::material::Material;
-use ojwt_core::sign::SigningKey;
-use ojwt_core::{KeyFormat, KeySet, KeySetBuilder, pem};
+use ojwt_core::text::json::Json;
+use ojwt_core::{KeyFormat, KeySet, KeySetBuilder};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};

@@ -1,6 +1,6 @@
 //! Where HTTP carries a token, read as nginx reads it.
 
-use ojwt_core::transport;
+use ojwt_http::transport;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 

@@ -1,7 +1,7 @@
 //! JSON as Python objects: what `json.loads` makes of the same text.
 
 use ojwt_core::denial::Defect;
-use ojwt_core::json::{Json, Object, Value};
+use ojwt_core::text::json::{Json, Object, Value};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyInt, PyList, PyString};
 
@@ -23,7 +23,7 @@ fn dict<'py>(py: Python<'py>, object: Object<'_>) -> PyResult<Bound<'py, PyDict>
     Ok(dict)
 }
 
-// Values nest no deeper than `ojwt_core::json::MAX_DEPTH`.
+// Values nest no deeper than `ojwt_core::text::json::MAX_DEPTH`.
 fn to_object<'py>(py: Python<'py>, value: Value<'_>) -> PyResult<Bound<'py, PyAny>> {
     if let Some(text) = value.as_str() {
         return Ok(PyString::new(py, &text).into_any());

@@ -4,7 +4,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA512, RsaKeyPair,
 };
-use ojwt_core::sign::SigningKey;
+use ojwt_core::issue::sign::SigningKey;
 use ojwt_core::{Alg, Denial};
 use serde_json::json;
 
@@ -25,7 +25,7 @@ fn every_algorithm_verifies_what_its_key_signed() {
 #[test]
 fn every_algorithm_verifies_with_a_public_key_in_pem() {
     for alg in Alg::ALL.into_iter().filter(|alg| Kind::of(*alg) != Kind::Secret) {
-        let pem = ojwt_core::sign::public_pem(&Kind::of(alg).material()).unwrap();
+        let pem = ojwt_core::issue::sign::public_pem(&Kind::of(alg).material()).unwrap();
         judge(&verifier(key_set(pem)), token(alg)).unwrap();
     }
 }
@@ -112,7 +112,7 @@ fn edwards_curves_go_by_their_own_names_and_by_their_older_one() {
         kind.key().sign(other, None, PAYLOAD).unwrap_err();
         // A key is for its curve, whichever name its `alg` has.
         for alg in [None, Some(name), Some(Alg::EdDSA)] {
-            let jwk = ojwt_core::sign::to_jwk(&kind.material(), Some("k"), alg);
+            let jwk = ojwt_core::issue::sign::to_jwk(&kind.material(), Some("k"), alg);
             let mut verifier = verifier(jwks(&[jwk]));
             for token in [signed(name), signed(Alg::EdDSA)] {
                 let claims = judge(&verifier, &token).unwrap();
@@ -130,12 +130,12 @@ fn edwards_curves_go_by_their_own_names_and_by_their_older_one() {
                 assert_eq!(judge(&verifier, signed(Alg::EdDSA)).is_ok(), takes_older, "{list}");
             }
         }
-        let jwk = ojwt_core::sign::to_jwk(&kind.material(), None, Some(other)).to_string();
+        let jwk = ojwt_core::issue::sign::to_jwk(&kind.material(), None, Some(other)).to_string();
         let refused = ojwt_core::KeySetBuilder::new().add(jwk.as_bytes(), None).unwrap_err();
         let expected = format!("\"alg\" is {other}, which does not fit the key");
         assert_eq!(refused.to_string(), expected);
         let made = SigningKey::generate(name, None).unwrap();
-        let set = ojwt_core::sign::to_jwk(&made.material().unwrap(), None, None);
+        let set = ojwt_core::issue::sign::to_jwk(&made.material().unwrap(), None, None);
         let token = made.sign(name, None, PAYLOAD).unwrap();
         judge(&verifier(jwks(&[set])), token).unwrap();
     }
@@ -424,7 +424,7 @@ fn rejects_an_rsa_signature_whose_leading_zero_was_dropped() {
 /// RFC 8017 section 5.2.2, step 1: the representative is below the modulus.
 #[test]
 fn rejects_an_rsa_signature_with_the_modulus_added() {
-    let ojwt_core::material::Material::Rsa { n, .. } = Kind::Rsa.material() else { panic!() };
+    let ojwt_core::keys::material::Material::Rsa { n, .. } = Kind::Rsa.material() else { panic!() };
     for alg in [Alg::RS256, Alg::PS256] {
         // s + n fits the width for some signatures only; sign until one does.
         let token = (0..1000)

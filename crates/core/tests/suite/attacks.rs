@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::hmac;
 use ojwt_core::denial::Defect;
-use ojwt_core::json::MAX_DEPTH;
-use ojwt_core::material::Material;
-use ojwt_core::sign::{self, SigningKey};
+use ojwt_core::issue::sign::{self, SigningKey};
+use ojwt_core::keys::material::Material;
+use ojwt_core::text::base64url;
+use ojwt_core::text::json::MAX_DEPTH;
 use ojwt_core::verify::{Lack, Memory};
-use ojwt_core::{Alg, Denial, base64url};
+use ojwt_core::{Alg, Denial};
 use serde_json::json;
 
 use crate::common::{
@@ -784,8 +785,8 @@ fn the_limits_are_those_that_are_documented() {
     assert_eq!(ojwt_core::keys::MAX_CANDIDATES, 16);
     assert_eq!(ojwt_core::keys::MAX_KEY_FILE_SIZE, 16 << 20);
     assert_eq!(ojwt_core::verify::DEFAULT_MAX_TOKEN_SIZE, 16 << 10);
-    assert_eq!(ojwt_core::material::MIN_RSA_BITS, 2048);
-    assert_eq!(ojwt_core::material::MAX_RSA_BITS, 8192);
+    assert_eq!(ojwt_core::keys::material::MIN_RSA_BITS, 2048);
+    assert_eq!(ojwt_core::keys::material::MAX_RSA_BITS, 8192);
 }
 
 #[test]

@@ -4,11 +4,12 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use ojwt_core::cache::TokenCache;
-use ojwt_core::encrypt::encrypt;
-use ojwt_core::material::Material;
+use ojwt_core::issue::encrypt::encrypt;
+use ojwt_core::keys::material::Material;
+use ojwt_core::text::base64url;
 use ojwt_core::verify::Memory;
 use ojwt_core::{
-    Alg, Circumstances, Claims, Denial, Enc, KeyAlg, KeySet, Policy, TokenType, Verifier, base64url,
+    Alg, Circumstances, Claims, Denial, Enc, KeyAlg, KeySet, Policy, TokenType, Verifier,
 };
 use serde_json::json;
 
@@ -87,7 +88,7 @@ fn signature_of_a_known_token_under_other_claims_is_not_believed() {
 #[test]
 fn what_is_refused_is_not_kept() {
     let gate = Gate::of(Alg::ES256);
-    let stranger = ojwt_core::sign::SigningKey::generate(Alg::ES256, None).unwrap();
+    let stranger = ojwt_core::issue::sign::SigningKey::generate(Alg::ES256, None).unwrap();
     for token in [
         stranger.sign(Alg::ES256, None, b"{}").unwrap(),
         signed(Alg::ES256, &format!(r#"{{"exp":{NOW}}}"#)),
@@ -140,8 +141,8 @@ fn token_is_known_for_the_keys_that_verified_it_alone() {
     let old = core::mem::take(&mut gate.keys);
     assert_eq!(gate.judge(&token).unwrap_err(), Denial::NoKey);
     // Rotated away: the same file with another key.
-    let stranger = ojwt_core::sign::SigningKey::generate(Alg::ES256, None).unwrap();
-    let other = ojwt_core::sign::to_jwk(&stranger.material().unwrap(), None, None);
+    let stranger = ojwt_core::issue::sign::SigningKey::generate(Alg::ES256, None).unwrap();
+    let other = ojwt_core::issue::sign::to_jwk(&stranger.material().unwrap(), None, None);
     gate.keys = vec![jwks(std::slice::from_ref(&other)).into()];
     assert_eq!(gate.judge(&token).unwrap_err(), Denial::SignatureMismatch);
     // One source more is another set of keys, too.

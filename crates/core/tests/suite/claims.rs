@@ -156,7 +156,7 @@ fn no_leeway_time_or_claim_overflows() {
                     let circumstances = Circumstances::new(now, None);
                     match claims_of(&payload, &circumstances, leeway) {
                         Ok(claims) => {
-                            let now = ojwt_core::claims::NumericDate::from_seconds(now);
+                            let now = ojwt_core::token::claims::NumericDate::from_seconds(now);
                             claims.expires().map(|exp| exp.seconds_after(now));
                         }
                         Err(denial) => {
@@ -181,7 +181,7 @@ fn the_largest_leeway_accepts_what_the_claims_allow_and_no_other_kind_of_fault()
 fn the_time_until_exp_is_what_a_cookie_lives() {
     let at = Circumstances::new(1000, None);
     let lifetime = |payload: &str| {
-        let now = ojwt_core::claims::NumericDate::from_seconds(1000);
+        let now = ojwt_core::token::claims::NumericDate::from_seconds(1000);
         claims_of(payload, &at, 100).unwrap().expires().map(|exp| exp.seconds_after(now))
     };
     assert_eq!(lifetime("{}"), None);
@@ -409,7 +409,7 @@ fn claims_of_a_forged_token_are_never_judged() {
 #[test]
 fn a_claim_can_be_looked_up_once_the_token_is_verified() {
     let keys = jwks(&[with(json!({"kty": "oct", "k": base64([9; 64])}), &json!({"kid": "k"}))]);
-    let signer = ojwt_core::sign::SigningKey::read(
+    let signer = ojwt_core::issue::sign::SigningKey::read(
         json!({"kty": "oct", "k": base64([9; 64])}).to_string().as_bytes(),
     )
     .unwrap();

@@ -3,8 +3,8 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use ojwt_core::material::Material;
-use ojwt_core::sign::{self, SigningKey};
+use ojwt_core::issue::sign::{self, SigningKey};
+use ojwt_core::keys::material::Material;
 use ojwt_core::{Alg, Circumstances, Claims, Denial, KeySet, KeySetBuilder, Policy, TokenType};
 use serde_json::{Value, json};
 
@@ -64,7 +64,7 @@ impl Kind {
             Self::Secp256k1 => data("ec_secp256k1.pem"),
             Self::Ed25519 => data("ed25519.pem"),
             Self::Ed448 => data("ed448.pem"),
-            Self::Secret => json!({"kty": "oct", "k": ojwt_core::base64url::encode(&SECRET)})
+            Self::Secret => json!({"kty": "oct", "k": ojwt_core::text::base64url::encode(&SECRET)})
                 .to_string()
                 .into_bytes(),
         };
@@ -205,7 +205,7 @@ pub(crate) fn here_and_now() -> Circumstances<'static> {
 
 /// A token of three parts as given, none of them encoded yet.
 pub(crate) fn assemble(header: &[u8], payload: &[u8], signature: &[u8]) -> String {
-    [header, payload, signature].map(ojwt_core::base64url::encode).join(".")
+    [header, payload, signature].map(ojwt_core::text::base64url::encode).join(".")
 }
 
 /// The encoded parts of a token.
@@ -216,11 +216,11 @@ pub(crate) fn parts(token: &str) -> [&str; 3] {
 /// `token` with its signature changed.
 pub(crate) fn with_signature(token: &str, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> String {
     let [header, payload, signature] = parts(token);
-    let signature = change(ojwt_core::base64url::decode(signature.as_bytes()).unwrap());
-    format!("{header}.{payload}.{}", ojwt_core::base64url::encode(&signature))
+    let signature = change(ojwt_core::text::base64url::decode(signature.as_bytes()).unwrap());
+    format!("{header}.{payload}.{}", ojwt_core::text::base64url::encode(&signature))
 }
 
 /// Base64url of text or bytes.
 pub(crate) fn base64(bytes: impl AsRef<[u8]>) -> String {
-    ojwt_core::base64url::encode(bytes.as_ref())
+    ojwt_core::text::base64url::encode(bytes.as_ref())
 }

@@ -1,8 +1,8 @@
 //! `EdDSA` with Ed448 (RFC 8032 section 5.2, RFC 8037): the key decides which of the two curves it is.
 
+use ojwt_core::issue::sign::{self, SigningKey};
 use ojwt_core::keys::KeyError;
-use ojwt_core::material::Material;
-use ojwt_core::sign::{self, SigningKey};
+use ojwt_core::keys::material::Material;
 use ojwt_core::{Alg, Denial};
 use serde_json::{Value, json};
 
@@ -44,11 +44,11 @@ fn reads_keys_as_jwk_and_in_pem() {
     judge(&gate(), token()).unwrap();
     let pem = String::from_utf8(data("ed448.pub.pem")).unwrap();
     // OpenSSL's spelling of another key, and ours of the issuer's.
-    assert_eq!(ojwt_core::pem::parse(pem.as_bytes()).unwrap().len(), 1);
+    assert_eq!(ojwt_core::keys::pem::parse(pem.as_bytes()).unwrap().len(), 1);
     let own = sign::public_pem(&Kind::Ed448.material()).unwrap();
     judge(&verifier(key_set(&own)), token()).unwrap();
     assert_eq!(refusal(&verifier(key_set(&pem)), token()), Denial::SignatureMismatch);
-    let material = ojwt_core::pem::parse(pem.as_bytes()).unwrap().remove(0);
+    let material = ojwt_core::keys::pem::parse(pem.as_bytes()).unwrap().remove(0);
     assert_eq!(sign::public_pem(&material).unwrap(), pem);
 }
 
@@ -81,7 +81,7 @@ fn rejects_an_ed448_key_of_another_length() {
     for (place, octet) in [(1, 0x42), (10, 0x39), (1, 0x44)] {
         let mut der = spki.clone();
         der[place] = octet;
-        assert!(ojwt_core::pem::from_spki_der(&der).is_err());
+        assert!(ojwt_core::keys::pem::from_spki_der(&der).is_err());
     }
 }
 

@@ -4,12 +4,13 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use ojwt_core::denial::Defect;
-use ojwt_core::encrypt::encrypt;
-use ojwt_core::header_table::{HeaderTable, MAX_HEADERS, MAX_SEGMENT_SIZE};
-use ojwt_core::material::Material;
-use ojwt_core::sign::SigningKey;
+use ojwt_core::issue::encrypt::encrypt;
+use ojwt_core::issue::sign::SigningKey;
+use ojwt_core::keys::material::Material;
+use ojwt_core::text::base64url;
+use ojwt_core::token::header_table::{HeaderTable, MAX_HEADERS, MAX_SEGMENT_SIZE};
 use ojwt_core::verify::Memory;
-use ojwt_core::{Alg, Claims, Denial, Enc, KeyAlg, KeySet, Policy, TokenType, Verifier, base64url};
+use ojwt_core::{Alg, Claims, Denial, Enc, KeyAlg, KeySet, Policy, TokenType, Verifier};
 use serde_json::{Value, json};
 
 use crate::common::{assemble, bare_jwk, here_and_now, jwks, key, parts, with};

@@ -1,7 +1,7 @@
 //! Agreement with the `jsonwebtoken` crate, in both directions.
 
 use jsonwebtoken as theirs;
-use ojwt_core::sign;
+use ojwt_core::issue::sign;
 use ojwt_core::{Alg, Denial};
 use serde_json::{Value, json};
 

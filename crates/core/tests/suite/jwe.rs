@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ojwt_core::denial::Defect;
-use ojwt_core::encrypt::{encrypt, encrypt_with_header};
+use ojwt_core::issue::encrypt::{encrypt, encrypt_with_header};
+use ojwt_core::issue::sign::{self, SignError};
+use ojwt_core::keys::material::Material;
 use ojwt_core::keys::{self, KeyError, MAX_CANDIDATES};
-use ojwt_core::material::Material;
-use ojwt_core::sign::{self, SignError};
-use ojwt_core::{Alg, Claims, Denial, Enc, KeyAlg, KeySet, KeySetBuilder, TokenType, base64url};
+use ojwt_core::text::base64url;
+use ojwt_core::{Alg, Claims, Denial, Enc, KeyAlg, KeySet, KeySetBuilder, TokenType};
 use serde_json::{Map, Value, json};
 
 use crate::common::{

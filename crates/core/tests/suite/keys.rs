@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ojwt_core::denial::Defect;
+use ojwt_core::issue::sign::{self, SigningKey};
+use ojwt_core::keys::material::Material;
 use ojwt_core::keys::{KeyError, MAX_CANDIDATES, MAX_KEY_FILE_SIZE, MAX_WARNINGS};
-use ojwt_core::material::Material;
-use ojwt_core::sign::{self, SigningKey};
-use ojwt_core::{Alg, Denial, KeyAlg, KeyFormat, KeySet, KeySetBuilder, base64url};
+use ojwt_core::text::base64url;
+use ojwt_core::{Alg, Denial, KeyAlg, KeyFormat, KeySet, KeySetBuilder};
 use serde_json::{Value, json};
 
 use crate::common::{
@@ -978,9 +979,9 @@ fn rsa_pss_key_verifies_ps_alone_and_with_parameters_their_hash_alone() {
             }
         }
         // What it says of itself is written again.
-        if let Ok(key) = ojwt_core::pem::from_der(&spki) {
+        if let Ok(key) = ojwt_core::keys::pem::from_der(&spki) {
             let der = key.to_spki_der().unwrap();
-            assert_eq!(ojwt_core::pem::from_der(&der).unwrap(), key);
+            assert_eq!(ojwt_core::keys::pem::from_der(&der).unwrap(), key);
         }
     }
     judge(&verifier(key_set(data("rsa_pss_oid.pub.pem"))), token(Alg::PS256)).unwrap_err();

@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use ojwt_core::compact::{Jwe, Jws};
 use ojwt_core::denial::Defect;
-use ojwt_core::header::{Header, JweHeader};
-use ojwt_core::json::Json;
-use ojwt_core::sign::SigningKey;
-use ojwt_core::{
-    Alg, Circumstances, Denial, KeyFormat, KeySetBuilder, base64url, host, pem, transport,
-};
+use ojwt_core::issue::sign::SigningKey;
+use ojwt_core::jose::compact::{Jwe, Jws};
+use ojwt_core::jose::header::{Header, JweHeader};
+use ojwt_core::keys::pem;
+use ojwt_core::text::base64url;
+use ojwt_core::text::json::Json;
+use ojwt_core::token::host;
+use ojwt_core::{Alg, Circumstances, Denial, KeyFormat, KeySetBuilder};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -399,14 +400,7 @@ proptest! {
             let _ = KeySetBuilder::new().add(&bytes, format);
         }
         let _ = host::Hosts::new(&[String::from_utf8_lossy(&bytes)]).name(&more);
-        let _ = transport::bearer(&bytes);
-        let _ = transport::bare(&bytes);
-        let _ = transport::cookie([&bytes[..]].into_iter(), &more);
-        let _ = transport::without_cookies(&bytes, &[&more[..]].into_iter());
-        let _ = transport::argument(&bytes, &more);
-        let _ = transport::without_arguments(&bytes, &[&more[..]].into_iter());
         let _ = host::agrees(&bytes, &more);
-        let _ = transport::redacted(&bytes, &[&more[..]].into_iter());
     }
 
     #[test]
@@ -440,52 +434,6 @@ proptest! {
         }
         let _ = KeySetBuilder::new().add(&file, None);
         let _ = SigningKey::read(&file);
-    }
-
-    // How HTTP carries tokens
-
-    #[test]
-    fn what_was_removed_from_a_request_is_not_found_in_it(
-        args in "(jwt|x|%6awt|\\+jwt|)(=|)[a-c&=%;]{0,6}([&;](jwt|jwtx|JWT)=[a-c.]{0,3}){0,3}",
-        cookies in "(jwtcookie|x|)( |)(=|)[a-c;=\"]{0,6}((; ?|, | )(jwtcookie|jwtcookiex|JwtCookie) ?= ?[a-c.\"]{0,3}){0,3}",
-    ) {
-        let (args, cookies) = (args.as_bytes(), cookies.as_bytes());
-        let stripped = transport::without_arguments(args, &[&b"jwt"[..]].into_iter());
-        for name in [&b"jwt"[..], b"JWT", b"+jwt"] {
-            prop_assert_eq!(transport::argument(&stripped, name), Ok(None));
-        }
-        prop_assert_eq!(&transport::without_arguments(&stripped, &[&b"jwt"[..]].into_iter()), &stripped);
-        if !args.contains(&b';') {
-            prop_assert_eq!(transport::argument(args, b"jwtx"), transport::argument(&stripped, b"jwtx"));
-        }
-        let names = [&b"jwtcookie"[..]].into_iter();
-        let stripped = transport::without_cookies(cookies, &names);
-        for name in [&b"jwtcookie"[..], b"JwtCookie"] {
-            prop_assert_eq!(transport::cookie([&stripped[..]].into_iter(), name), Ok(None));
-        }
-        prop_assert_eq!(&transport::without_cookies(&stripped, &names), &stripped);
-        // As a parser reads it that splits at white space and commas, too.
-        let words = stripped.split(|byte| b"; ,".contains(byte)).filter(|word| !word.is_empty());
-        let words: Vec<&[u8]> = words.collect();
-        for (at, word) in words.iter().enumerate() {
-            let next = words.get(at + 1).filter(|next| next.starts_with(b"="));
-            prop_assert!(!word.eq_ignore_ascii_case(b"jwtcookie") || next.is_none());
-            prop_assert!(!word.to_ascii_lowercase().starts_with(b"jwtcookie="));
-        }
-    }
-
-    #[test]
-    fn a_redacted_line_holds_no_token_and_is_no_longer(
-        before in "[a-z?&= /]{0,10}",
-        token in "[A-Z]{4,20}",
-        after in "( HTTP/1.1|&x=1|#top|\"|)",
-    ) {
-        let line = format!("GET /{before}?jwt={token}{after}");
-        let redacted = transport::redacted(line.as_bytes(), &[&b"jwt"[..]].into_iter());
-        prop_assert!(redacted.len() <= line.len());
-        let redacted = String::from_utf8(redacted).unwrap();
-        prop_assert!(!redacted.contains(&token[..4]), "{}", redacted);
-        prop_assert!(redacted.ends_with(&after));
     }
 
     // Tokens

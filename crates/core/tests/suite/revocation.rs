@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ojwt_core::revocation::{RevocationList, Revocations};
+use ojwt_core::policy::revocation::{RevocationList, Revocations};
 use ojwt_core::{Alg, Circumstances, Denial};
 
 use crate::common::{NOW, key, refusal, verifier_for, with_signature};

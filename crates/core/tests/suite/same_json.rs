@@ -1,6 +1,6 @@
 //! JSON as ours and as `serde_json` has it: for the fuzz target, too.
 
-use ojwt_core::json;
+use ojwt_core::text::json;
 use serde_json::Value;
 
 /// Every value of ours is that of `serde_json`: names, order, strings, numbers as written.

@@ -5,8 +5,11 @@
 
 use std::sync::Arc;
 
-use ojwt_core::compact::{Jwe, Jws};
-use ojwt_core::{Denial, KeySet, KeySetBuilder, Policy, TokenType, base64url, jwe, signature};
+use ojwt_core::jose::compact::{Jwe, Jws};
+use ojwt_core::text::base64url;
+use ojwt_core::token::jwe;
+use ojwt_core::token::jws;
+use ojwt_core::{Denial, KeySet, KeySetBuilder, Policy, TokenType};
 use serde_json::Value;
 
 use crate::common::{judge, shared_vectors, verifier};
@@ -24,7 +27,7 @@ fn content(vector: &Value, keys: KeySet) -> Result<Vec<u8>, Denial> {
     if vector["type"].is_string() {
         return jwe::decrypt(&Jwe::split(token, token.len())?, &keys)?.into_enclosed();
     }
-    signature::verify(Jws::split(token, token.len())?, None, &keys, &Policy::default())?;
+    jws::verify(Jws::split(token, token.len())?, None, &keys, &Policy::default())?;
     let payload = token.split(|byte| *byte == b'.').nth(1).unwrap();
     Ok(base64url::decode(payload).unwrap())
 }

@@ -144,7 +144,7 @@ fn gives_the_stable_reason_of_every_refusal_and_no_claim() {
     let flipped = if signature.starts_with('A') { 'B' } else { 'A' };
     let forged = format!("{signed}.{flipped}{}", &signature[1..]);
     let header = |json: &str| {
-        let header = ojwt_core::base64url::encode(json.as_bytes());
+        let header = ojwt_core::text::base64url::encode(json.as_bytes());
         format!("{header}.{}", good.split_once('.').unwrap().1)
     };
     for (token, reason) in [

@@ -157,12 +157,12 @@ pub(crate) fn answer(command: &mut Command, input: &[u8]) -> Answer {
 /// The header of a token.
 pub(crate) fn header(token: &str) -> Value {
     let (header, _) = token.split_once('.').unwrap();
-    let json = ojwt_core::base64url::decode(header.as_bytes()).unwrap();
+    let json = ojwt_core::text::base64url::decode(header.as_bytes()).unwrap();
     serde_json::from_slice(&json).unwrap()
 }
 
 /// A shared secret as a JWK.
 pub(crate) fn secret(bytes: usize) -> String {
-    let k = ojwt_core::base64url::encode(&vec![b'S'; bytes]);
+    let k = ojwt_core::text::base64url::encode(&vec![b'S'; bytes]);
     serde_json::json!({ "kty": "oct", "k": k }).to_string()
 }

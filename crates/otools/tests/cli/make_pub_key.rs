@@ -163,7 +163,7 @@ fn refuses_files_that_hold_no_key_or_several() {
 #[test]
 fn refuses_a_point_that_is_not_on_its_curve() {
     let dir = Dir::new();
-    let x = ojwt_core::base64url::encode(&[1; 32]);
+    let x = ojwt_core::text::base64url::encode(&[1; 32]);
     let jwk = serde_json::json!({ "kty": "EC", "crv": "P-256", "x": x, "y": x });
     dir.write("off.jwk", jwk.to_string());
     let message = dir.fails(1, &["make_pub_key", "-i", "off.jwk"]);

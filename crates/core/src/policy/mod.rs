@@ -1,0 +1,93 @@
+//! Whether verified claims are good enough here and now.
+
+pub mod requirement;
+pub mod revocation;
+
+use crate::denial::Denial;
+use crate::jose::alg::Alg;
+use crate::policy::requirement::Requirement;
+use crate::policy::revocation::Revocations;
+use crate::token::claims::{Claims, NumericDate};
+
+/// What a gate asks of a token besides its signature. Nothing in it switches a check off.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Policy {
+    /// Seconds by which clocks may differ, for `exp` and `nbf` (RFC 7519 sections 4.1.4 and 4.1.5).
+    pub leeway: u64,
+    /// The algorithms that are accepted; `None`: those that the keys permit.
+    pub algorithms: Option<Vec<Alg>>,
+    /// What claims and header parameters must be; all of it.
+    pub requirements: Vec<Requirement>,
+}
+
+/// When and for whom a token is presented.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances<'a> {
+    /// The time, in seconds since the epoch.
+    pub now: i64,
+    /// The host that the request is for, empty if it names none; `None` where there is no request,
+    /// so that there is nothing to compare a `host` claim with.
+    pub host: Option<&'a [u8]>,
+    /// What was revoked by then.
+    pub revocations: Revocations<'a>,
+}
+
+impl<'a> Circumstances<'a> {
+    /// Those of a gate that knows of no revocations.
+    pub fn new(now: i64, host: Option<&'a [u8]>) -> Self {
+        Self { now, host, revocations: Revocations::default() }
+    }
+}
+
+impl Policy {
+    /// Whether the policy admits signatures of `alg`: `EdDSA` in its list covers the newer names.
+    pub fn admits(&self, alg: Alg) -> bool {
+        self.algorithms.as_ref().is_none_or(|list| list.iter().any(|listed| listed.covers(alg)))
+    }
+
+    /// Checks times, host, revocations and requirements.
+    ///
+    /// # Errors
+    ///
+    /// [`Denial::Expired`], [`Denial::NotYetValid`], [`Denial::WrongHost`], [`Denial::Revoked`],
+    /// [`Denial::ClaimRejected`].
+    pub fn check(&self, claims: &Claims, at: &Circumstances<'_>) -> Result<(), Denial> {
+        let now = NumericDate::from_seconds(at.now);
+        // RFC 7519 section 4.1.4: "on or after which the JWT MUST NOT be accepted".
+        if claims.expires().is_some_and(|exp| now >= exp.plus(self.leeway)) {
+            return Err(Denial::Expired);
+        }
+        // RFC 7519 section 4.1.5: "before which the JWT MUST NOT be accepted".
+        if claims.not_before().is_some_and(|nbf| now.plus(self.leeway) < nbf) {
+            return Err(Denial::NotYetValid);
+        }
+        if let Some(requested) = at.host
+            && !claims.hosts().all(|hosts| hosts.name(requested))
+        {
+            return Err(Denial::WrongHost);
+        }
+        // A token that expires with its entry in a list is accepted for the leeway longer, so that
+        // the entry counts as much longer.
+        at.revocations.check(claims, at.now.saturating_sub_unsigned(self.leeway))?;
+        if self.requirements.iter().all(|requirement| requirement.is_met(claims)) {
+            Ok(())
+        } else {
+            Err(Denial::ClaimRejected)
+        }
+    }
+
+    /// What is wrong in particular with claims that were denied, for the operator's log: which of them,
+    /// and never its value.
+    pub(crate) fn detail(
+        &self,
+        denial: Denial,
+        claims: &Claims,
+        at: &Circumstances<'_>,
+    ) -> Option<String> {
+        if denial != Denial::ClaimRejected {
+            return None;
+        }
+        let missing = at.revocations.missing(claims).map(|name| format!("{name} is missing"));
+        missing.or_else(|| self.requirements.iter().find_map(|unmet| unmet.unmet(claims)))
+    }
+}

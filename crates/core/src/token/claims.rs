@@ -1,0 +1,204 @@
+//! The claims of a token that was verified (RFC 7519 section 4).
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::denial::Refusal;
+use crate::jose::alg::Alg;
+use crate::jose::header::Parameters;
+use crate::text::json::{Json, Object, Value};
+use crate::token::host::Hosts;
+use crate::token::jws::Verified;
+
+/// The claims of a verified token; only a [`Verified`] token gives any.
+#[derive(Clone, Debug)]
+pub struct Claims {
+    header: Arc<Parameters>,
+    alg: Option<Alg>,
+    json: Json,
+    /// The compact JWS that they came in, where that was encrypted as a whole.
+    enclosed: Option<String>,
+    expires: Option<NumericDate>,
+    not_before: Option<NumericDate>,
+    /// Of `host` and of `Host`.
+    hosts: [Option<Hosts>; 2],
+}
+
+impl Claims {
+    /// Reads the claims and checks the types of the registered ones.
+    ///
+    /// # Errors
+    ///
+    /// [`Denial::Malformed`](crate::Denial::Malformed) where the payload is not a JSON object that names
+    /// each member once; [`Denial::ClaimRejected`](crate::Denial::ClaimRejected), and which claim it is,
+    /// where `exp`, `nbf` or `iat` is not a number (RFC 7519 section 2, `NumericDate`), `iss`, `sub` or
+    /// `jti` not a string (sections 4.1.1, 4.1.2 and 4.1.7), or `aud` neither a string nor an array of
+    /// strings (section 4.1.3).
+    pub fn of(token: Verified) -> Result<Self, Refusal> {
+        let (header, payload, alg) = token.into_parts();
+        let json = Json::parse_object(payload)?;
+        let (mut expires, mut not_before) = (None, None);
+        let (mut host, mut capital_host) = (None, None);
+        for (name, value) in json.root().as_object().into_iter().flat_map(Object::members) {
+            match &*name {
+                "iss" | "sub" | "jti" if !value.is_string() => {
+                    return Err(misfit(&name, value, "a string"));
+                }
+                "aud" if !are_strings(value) => {
+                    return Err(misfit(&name, value, "a string or an array of strings"));
+                }
+                "exp" => expires = Some(date(&name, value)?),
+                "nbf" => not_before = Some(date(&name, value)?),
+                "iat" => {
+                    date(&name, value)?;
+                }
+                "host" => host = Some(hosts_in(value)),
+                "Host" => capital_host = Some(hosts_in(value)),
+                _ => {}
+            }
+        }
+        let hosts = [host, capital_host];
+        Ok(Self { header, alg, json, enclosed: None, expires, not_before, hosts })
+    }
+
+    /// These claims, as those of a signed token that was enclosed in an encrypted one.
+    #[must_use]
+    pub(crate) fn enclosed_in(self, jws: String) -> Self {
+        Self { enclosed: Some(jws), ..self }
+    }
+
+    /// The header that came with the claims, as verified as they are: of a signed token that was
+    /// enclosed in an encrypted one, its own.
+    pub fn header(&self) -> &Parameters {
+        &self.header
+    }
+
+    /// The algorithm of the signature; `None` where the token was encrypted alone.
+    pub fn alg(&self) -> Option<Alg> {
+        self.alg
+    }
+
+    /// All claims.
+    pub fn json(&self) -> &Json {
+        &self.json
+    }
+
+    /// All claims as compact JSON, in the issuer's order, numbers as written.
+    pub fn as_json(&self) -> &str {
+        self.json.text()
+    }
+
+    /// What the token carried: the claims as compact JSON or, where it enclosed a signed token, that.
+    pub fn payload(&self) -> &str {
+        self.enclosed.as_deref().unwrap_or(self.as_json())
+    }
+
+    /// The claim of that name.
+    pub fn claim(&self, name: &str) -> Option<Value<'_>> {
+        self.json.member(name)
+    }
+
+    /// Every claim, in the issuer's order.
+    pub fn members(&self) -> impl Iterator<Item = (Cow<'_, str>, Value<'_>)> {
+        self.json.root().as_object().into_iter().flat_map(Object::members)
+    }
+
+    /// What the claims `host` and `Host` bind the token to, one for each that is there: all of them
+    /// must name the requested host.
+    pub fn hosts(&self) -> impl Iterator<Item = &Hosts> {
+        self.hosts.iter().flatten()
+    }
+
+    /// The bytes that they take, all told; the header counts in full, since it may outlive its other
+    /// users.
+    pub(crate) fn size(&self) -> usize {
+        let enclosed = self.enclosed.as_ref().map_or(0, String::capacity);
+        let hosts: usize = self.hosts().map(Hosts::heap_size).sum();
+        size_of::<Self>() + self.header.size() + self.json.heap_size() + enclosed + hosts
+    }
+
+    /// `exp`: from then on the token is not accepted.
+    pub fn expires(&self) -> Option<NumericDate> {
+        self.expires
+    }
+
+    /// `nbf`: before then the token is not accepted.
+    pub fn not_before(&self) -> Option<NumericDate> {
+        self.not_before
+    }
+}
+
+/// The elements of a claim that may be a string or an array of strings; `None` for any other type.
+pub fn strings(value: Value<'_>) -> Option<Vec<Cow<'_, str>>> {
+    match value.as_array() {
+        Some(elements) => elements.map(Value::as_str).collect(),
+        None => value.as_str().map(|one| vec![one]),
+    }
+}
+
+/// Whether a claim is a string or an array of strings.
+fn are_strings(value: Value<'_>) -> bool {
+    match value.as_array() {
+        Some(mut elements) => elements.all(Value::is_string),
+        None => value.is_string(),
+    }
+}
+
+/// The refusal of a claim of a type that it may not have.
+#[cold]
+fn misfit(name: &str, value: Value<'_>, wanted: &str) -> Refusal {
+    let stranger = value.as_array().and_then(|mut elements| elements.find(|e| !e.is_string()));
+    Refusal::claim(match stranger {
+        Some(stranger) if name == "aud" => {
+            format!("claim {name} is an array with {}, not {wanted}", stranger.kind().name())
+        }
+        _ => format!("claim {name} is {}, not {wanted}", value.kind().name()),
+    })
+}
+
+fn date(name: &str, value: Value<'_>) -> Result<NumericDate, Refusal> {
+    let Some(number) = value.as_number() else { return Err(misfit(name, value, "a number")) };
+    NumericDate::parse(number)
+        .ok_or_else(|| Refusal::claim(format!("claim {name} is a number beyond all times")))
+}
+
+/// The hosts that a claim names; one of another type names none.
+fn hosts_in(value: Value<'_>) -> Hosts {
+    match value.as_str() {
+        Some(host) => Hosts::new(&[host]),
+        None => Hosts::new(&strings(value).unwrap_or_default()),
+    }
+}
+
+/// Seconds since 1970-01-01T00:00:00Z, fractions allowed (RFC 7519 section 2).
+///
+/// A double: exact to the second for the next 285 million years, and no sum overflows.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct NumericDate(f64);
+
+impl NumericDate {
+    /// A whole second.
+    #[allow(clippy::cast_precision_loss)] // Exact below 2^53 seconds.
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Self(seconds as f64)
+    }
+
+    /// The seconds from `now` until this date, rounded down; zero where it has passed.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // The cast saturates.
+    pub fn seconds_after(self, now: Self) -> u64 {
+        (self.0 - now.0).max(0.0) as u64
+    }
+
+    /// This date, `seconds` later.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss)] // Exact below 2^53 seconds.
+    pub fn plus(self, seconds: u64) -> Self {
+        Self(self.0 + seconds as f64)
+    }
+
+    /// Reads a number in JSON's grammar, which is part of what Rust reads.
+    pub(crate) fn parse(number: &str) -> Option<Self> {
+        // What is too large for a double is infinite.
+        number.parse().ok().filter(|seconds: &f64| seconds.is_finite()).map(Self)
+    }
+}
