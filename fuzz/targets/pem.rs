@@ -3,14 +3,14 @@
 
 use libfuzzer_sys::fuzz_target;
 use ojwt_core::keys::material::Material;
-use ojwt_core::keys::pem;
+use ojwt_core::keys::{pem, spki};
 use ojwt_core::issue::sign::{self, SigningKey};
 use ojwt_fuzz::line;
 
 fuzz_target!(|data: &[u8]| {
     let mut keys = pem::parse(data).unwrap_or_default();
-    keys.extend(pem::from_der(data));
-    keys.extend(pem::from_spki_der(data));
+    keys.extend(spki::from_der(data));
+    keys.extend(spki::from_spki_der(data));
     keys.extend(Material::rsa_from_der(data));
     // A label, and the DER of its block.
     let (label, der) = line(data);
@@ -34,7 +34,7 @@ fn check(key: &Material) {
     let _ = key.jwk_members();
     let _ = key.thumbprint();
     if let Some(der) = key.to_spki_der() {
-        assert_eq!(pem::from_spki_der(&der).as_ref(), Ok(key));
+        assert_eq!(spki::from_spki_der(&der).as_ref(), Ok(key));
     }
     if let Some(text) = sign::public_pem(key) {
         assert_eq!(pem::parse(text.as_bytes()).as_deref(), Ok(std::slice::from_ref(key)));

@@ -14,7 +14,8 @@ use aws_lc_rs::signature::{
     self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, ParsedPublicKey, VerificationAlgorithm,
 };
 use ojwt_core::Alg;
-use ojwt_core::keys::material::{Curve, Material};
+use ojwt_core::keys::Curve;
+use ojwt_core::keys::material::Material;
 
 /// As long as what a small token has signed.
 const MESSAGE: &[u8] = &[b'e'; 150];

@@ -5,8 +5,8 @@ use std::path::Path;
 use ojwt_core::issue::sign::{SigningKey, public_pem};
 use ojwt_core::keys::jwk::{self, Jwk};
 use ojwt_core::keys::material::Material;
-use ojwt_core::keys::pem;
 use ojwt_core::keys::{KeyError, MAX_KEY_FILE_SIZE, without_byte_order_mark};
+use ojwt_core::keys::{pem, spki};
 use ojwt_core::text::json::Json;
 use ojwt_core::{KeyFormat, KeySet, KeySetBuilder};
 
@@ -85,7 +85,7 @@ fn read_public(contents: &[u8]) -> Result<Vec<Result<Jwk, KeyError>>, KeyError> 
         let key = SigningKey::read(contents).and_then(|key| key.material())?;
         return Ok(vec![Ok(key.into())]);
     }
-    if let Ok(key) = pem::from_der(contents) {
+    if let Ok(key) = spki::from_der(contents) {
         return Ok(vec![Ok(key.into())]);
     }
     if let Ok(key) = SigningKey::from_der(contents) {

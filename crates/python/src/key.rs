@@ -7,8 +7,8 @@ use std::sync::{Arc, LazyLock};
 
 use ojwt_core::issue::sign::SigningKey;
 use ojwt_core::keys::material::Material;
-use ojwt_core::keys::pem;
 use ojwt_core::keys::{KeyError, KeyWarning};
+use ojwt_core::keys::{pem, spki};
 use ojwt_core::text::json::Json;
 use ojwt_core::{KeyFormat, KeySet, KeySetBuilder};
 use pyo3::exceptions::PyTypeError;
@@ -148,7 +148,7 @@ fn read_public(bytes: &[u8]) -> Result<Option<KeySet>, KeyError> {
         builder.add(&with_line_breaks(bytes), Some(KeyFormat::Pem))?;
     } else if is_json(bytes) {
         builder.add(bytes, Some(KeyFormat::Jwks))?;
-    } else if let Ok(material) = pem::from_der(bytes) {
+    } else if let Ok(material) = spki::from_der(bytes) {
         builder.add_key(&material, None)?;
     } else if SigningKey::from_der(bytes).is_ok() {
         return Err(KeyError::PrivateKey);

@@ -6,8 +6,9 @@
 
 use core::fmt;
 
+use ojwt_core::keys::Curve;
 use ojwt_core::keys::KeyError;
-use ojwt_core::keys::material::{Curve, Material};
+use ojwt_core::keys::material::Material;
 use ojwt_core::text::base64url;
 
 /// What a text looks like, where it would otherwise be taken for a shared secret.

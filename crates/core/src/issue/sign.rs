@@ -19,8 +19,9 @@ use serde_json::{Map, Value as JsonValue};
 
 use crate::jose::alg::Alg;
 use crate::jose::enc::KeyAlg;
+use crate::keys::Curve;
 use crate::keys::jwk;
-use crate::keys::material::{Curve, Material, hmac_algorithm};
+use crate::keys::material::{Material, hmac_algorithm};
 use crate::keys::{self, KeyError};
 use crate::text::base64url;
 use crate::text::json::{Json, Value};

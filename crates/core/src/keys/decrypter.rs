@@ -13,8 +13,8 @@ use crate::crypto::key_wrap;
 use crate::jose::compact::Jwe;
 use crate::jose::enc::KeyAlg;
 use crate::jose::header::JweHeader;
-use crate::keys::KeyError;
 use crate::keys::content;
+use crate::keys::error::KeyError;
 
 /// A key parsed for one algorithm.
 pub struct KeyDecrypter {

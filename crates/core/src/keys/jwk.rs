@@ -10,10 +10,11 @@ use aws_lc_rs::rsa::{KeyPair, KeyPairComponents, PrivateDecryptingKey, PublicKey
 use crate::crypto::ed448::POINT_LEN;
 use crate::jose::alg::Alg;
 use crate::jose::enc::{Enc, KeyAlg};
-use crate::keys::KeyError;
+use crate::keys::curve::Curve;
 use crate::keys::decrypter::KeyDecrypter;
-use crate::keys::material::{Curve, Material};
-use crate::keys::pem;
+use crate::keys::error::KeyError;
+use crate::keys::material::Material;
+use crate::keys::spki;
 use crate::text::base64url;
 use crate::text::json::{Object, Value};
 
@@ -262,7 +263,7 @@ fn certificate(jwk: Object<'_>) -> Option<Result<Material, KeyError>> {
     let first = chain.as_array().and_then(|mut chain| chain.next()).and_then(Value::as_str);
     let text = first.map(|text| text.replace(|char: char| char.is_ascii_whitespace(), ""));
     let der = text.and_then(|text| decode(&text)).ok_or(KeyError::Member("x5c"));
-    Some(der.and_then(|der| pem::from_certificate_der(&der)))
+    Some(der.and_then(|der| spki::from_certificate_der(&der)))
 }
 
 fn elliptic(jwk: Object<'_>) -> Result<Material, KeyError> {

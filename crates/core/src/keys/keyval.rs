@@ -4,7 +4,7 @@
 //! An error that a server tells in JSON has the same form, which is why what is evidently no secret is
 //! refused.
 
-use crate::keys::KeyError;
+use crate::keys::error::KeyError;
 use crate::keys::material::Material;
 use crate::keys::pem;
 use crate::text::json::{Json, Object, Value};

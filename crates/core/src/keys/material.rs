@@ -5,10 +5,9 @@ use core::fmt;
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256K1_SHA256_FIXED, ECDSA_P384_SHA384_FIXED,
-    ECDSA_P521_SHA512_FIXED, ED25519, EcdsaVerificationAlgorithm, ParsedPublicKey,
-    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
-    RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters,
+    ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
+    RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384,
+    RSA_PSS_2048_8192_SHA512, RsaParameters,
 };
 use aws_lc_rs::{hmac, rsa};
 
@@ -16,16 +15,10 @@ use crate::crypto::digest::Digest;
 use crate::crypto::ed448;
 use crate::crypto::frequent::FrequentKey;
 use crate::jose::alg::Alg;
-use crate::keys::KeyError;
-use crate::keys::pem;
-use crate::keys::published;
+use crate::keys::curve::Curve;
+use crate::keys::error::{KeyError, MAX_RSA_BITS, MIN_RSA_BITS};
+use crate::keys::{der, published};
 use crate::text::base64url;
-
-/// The smallest RSA modulus, in bits (RFC 7518 sections 3.3 and 3.5).
-pub const MIN_RSA_BITS: usize = 2048;
-
-/// The largest RSA modulus, in bits; verification takes time in its square.
-pub const MAX_RSA_BITS: usize = 8192;
 
 /// The largest public exponent of an RSA key, in bits: that of AWS-LC. Those in use are 3 and 65537;
 /// a long one makes verification as slow as signing.
@@ -69,87 +62,19 @@ pub enum Material {
     Secret(Vec<u8>),
 }
 
-/// The curves of ECDSA keys (RFC 7518 section 6.2.1.1, RFC 8812 section 3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)] // Each variant is the registered name.
-pub enum Curve {
-    P256,
-    P384,
-    P521,
-    Secp256k1,
-}
-
-impl Curve {
-    /// Every curve.
-    pub const ALL: [Self; 4] = [Self::P256, Self::P384, Self::P521, Self::Secp256k1];
-
-    /// The name in `crv`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::P256 => "P-256",
-            Self::P384 => "P-384",
-            Self::P521 => "P-521",
-            Self::Secp256k1 => "secp256k1",
-        }
-    }
-
-    /// The object identifier in a `SubjectPublicKeyInfo` (RFC 5480 section 2.1.1.1).
-    pub const fn oid(self) -> &'static str {
-        match self {
-            Self::P256 => "1.2.840.10045.3.1.7",
-            Self::P384 => "1.3.132.0.34",
-            Self::P521 => "1.3.132.0.35",
-            Self::Secp256k1 => "1.3.132.0.10",
-        }
-    }
-
-    /// The octets of one coordinate (RFC 7518 section 6.2.1.2).
-    pub const fn coordinate_len(self) -> usize {
-        match self {
-            Self::P256 | Self::Secp256k1 => 32,
-            Self::P384 => 48,
-            Self::P521 => 66,
-        }
-    }
-
-    /// The one algorithm that signs with keys of this curve.
-    pub const fn alg(self) -> Alg {
-        match self {
-            Self::P256 => Alg::ES256,
-            Self::P384 => Alg::ES384,
-            Self::P521 => Alg::ES512,
-            Self::Secp256k1 => Alg::ES256K,
-        }
-    }
-
-    /// Whether these bytes are a point of the curve (SEC 1 section 2.3.3), compressed or not.
-    pub(crate) fn has_point(self, point: &[u8]) -> bool {
-        ParsedPublicKey::new(self.verification(), point).is_ok()
-    }
-
-    fn verification(self) -> &'static EcdsaVerificationAlgorithm {
-        match self {
-            Self::P256 => &ECDSA_P256_SHA256_FIXED,
-            Self::P384 => &ECDSA_P384_SHA384_FIXED,
-            Self::P521 => &ECDSA_P521_SHA512_FIXED,
-            Self::Secp256k1 => &ECDSA_P256K1_SHA256_FIXED,
-        }
-    }
-}
-
 impl Material {
     /// An RSA key from `RSAPublicKey` (PKCS#1, RFC 8017 appendix A.1.1) in DER.
     ///
     /// # Errors
     ///
     /// [`KeyError::Encoding`]; sizes are judged by [`Material::algs`].
-    pub fn rsa_from_der(der: &[u8]) -> Result<Self, KeyError> {
+    pub fn rsa_from_der(encoded: &[u8]) -> Result<Self, KeyError> {
         let broken = KeyError::Encoding("an RSA public key");
         // AWS-LC reads a `SubjectPublicKeyInfo`, too, even that of a key for encryption alone.
-        if !pem::is_pkcs1(der) {
+        if !der::is_pkcs1(encoded) {
             return Err(broken);
         }
-        let key = rsa::PublicKey::from_der(der).map_err(|_| broken)?;
+        let key = rsa::PublicKey::from_der(encoded).map_err(|_| broken)?;
         Ok(Self::Rsa {
             n: key.modulus().big_endian_without_leading_zero().to_vec(),
             e: key.exponent().big_endian_without_leading_zero().to_vec(),
@@ -200,12 +125,7 @@ impl Material {
                     _ => &[RS256, RS384, RS512, PS256, PS384, PS512],
                 })
             }
-            Self::Ec { curve, .. } => Ok(match curve {
-                Curve::P256 => &[Alg::ES256],
-                Curve::P384 => &[Alg::ES384],
-                Curve::P521 => &[Alg::ES512],
-                Curve::Secp256k1 => &[Alg::ES256K],
-            }),
+            Self::Ec { curve, .. } => Ok(curve.algs()),
             Self::Ed25519(x) if is_of_small_order(x) => {
                 Err(KeyError::Encoding("an Ed25519 public key"))
             }
@@ -286,7 +206,7 @@ impl Material {
         };
         let der = parsed.as_der().ok()?;
         match self {
-            Self::RsaPss { alg, .. } => pem::to_pss_spki_der(der.as_ref(), *alg),
+            Self::RsaPss { alg, .. } => der::to_pss_spki(der.as_ref(), *alg),
             _ => Some(der.as_ref().to_vec()),
         }
     }

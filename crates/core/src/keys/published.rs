@@ -6,8 +6,8 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use memchr::memmem;
 
-use crate::keys::material::Curve;
-use crate::keys::pem;
+use crate::keys::curve::Curve;
+use crate::keys::der;
 
 /// What stands in texts that hold public keys, white space aside: PEM (that of SSH has four hyphens), also
 /// without its hyphens, JWK (as JSON, as Python shows it, as JSON within JSON, as YAML), the base64 of a
@@ -151,7 +151,7 @@ pub(crate) fn is_public(bytes: &[u8]) -> bool {
 }
 
 fn is_public_encoded(bytes: &[u8], encodings: usize) -> bool {
-    if is_ssh(bytes) || pem::is_der(bytes) || is_cut_der(bytes) || is_point(bytes) {
+    if is_ssh(bytes) || der::is_der(bytes) || is_cut_der(bytes) || is_point(bytes) {
         return true;
     }
     // Without white space, byte order marks, and the zeros of UTF-16.
@@ -219,8 +219,8 @@ fn is_point(bytes: &[u8]) -> bool {
             Some(0x02 | 0x03) => bytes.len() == 1 + length,
             _ => false,
         };
-        has_form && curve.has_point(bytes)
-            || bytes.len() == 2 * length && curve.has_point(&[&[0x04], bytes].concat())
+        has_form && curve.holds(bytes)
+            || bytes.len() == 2 * length && curve.holds(&[&[0x04], bytes].concat())
     };
     Curve::ALL.into_iter().any(is_on)
 }

@@ -785,8 +785,8 @@ fn the_limits_are_those_that_are_documented() {
     assert_eq!(ojwt_core::keys::MAX_CANDIDATES, 16);
     assert_eq!(ojwt_core::keys::MAX_KEY_FILE_SIZE, 16 << 20);
     assert_eq!(ojwt_core::verify::DEFAULT_MAX_TOKEN_SIZE, 16 << 10);
-    assert_eq!(ojwt_core::keys::material::MIN_RSA_BITS, 2048);
-    assert_eq!(ojwt_core::keys::material::MAX_RSA_BITS, 8192);
+    assert_eq!(ojwt_core::keys::error::MIN_RSA_BITS, 2048);
+    assert_eq!(ojwt_core::keys::error::MAX_RSA_BITS, 8192);
 }
 
 #[test]

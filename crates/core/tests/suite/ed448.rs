@@ -81,7 +81,7 @@ fn rejects_an_ed448_key_of_another_length() {
     for (place, octet) in [(1, 0x42), (10, 0x39), (1, 0x44)] {
         let mut der = spki.clone();
         der[place] = octet;
-        assert!(ojwt_core::keys::pem::from_spki_der(&der).is_err());
+        assert!(ojwt_core::keys::spki::from_spki_der(&der).is_err());
     }
 }
 

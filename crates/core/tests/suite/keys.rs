@@ -979,9 +979,9 @@ fn rsa_pss_key_verifies_ps_alone_and_with_parameters_their_hash_alone() {
             }
         }
         // What it says of itself is written again.
-        if let Ok(key) = ojwt_core::keys::pem::from_der(&spki) {
+        if let Ok(key) = ojwt_core::keys::spki::from_der(&spki) {
             let der = key.to_spki_der().unwrap();
-            assert_eq!(ojwt_core::keys::pem::from_der(&der).unwrap(), key);
+            assert_eq!(ojwt_core::keys::spki::from_der(&der).unwrap(), key);
         }
     }
     judge(&verifier(key_set(data("rsa_pss_oid.pub.pem"))), token(Alg::PS256)).unwrap_err();

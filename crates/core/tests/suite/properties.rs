@@ -7,7 +7,7 @@ use ojwt_core::denial::Defect;
 use ojwt_core::issue::sign::SigningKey;
 use ojwt_core::jose::compact::{Jwe, Jws};
 use ojwt_core::jose::header::{Header, JweHeader};
-use ojwt_core::keys::pem;
+use ojwt_core::keys::{pem, spki};
 use ojwt_core::text::base64url;
 use ojwt_core::text::json::Json;
 use ojwt_core::token::host;
@@ -392,7 +392,7 @@ proptest! {
         let _ = JweHeader::parse(&bytes);
         let _ = Json::parse(&bytes);
         let _ = pem::parse(&bytes);
-        let _ = pem::from_spki_der(&bytes);
+        let _ = spki::from_spki_der(&bytes);
         let _ = SigningKey::read(&bytes);
         let _ = SigningKey::from_der(&bytes);
         let formats = [KeyFormat::Jwks, KeyFormat::Pem, KeyFormat::Keyval].map(Some);

