@@ -7,12 +7,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use ojwt_core::Alg;
+use ojwt_core::TokenType;
 use ojwt_core::cache::{self, TokenCache};
 use ojwt_core::keys::{KeySet, KeySetBuilder};
 use ojwt_core::policy::Policy;
 use ojwt_core::policy::requirement::{self, Comparison, Part};
 use ojwt_core::token::header_table::HeaderTable;
-use ojwt_core::verify::{DEFAULT_MAX_TOKEN_SIZE, TokenType, Verifier};
+use ojwt_core::verify::{DEFAULT_MAX_TOKEN_SIZE, Verifier};
 
 use crate::fence::complex::ComplexValue;
 use crate::fence::conf::{ForeignDirective, Place};

@@ -12,9 +12,9 @@ use std::sync::{Arc, Weak};
 use quick_cache::unsync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
+use crate::jose::compact::TokenType;
 use crate::keys::KeySet;
 use crate::token::claims::Claims;
-use crate::verify::TokenType;
 
 /// The default size of a cache, in bytes.
 pub const DEFAULT_SIZE: usize = 8 * 1024 * 1024;

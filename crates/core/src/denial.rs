@@ -3,53 +3,100 @@
 
 use core::fmt;
 
-/// The reason a token is not accepted.
-///
-/// `Display` gives the stable, lower-case reason (`token expired`), [`Denial::code`] the same with
-/// `_` for spaces. Neither ever holds a byte of the token, so both are safe in a log, a header
-/// and a response body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Denial {
-    /// No source held a token.
-    NoToken,
-    /// One place held different tokens, of which an application might read another than the gate.
-    SeveralTokens,
-    /// Not a compact JWS or JWE, whichever is wanted, or its header or payload is not what RFC 7515 and RFC 7519 ask for.
-    Malformed(Defect),
-    /// Longer than the gate reads.
-    TooLarge,
-    /// `alg` names no algorithm that is implemented; `none` in any spelling is one of those.
-    UnsupportedAlgorithm,
-    /// `alg` is known, but not one that the key or the policy permits.
-    AlgorithmNotAllowed,
-    /// `crit` is present: no extension is understood (RFC 7515 section 4.1.11); or `zip` is: nothing
-    /// is decompressed (RFC 8725 section 3.6).
-    UnsupportedCriticalHeader,
-    /// No key has the token's `kid`.
-    UnknownKey,
-    /// No candidate key made this signature.
-    SignatureMismatch,
-    /// None of the candidate keys that were tried made this signature, and there are more of them than
-    /// [`crate::keys::MAX_CANDIDATES`].
-    KeysUntried,
-    /// `exp` has passed (RFC 7519 section 4.1.4).
-    Expired,
-    /// `nbf` lies ahead (RFC 7519 section 4.1.5).
-    NotYetValid,
-    /// The `host` claim does not name the host that is asked for.
-    WrongHost,
-    /// A registered claim has the wrong type, or a required claim the wrong value.
-    ClaimRejected,
-    /// A revocation list names the token.
-    Revoked,
-    /// An encrypted token could not be decrypted; deliberately no more is said.
-    DecryptionFailed,
-    /// The gate has no key at all.
-    NoKey,
-    /// The gate's keys cannot be had now.
-    KeyUnavailable,
-    /// Something of ours failed; the request is refused all the same.
-    InternalError,
+/// Makes [`Denial`] and its [`Row`]s of one table: a variant, its reason, its code, and whose fault it is.
+macro_rules! denials {
+    (
+        $(#[$about:meta])*
+        pub enum Denial {
+        $($(#[$doc:meta])* $name:ident $(($data:ident))? => $reason:literal, $code:literal, $fault:ident;)*
+        }
+    ) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Denial {
+            $($(#[$doc])* $name $(($data))?,)*
+        }
+
+        impl Denial {
+            const fn row(self) -> Row {
+                match self {
+                    $(Self::$name { .. } => Row {
+                        reason: $reason,
+                        code: $code,
+                        verdict: concat!("failed: ", $reason),
+                        fault: Fault::$fault,
+                    },)*
+                }
+            }
+        }
+    };
+}
+
+/// What there is to say of a denial.
+struct Row {
+    reason: &'static str,
+    code: &'static str,
+    verdict: &'static str,
+    fault: Fault,
+}
+
+/// Whose fault a denial is.
+#[derive(Clone, Copy)]
+enum Fault {
+    /// The client's, who may have a better token.
+    Theirs,
+    /// The server's.
+    Ours,
+}
+
+denials! {
+    /// The reason a token is not accepted.
+    ///
+    /// `Display` gives the stable, lower-case reason (`token expired`), [`Denial::code`] the same with
+    /// `_` for spaces. Neither ever holds a byte of the token, so both are safe in a log, a header
+    /// and a response body.
+    pub enum Denial {
+        /// No source held a token.
+        NoToken => "no token", "no_token", Theirs;
+        /// One place held different tokens, of which an application might read another than the gate.
+        SeveralTokens => "several tokens", "several_tokens", Theirs;
+        /// Not a compact JWS or JWE, whichever is wanted, or its header or payload is not what RFC 7515 and RFC 7519 ask for.
+        Malformed(Defect) => "malformed token", "malformed_token", Theirs;
+        /// Longer than the gate reads.
+        TooLarge => "token too large", "token_too_large", Theirs;
+        /// `alg` names no algorithm that is implemented; `none` in any spelling is one of those.
+        UnsupportedAlgorithm => "unsupported algorithm", "unsupported_algorithm", Theirs;
+        /// `alg` is known, but not one that the key or the policy permits.
+        AlgorithmNotAllowed => "algorithm not allowed", "algorithm_not_allowed", Theirs;
+        /// `crit` is present: no extension is understood (RFC 7515 section 4.1.11); or `zip` is: nothing
+        /// is decompressed (RFC 8725 section 3.6).
+        UnsupportedCriticalHeader => "unsupported critical header", "unsupported_critical_header", Theirs;
+        /// No key has the token's `kid`.
+        UnknownKey => "unknown key", "unknown_key", Theirs;
+        /// No candidate key made this signature.
+        SignatureMismatch => "signature mismatch", "signature_mismatch", Theirs;
+        /// None of the candidate keys that were tried made this signature, and there are more of them than
+        /// `MAX_CANDIDATES` of `keys`.
+        KeysUntried => "signature mismatch", "signature_mismatch", Theirs;
+        /// `exp` has passed (RFC 7519 section 4.1.4).
+        Expired => "token expired", "token_expired", Theirs;
+        /// `nbf` lies ahead (RFC 7519 section 4.1.5).
+        NotYetValid => "token not yet valid", "token_not_yet_valid", Theirs;
+        /// The `host` claim does not name the host that is asked for.
+        WrongHost => "wrong host", "wrong_host", Theirs;
+        /// A registered claim has the wrong type, or a required claim the wrong value.
+        ClaimRejected => "claim rejected", "claim_rejected", Theirs;
+        /// A revocation list names the token.
+        Revoked => "token revoked", "token_revoked", Theirs;
+        /// An encrypted token could not be decrypted; deliberately no more is said.
+        DecryptionFailed => "decryption failed", "decryption_failed", Theirs;
+        /// The gate has no key at all.
+        NoKey => "no key", "no_key", Ours;
+        /// The gate's keys cannot be had now.
+        KeyUnavailable => "key unavailable", "key_unavailable", Ours;
+        /// Something of ours failed; the request is refused all the same.
+        InternalError => "internal error", "internal_error", Ours;
+    }
 }
 
 /// What is wrong with a malformed token, for the operator's log.
@@ -69,7 +116,7 @@ pub enum Defect {
     Json,
     /// An object names a member twice (RFC 7515 section 4, RFC 7519 section 4).
     DuplicateMember,
-    /// Nested deeper than [`crate::text::json::MAX_DEPTH`].
+    /// Nested deeper than `MAX_DEPTH` of `text::json`.
     TooDeep,
     /// The header or the payload is JSON, but not an object.
     NotAnObject,
@@ -88,124 +135,33 @@ pub enum Defect {
 impl Denial {
     /// The stable reason, in words.
     pub const fn reason(self) -> &'static str {
-        match self {
-            Self::NoToken => "no token",
-            Self::SeveralTokens => "several tokens",
-            Self::Malformed(_) => "malformed token",
-            Self::TooLarge => "token too large",
-            Self::UnsupportedAlgorithm => "unsupported algorithm",
-            Self::AlgorithmNotAllowed => "algorithm not allowed",
-            Self::UnsupportedCriticalHeader => "unsupported critical header",
-            Self::UnknownKey => "unknown key",
-            Self::SignatureMismatch | Self::KeysUntried => "signature mismatch",
-            Self::Expired => "token expired",
-            Self::NotYetValid => "token not yet valid",
-            Self::WrongHost => "wrong host",
-            Self::ClaimRejected => "claim rejected",
-            Self::Revoked => "token revoked",
-            Self::DecryptionFailed => "decryption failed",
-            Self::NoKey => "no key",
-            Self::KeyUnavailable => "key unavailable",
-            Self::InternalError => "internal error",
-        }
+        self.row().reason
     }
 
     /// The reason as one word, for `$ojwt_status`.
     pub const fn code(self) -> &'static str {
-        match self {
-            Self::NoToken => "no_token",
-            Self::SeveralTokens => "several_tokens",
-            Self::Malformed(_) => "malformed_token",
-            Self::TooLarge => "token_too_large",
-            Self::UnsupportedAlgorithm => "unsupported_algorithm",
-            Self::AlgorithmNotAllowed => "algorithm_not_allowed",
-            Self::UnsupportedCriticalHeader => "unsupported_critical_header",
-            Self::UnknownKey => "unknown_key",
-            Self::SignatureMismatch | Self::KeysUntried => "signature_mismatch",
-            Self::Expired => "token_expired",
-            Self::NotYetValid => "token_not_yet_valid",
-            Self::WrongHost => "wrong_host",
-            Self::ClaimRejected => "claim_rejected",
-            Self::Revoked => "token_revoked",
-            Self::DecryptionFailed => "decryption_failed",
-            Self::NoKey => "no_key",
-            Self::KeyUnavailable => "key_unavailable",
-            Self::InternalError => "internal_error",
-        }
+        self.row().code
     }
 
     /// What `$decoded_ojwt` shows: `failed: ` and the reason.
     pub const fn verdict(self) -> &'static str {
-        match self {
-            Self::NoToken => "failed: no token",
-            Self::SeveralTokens => "failed: several tokens",
-            Self::Malformed(_) => "failed: malformed token",
-            Self::TooLarge => "failed: token too large",
-            Self::UnsupportedAlgorithm => "failed: unsupported algorithm",
-            Self::AlgorithmNotAllowed => "failed: algorithm not allowed",
-            Self::UnsupportedCriticalHeader => "failed: unsupported critical header",
-            Self::UnknownKey => "failed: unknown key",
-            Self::SignatureMismatch | Self::KeysUntried => "failed: signature mismatch",
-            Self::Expired => "failed: token expired",
-            Self::NotYetValid => "failed: token not yet valid",
-            Self::WrongHost => "failed: wrong host",
-            Self::ClaimRejected => "failed: claim rejected",
-            Self::Revoked => "failed: token revoked",
-            Self::DecryptionFailed => "failed: decryption failed",
-            Self::NoKey => "failed: no key",
-            Self::KeyUnavailable => "failed: key unavailable",
-            Self::InternalError => "failed: internal error",
-        }
+        self.row().verdict
     }
 
     /// Whether the server is at fault, so that no other token would be accepted either.
     pub const fn is_our_fault(self) -> bool {
-        match self {
-            Self::NoKey | Self::KeyUnavailable | Self::InternalError => true,
-            Self::NoToken
-            | Self::SeveralTokens
-            | Self::Malformed(_)
-            | Self::TooLarge
-            | Self::UnsupportedAlgorithm
-            | Self::AlgorithmNotAllowed
-            | Self::UnsupportedCriticalHeader
-            | Self::UnknownKey
-            | Self::SignatureMismatch
-            | Self::KeysUntried
-            | Self::Expired
-            | Self::NotYetValid
-            | Self::WrongHost
-            | Self::ClaimRejected
-            | Self::Revoked
-            | Self::DecryptionFailed => false,
-        }
+        matches!(self.row().fault, Fault::Ours)
     }
 
     /// What else the operator may want to know; `None` where the reason says it all.
     pub const fn detail(self) -> Option<&'static str> {
-        match self {
-            Self::Malformed(defect) => Some(defect.description()),
-            Self::KeysUntried => {
-                Some("none of the first 16 keys that fit made it, and others were not tried")
-            }
-            Self::NoToken
-            | Self::SeveralTokens
-            | Self::TooLarge
-            | Self::UnsupportedAlgorithm
-            | Self::AlgorithmNotAllowed
-            | Self::UnsupportedCriticalHeader
-            | Self::UnknownKey
-            | Self::SignatureMismatch
-            | Self::Expired
-            | Self::NotYetValid
-            | Self::WrongHost
-            | Self::ClaimRejected
-            | Self::Revoked
-            | Self::DecryptionFailed
-            | Self::NoKey
-            | Self::KeyUnavailable
-            | Self::InternalError => None,
+        if let Self::Malformed(defect) = self {
+            return Some(defect.description());
         }
+        if let Self::KeysUntried = self {
+            return Some("none of the first 16 keys that fit made it, and others were not tried");
+        }
+        None
     }
 }
 

@@ -14,35 +14,35 @@
 //! that are used often. Nothing of a token is believed before its signature is checked, and the key
 //! decides the algorithm; the token's header may only agree.
 //!
-//! A room uses only those that stand above it here; a test holds that.
+//! A room uses only those that stand below it here; a test holds that.
 #![forbid(unsafe_code)]
 
-pub mod denial;
+pub mod verify;
 
-pub mod crypto;
-
-pub mod text;
-
-pub mod jose;
-
-pub mod keys;
-
-pub mod token;
-
-pub mod policy;
+pub mod cache;
 
 #[cfg(feature = "sign")]
 pub mod issue;
 
-pub mod cache;
+pub mod policy;
 
-pub mod verify;
+pub mod token;
+
+pub mod keys;
+
+pub mod jose;
+
+pub mod text;
+
+pub mod crypto;
+
+pub mod denial;
 
 pub use denial::Denial;
 pub use jose::alg::Alg;
+pub use jose::compact::TokenType;
 pub use jose::enc::{Enc, KeyAlg};
 pub use keys::{KeyFormat, KeySet, KeySetBuilder};
 pub use policy::{Circumstances, Policy};
 pub use token::claims::Claims;
-pub use verify::TokenType;
 pub use verify::Verifier;

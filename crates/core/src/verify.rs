@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::cache::TokenCache;
 pub use crate::denial::Refusal;
 use crate::denial::{Defect, Denial};
-use crate::jose::compact::{Jwe, Jws};
+use crate::jose::alg::Alg;
+use crate::jose::compact::{Jwe, Jws, TokenType};
 use crate::jose::header::JweHeader;
 use crate::keys::{self, KeySet};
 use crate::policy::{Circumstances, Policy};
@@ -28,23 +29,6 @@ pub struct Verifier {
     pub token_type: TokenType,
     /// The longest token that is looked at, in bytes.
     pub max_token_size: usize,
-}
-
-/// What tokens are; one of another type is [`Denial::Malformed`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TokenType {
-    /// A compact JWS.
-    #[default]
-    Signed,
-    /// A compact JWE whose content is the claims.
-    ///
-    /// There is no signature, so [`Policy::algorithms`] does not apply, and with RSA-OAEP anyone
-    /// who has the public key can make such a token. Where that key is public indeed, only
-    /// [`TokenType::Nested`] says who made the claims.
-    Encrypted,
-    /// A compact JWE whose content is a compact JWS (RFC 7519 section 5.2), judged like any other;
-    /// no other nesting is taken.
-    Nested,
 }
 
 /// What a caller remembers of verified tokens from one call to the next, as far as it does.
@@ -129,7 +113,7 @@ impl Verifier {
         match self.token_type {
             TokenType::Signed => {
                 let jws = Jws::split(token, self.max_token_size)?;
-                jws::read_header(jws.header, None, &self.policy).map(drop)
+                jws::read_header(jws.header, None, self.admits()).map(drop)
             }
             TokenType::Encrypted | TokenType::Nested => {
                 JweHeader::parse(&Jwe::split(token, self.max_token_size)?.header).map(drop)
@@ -167,7 +151,7 @@ impl Verifier {
     ) -> Lack {
         let end = memchr::memchr(b'.', token).unwrap_or(token.len());
         let segment = token.get(..end.min(self.max_token_size)).unwrap_or_default();
-        let Ok((header, _)) = jws::read_header(segment, headers, &self.policy) else {
+        let Ok((header, _)) = jws::read_header(segment, headers, self.admits()) else {
             return Lack::Nothing;
         };
         let lack = if keys::candidates(keys, header.alg(), header.kid()).is_err() {
@@ -178,6 +162,11 @@ impl Verifier {
             return Lack::Nothing;
         };
         if Jws::split(token, self.max_token_size).is_ok() { lack } else { Lack::Nothing }
+    }
+
+    /// Which algorithms of signatures the policy admits.
+    fn admits(&self) -> impl Fn(Alg) -> bool {
+        |alg| self.policy.admits(alg)
     }
 
     /// Whether this verifier would get as far as the claims of a token that another one verified by
@@ -214,7 +203,7 @@ impl Verifier {
         keys: &[Arc<KeySet>],
     ) -> Result<Claims, Refusal> {
         let jws = Jws::split(token, self.max_token_size)?;
-        Claims::of(jws::verify(jws, headers, keys, &self.policy)?)
+        Claims::of(jws::verify(jws, headers, keys, self.admits())?)
     }
 
     fn decrypt(&self, token: &[u8], keys: &[Arc<KeySet>]) -> Result<Decrypted, Denial> {

@@ -1,9 +1,11 @@
 //! Digests, signatures and key wrapping: arithmetic that knows no JOSE.
 
+pub(crate) mod frequent;
+
+mod ed25519;
+mod p256;
+
 mod comb;
 pub mod digest;
-mod ed25519;
 pub(crate) mod ed448;
-pub(crate) mod frequent;
 pub(crate) mod key_wrap;
-mod p256;

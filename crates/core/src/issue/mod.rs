@@ -1,5 +1,5 @@
 //! Keys and tokens that are made, for otools, Python and tests.
 
-pub mod sign;
-
 pub mod encrypt;
+
+pub mod sign;

@@ -4,6 +4,23 @@
 use crate::denial::{Defect, Denial};
 use crate::text::base64url;
 
+/// What tokens are; one of another type is [`Denial::Malformed`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TokenType {
+    /// A compact JWS.
+    #[default]
+    Signed,
+    /// A compact JWE whose content is the claims.
+    ///
+    /// There is no signature, so [`Policy::algorithms`](crate::Policy::algorithms) does not apply, and with RSA-OAEP anyone
+    /// who has the public key can make such a token. Where that key is public indeed, only
+    /// [`TokenType::Nested`] says who made the claims.
+    Encrypted,
+    /// A compact JWE whose content is a compact JWS (RFC 7519 section 5.2), judged like any other;
+    /// no other nesting is taken.
+    Nested,
+}
+
 /// A compact JWS, split and decoded but believed in nothing.
 #[derive(Debug)]
 pub struct Jws<'a> {

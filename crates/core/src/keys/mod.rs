@@ -1,31 +1,31 @@
 //! The keys of a gate: read once, parsed once, found by `kid` and `alg`.
 //!
-//! A file uses only those that stand above it here.
+//! A file uses only those that stand below it here.
 
-pub mod error;
+mod builder;
+
+mod set;
+
+pub mod keyval;
+
+pub mod jwk;
+
+pub mod decrypter;
+
+pub(crate) mod content;
+
+pub mod pem;
+
+pub mod spki;
+
+pub mod material;
+
+mod published;
 
 mod curve;
 pub(crate) mod der;
 
-mod published;
-
-pub mod material;
-
-pub mod spki;
-
-pub mod pem;
-
-pub(crate) mod content;
-
-pub mod decrypter;
-
-pub mod jwk;
-
-pub mod keyval;
-
-mod set;
-
-mod builder;
+pub mod error;
 
 pub use builder::{KeyFormat, KeySetBuilder, KeyWarning, MAX_WARNINGS, without_byte_order_mark};
 pub use curve::Curve;

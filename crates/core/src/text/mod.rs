@@ -1,9 +1,11 @@
 //! Texts that are read strictly, and know of no token.
 
-pub mod base64url;
-pub mod json;
-pub(crate) mod number;
+pub mod path;
 
 pub(crate) mod canonical;
 pub(crate) mod outline;
-pub mod path;
+
+pub mod json;
+
+pub mod base64url;
+pub(crate) mod number;

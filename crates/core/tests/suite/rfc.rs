@@ -14,7 +14,7 @@ use ojwt_core::text::base64url;
 use ojwt_core::text::json::Json;
 use ojwt_core::token::jwe;
 use ojwt_core::token::jws;
-use ojwt_core::{Alg, Denial, KeySet, KeySetBuilder, Policy};
+use ojwt_core::{Alg, Denial, KeySet, KeySetBuilder};
 use serde_json::{Value, json};
 
 use crate::common::{base64, key_set, shared_vectors, unhex};
@@ -41,7 +41,7 @@ fn enclosed(vector: &Value) -> Result<Vec<u8>, Denial> {
 fn is_signed(vector: &Value) -> Result<(), Denial> {
     let token = vector["token"].as_str().unwrap().as_bytes();
     let jws = Jws::split(token, token.len())?;
-    jws::verify(jws, None, &keys(vector), &Policy::default()).map(|_| ())
+    jws::verify(jws, None, &keys(vector), |_| true).map(|_| ())
 }
 
 /// RFC 7515 appendix A, RFC 7516 appendix A, RFC 7519, RFC 7520, RFC 7797 and RFC 8037 appendix A.4.

@@ -9,7 +9,7 @@ use ojwt_core::jose::compact::{Jwe, Jws};
 use ojwt_core::text::base64url;
 use ojwt_core::token::jwe;
 use ojwt_core::token::jws;
-use ojwt_core::{Denial, KeySet, KeySetBuilder, Policy, TokenType};
+use ojwt_core::{Denial, KeySet, KeySetBuilder, TokenType};
 use serde_json::Value;
 
 use crate::common::{judge, shared_vectors, verifier};
@@ -27,7 +27,7 @@ fn content(vector: &Value, keys: KeySet) -> Result<Vec<u8>, Denial> {
     if vector["type"].is_string() {
         return jwe::decrypt(&Jwe::split(token, token.len())?, &keys)?.into_enclosed();
     }
-    jws::verify(Jws::split(token, token.len())?, None, &keys, &Policy::default())?;
+    jws::verify(Jws::split(token, token.len())?, None, &keys, |_| true)?;
     let payload = token.split(|byte| *byte == b'.').nth(1).unwrap();
     Ok(base64url::decode(payload).unwrap())
 }
