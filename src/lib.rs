@@ -1,42 +1,27 @@
 //! JSON Web Tokens checked inside nginx: the dynamic module `ngx_http_ojwt_module`.
 //!
-//! The story of a request, in the order of the modules below. nginx loads the tables of
-//! [`module`], and hands each directive it reads to [`directives`], which fills a [`conf`]; when
-//! a level of the configuration is complete it is sealed into a gate, with the keys that [`keys`]
-//! read and the lists that [`revocation`] watches, and [`advice`] warns of what is odd in it. A request asks a gate in nginx's access phase,
-//! [`access`], or through a variable of [`variables`]: [`context`] looks a token up where [`source`]
-//! says it may be, gathers the keys in their [`places`], has [`key_request`] fetch those that a URI has,
-//! lets `ojwt-core` judge it, and remembers the outcome for as long as the client's request lives. [`respond`] tells the client that
-//! a token is wanted, and gives it a cookie for the one that it brought in its URL.
+//! The story of a request, in the order of the modules below. nginx loads the tables of [`module`], and
+//! hands each directive that it reads to [`config`]; when a level of the configuration is complete, it is
+//! sealed into a [`gate`], with the [`keys`] and the [`lists`] that it has. A request asks a gate in one
+//! of nginx's phases or through a variable, both of [`answer`]. The gate looks a token up, gathers keys or
+//! has them fetched, lets `ojwt-core` judge, and remembers the outcome for as long as the client's
+//! request lives.
 //!
-//! [`fence`] holds what touches nginx's memory. A module uses only those that stand below it.
+//! [`fence`] holds what touches nginx's memory. A room uses only those that stand below it; a test holds
+//! that.
 
 mod module;
 
-mod directives;
+mod answer;
 
-mod advice;
+mod config;
 
-mod access;
-
-mod variables;
-
-mod respond;
-
-mod context;
-
-mod places;
-
-mod conf;
-
-mod key_request;
+mod gate;
 
 mod keys;
 
-mod revocation;
+mod lists;
 
 mod file;
-
-mod source;
 
 mod fence;

@@ -12,12 +12,14 @@ use ngx::ffi::{
     ngx_uint_t,
 };
 
-use crate::access::{self, Decision};
-use crate::conf::{LocationConf, MainConf, NamedValue, Phase};
-use crate::context::{self, Readiness};
-use crate::directives::{
+use crate::answer::access::{self, Decision};
+use crate::answer::respond;
+use crate::answer::variables::{self, Evaluate, VARIABLES, Variable};
+use crate::config::advice;
+use crate::config::directives::{
     ConfError, DIRECTIVES, Directive, MAX_NAME, Set, check_name, is_shared_name, second_name,
 };
+use crate::config::location::{LocationConf, MainConf, NamedValue, Phase};
 use crate::fence::conf::{
     self, ACCESS_PHASE, Conf, FAILED, Owner, PREACCESS_PHASE, REWRITE_PHASE, SERVER_REWRITE_PHASE,
 };
@@ -27,9 +29,9 @@ use crate::fence::request::{self, Request};
 use crate::fence::variable::{self, Name, Value};
 use crate::fence::worker::Cycle;
 use crate::fence::{DECLINED, DONE, ERROR, INTERNAL_SERVER_ERROR, OK, printable};
-use crate::keys::LocatorWord;
-use crate::variables::{self, Evaluate, VARIABLES, Variable};
-use crate::{advice, keys, respond};
+use crate::gate::judge::{self, Readiness};
+use crate::keys::files;
+use crate::keys::files::LocatorWord;
 
 /// The module, under the name that nginx's own build looks for; a dynamic module is found by its tables.
 #[cfg_attr(not(feature = "export-modules"), unsafe(no_mangle))]
@@ -306,7 +308,7 @@ unsafe extern "C" fn create_main_conf(cf: *mut ngx_conf_t) -> *mut c_void {
         // SAFETY: nginx is reading the configuration `cf`.
         let Some(cf) = (unsafe { Conf::from_raw(cf) }) else { return ptr::null_mut() };
         let Some(folder) = cf.folder() else { return ptr::null_mut() };
-        match keys::embedded() {
+        match files::embedded() {
             Ok((keys, warnings)) => {
                 for warning in warnings {
                     let message = format!("the public key embedded in the ojwt module: {warning}");
@@ -505,7 +507,7 @@ unsafe fn store(
 unsafe extern "C" fn redact(request: *mut ngx_http_request_t) -> ngx_int_t {
     guard(INTERNAL_SERVER_ERROR, || {
         // SAFETY: nginx is handling the request.
-        match unsafe { Request::from_raw(request) }.map(context::redact_log) {
+        match unsafe { Request::from_raw(request) }.map(judge::redact_log) {
             Some(Ok(())) => DECLINED,
             Some(Err(_)) | None => INTERNAL_SERVER_ERROR,
         }

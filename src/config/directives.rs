@@ -9,8 +9,8 @@ use ojwt_core::text::json::Json;
 use ojwt_core::text::path::Path;
 use ojwt_core::{Alg, TokenType};
 
-use crate::advice;
-use crate::conf::{
+use crate::config::advice;
+use crate::config::location::{
     Auth, AuthSetting, CacheSetting, Cookie, CookieSetting, LocationConf, MainConf, NamedValue,
     Phase, Requirement, SameSite, Secure, TokenRequirement, VariableRequirement, WwwAuthenticate,
     new_cache,
@@ -21,9 +21,9 @@ use crate::fence::conf::{
 };
 use crate::fence::log::Level;
 use crate::fence::printable;
-use crate::keys::{self, Locator, LocatorWord};
-use crate::revocation::RevocationFile;
-use crate::source::Source;
+use crate::gate::source::Source;
+use crate::keys::files::{self, Locator, LocatorWord};
+use crate::lists::files::RevocationFile;
 
 /// A directive of the module.
 pub(crate) struct Directive {
@@ -486,7 +486,7 @@ fn auth_jwt_key_file(
     }
     let path = cf.full_path(file).ok_or_else(|| ConfError("out of memory".to_owned()))?;
     let name = printable(path.as_os_str().as_encoded_bytes());
-    let contents = keys::read(&path)
+    let contents = files::read(&path)
         .map_err(|error| ConfError(format!("key file \"{name}\" cannot be read: {error}")))?;
     let builder = &mut conf.key_files.get_or_insert_default().fixed;
     builder
@@ -531,7 +531,7 @@ fn key_source(cf: Conf<'_>) -> Result<(&[u8], Option<KeyFormat>), ConfError> {
 
 fn locator(cf: Conf<'_>, word: &[u8], format: Option<KeyFormat>) -> Result<Locator, ConfError> {
     let value = cf.compile(word).ok_or_else(|| invalid_parameter(word))?;
-    let (has_variables, climbs) = (word.contains(&b'$'), keys::climbs(word));
+    let (has_variables, climbs) = (word.contains(&b'$'), files::climbs(word));
     Ok(Locator { value, format, has_variables, climbs, without_token: None })
 }
 

@@ -17,10 +17,10 @@ use ojwt_core::verify::{DEFAULT_MAX_TOKEN_SIZE, Verifier};
 
 use crate::fence::complex::ComplexValue;
 use crate::fence::conf::{ForeignDirective, Place};
-use crate::key_request::KeyRequests;
-use crate::keys::{KeyFiles, KeySources, Locator, LocatorWord};
-use crate::revocation::{LoadError, RevocationFile, RevocationFiles};
-use crate::source::{DEFAULT_COOKIE, Source};
+use crate::gate::source::{DEFAULT_COOKIE, Source};
+use crate::keys::files::{KeyFiles, KeySources, Locator, LocatorWord};
+use crate::keys::request::KeyRequests;
+use crate::lists::files::{LoadError, RevocationFile, RevocationFiles};
 
 /// What the whole `http` block shares.
 pub(crate) struct MainConf {

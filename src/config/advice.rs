@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use ojwt_core::TokenType;
 use ojwt_core::text::json::Json;
 
-use crate::conf::{KeyFilePlace, LocationConf, MainConf, TokenRequirement, Trap, Warning};
+use crate::answer::variables;
+use crate::config::location::{
+    KeyFilePlace, LocationConf, MainConf, TokenRequirement, Trap, Warning,
+};
 use crate::fence::conf::Conf;
 use crate::fence::log::Level;
 use crate::fence::printable;
 use crate::fence::worker::{Access, Worker};
-use crate::keys;
-use crate::variables;
+use crate::keys::files;
 
 /// Claims whose type every gate checks (RFC 7519 section 4.1), so that none is `false`, `null` or `{}`.
 const TYPED: [&str; 7] = ["aud", "exp", "iat", "iss", "jti", "nbf", "sub"];
@@ -54,7 +56,7 @@ pub(crate) fn note_key_file(cf: Conf<'_>, conf: &mut LocationConf, main: &mut Ma
         main.key_folders.extend(folder);
         return;
     }
-    let contents = cf.full_path(word).and_then(|path| keys::read(&path).ok()).unwrap_or_default();
+    let contents = cf.full_path(word).and_then(|path| files::read(&path).ok()).unwrap_or_default();
     let is_set = Json::parse_object(&contents).is_ok_and(|json| json.member("keys").is_some());
     let places = conf.places.key_files.get_or_insert_default();
     places.extend(cf.place().map(|place| KeyFilePlace { place, is_set }));

@@ -10,15 +10,15 @@ use ojwt_core::text::path;
 use ojwt_core::token::claims::Claims;
 use ojwt_http::transport;
 
-use crate::conf::{LocationConf, NamedValue, UsedVariables};
-use crate::context::{
-    Outcome, choosing, gives_directly, latest, main_conf, outcome, outcomes, overruled, shown,
-    steady,
-};
+use crate::config::location::{LocationConf, NamedValue, UsedVariables};
 use crate::fence;
 use crate::fence::request::Request;
 use crate::fence::variable::Value;
-use crate::source::Source;
+use crate::gate::judge::{
+    Outcome, choosing, gives_directly, latest, main_conf, outcome, outcomes, overruled, shown,
+    steady,
+};
+use crate::gate::source::Source;
 
 /// A variable of the module.
 pub(crate) struct Variable {

@@ -2,15 +2,17 @@
 
 use ojwt_core::denial::Denial;
 
-use crate::conf::{Auth, LocationConf, Phase, Requirement, UsedVariables, WwwAuthenticate};
-use crate::context::{
-    Outcome, Readiness, evaluate_now, is_part_of_fetch, outcome, overrule, prepare,
+use crate::answer::respond;
+use crate::config::location::{
+    Auth, LocationConf, Phase, Requirement, UsedVariables, WwwAuthenticate,
 };
 use crate::fence::complex::ComplexValue;
 use crate::fence::log::Level;
 use crate::fence::printable;
 use crate::fence::request::Request;
-use crate::respond;
+use crate::gate::judge::{
+    Outcome, Readiness, evaluate_now, is_part_of_fetch, outcome, overrule, prepare,
+};
 
 /// What the access phase makes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,11 +4,11 @@
 use ojwt_core::denial::Denial;
 use ojwt_core::token::claims::{Claims, NumericDate};
 
-use crate::conf::{Auth, Cookie, LocationConf, SameSite, Secure};
-use crate::context::{Outcome, outcomes, overruled};
+use crate::config::location::{Auth, Cookie, LocationConf, SameSite, Secure};
 use crate::fence;
 use crate::fence::complex::ComplexValue;
 use crate::fence::request::Request;
+use crate::gate::judge::{Outcome, outcomes, overruled};
 
 /// Says that a token is wanted (RFC 6750 section 3); `None` if the realm cannot be evaluated.
 pub(crate) fn challenge(request: Request<'_>, auth: &Auth, denial: Denial) -> Option<()> {

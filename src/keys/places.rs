@@ -5,12 +5,12 @@ use std::sync::Arc;
 use ojwt_core::denial::Denial;
 use ojwt_core::keys::KeySet;
 
-use crate::conf::{Gate, MainConf};
+use crate::config::location::{Gate, MainConf};
 use crate::fence::complex::ComplexValue;
 use crate::fence::printable;
 use crate::fence::request::Request;
-use crate::key_request::{Flights, Progress, Target};
-use crate::keys::{FileKeys, Locator, NamedFile};
+use crate::keys::files::{FileKeys, Locator, NamedFile};
+use crate::keys::request::{Flights, Progress, Target};
 
 /// Where the keys of a gate are: as many places as it has locators.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -22,15 +22,15 @@ use ojwt_core::token::unverified::Unverified;
 use ojwt_core::verify::{Lack, Memory, Refusal};
 use ojwt_http::transport;
 
-use crate::conf::{Gate, MainConf, VariableRequirement};
+use crate::config::location::{Gate, MainConf, VariableRequirement};
 use crate::fence;
 use crate::fence::complex::ComplexValue;
 use crate::fence::log::Level;
 use crate::fence::request::{LogHandler, Redact, Request, Rewriting};
-use crate::key_request::{Flights, Progress, Target};
-use crate::places::{Gathered, Places, Said};
-use crate::revocation::CurrentLists;
-use crate::source::Source;
+use crate::gate::source::Source;
+use crate::keys::places::{Gathered, Places, Said};
+use crate::keys::request::{Flights, Progress, Target};
+use crate::lists::files::CurrentLists;
 
 /// What a gate made of a request.
 #[derive(Debug)]

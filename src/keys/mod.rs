@@ -1,0 +1,7 @@
+//! Where the keys of a gate come from.
+
+pub(crate) mod places;
+
+pub(crate) mod request;
+
+pub(crate) mod files;

@@ -1,0 +1,3 @@
+//! What is revoked.
+
+pub(crate) mod files;
