@@ -25,10 +25,11 @@ use crate::fence::conf::{
 };
 use crate::fence::guard::{guard, silence_panics};
 use crate::fence::log::Level;
+use crate::fence::printable;
 use crate::fence::request::{self, Request};
+use crate::fence::status::{DECLINED, DONE, ERROR, INTERNAL_SERVER_ERROR, OK};
 use crate::fence::variable::{self, Name, Value};
 use crate::fence::worker::Cycle;
-use crate::fence::{DECLINED, DONE, ERROR, INTERNAL_SERVER_ERROR, OK, printable};
 use crate::gate::judge::{self, Readiness};
 use crate::keys::files;
 use crate::keys::files::LocatorWord;

@@ -9,8 +9,9 @@ use ngx::ffi::{
 };
 
 use super::conf::Conf;
-use super::request::Request;
-use super::{OK, bytes, string};
+use super::request::{Request, is_computed};
+use super::status::OK;
+use super::string::{bytes, string};
 
 /// A value that nginx compiled from text and variables; it lives as long as the configuration.
 ///
@@ -87,6 +88,15 @@ impl ComplexValue {
 }
 
 impl<'r> Request<'r> {
+    /// Whether a value is made of variables that nginx computes once and remembers, such as maps.
+    pub(crate) fn is_remembered(self, value: ComplexValue) -> bool {
+        let variables = self.variables();
+        value.variables().any(|index| {
+            // One that is not found is taken for a map.
+            variables.get(index).is_none_or(|variable| is_computed(index, variable))
+        })
+    }
+
     /// The value for this request; `None` if it cannot be evaluated.
     ///
     /// Variables that nginx evaluates whenever they are used are afterwards as they were: it may be about

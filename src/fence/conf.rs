@@ -25,8 +25,10 @@ pub(crate) use ngx::ffi::{
 };
 
 use super::log::{self, BYTES, Level};
+use super::request;
+use super::status::{ERROR, OK};
+use super::string::{bytes, string};
 use super::variable::{self, Name};
-use super::{ERROR, OK, bytes, request, string};
 
 /// Phases in which directives of the rewrite module run (nginx development guide, "Phases").
 pub(crate) const SERVER_REWRITE_PHASE: usize =
@@ -102,7 +104,8 @@ impl<'c> Conf<'c> {
         unsafe {
             let file = (*self.raw.as_ptr()).conf_file.as_ref()?;
             let name = bytes(file.file.name);
-            (!name.is_empty()).then(|| Place { file: super::printable(name), line: file.line })
+            (!name.is_empty())
+                .then(|| Place { file: super::string::printable(name), line: file.line })
         }
     }
 
@@ -143,9 +146,12 @@ impl<'c> Conf<'c> {
                     if is_one(name) {
                         let module = match other.name {
                             name if name.is_null() => String::new(),
-                            name => super::printable(CStr::from_ptr(name).to_bytes()),
+                            name => super::string::printable(CStr::from_ptr(name).to_bytes()),
                         };
-                        return Some(ForeignDirective { module, name: super::printable(name) });
+                        return Some(ForeignDirective {
+                            module,
+                            name: super::string::printable(name),
+                        });
                     }
                 }
             }

@@ -26,7 +26,8 @@ use ngx::ffi::{
 };
 
 use super::request::Request;
-use super::{DONE, bytes};
+use super::status::DONE;
+use super::string::bytes;
 
 /// What the pool of a connection begins with, in bytes: it holds what is copied of the client's.
 const POOL_SIZE: usize = 1024;

@@ -17,9 +17,8 @@ use ngx::ffi::{
     ngx_post_event, ngx_posted_events, ngx_table_elt_t,
 };
 
-use super::complex::ComplexValue;
 use super::log::{self, Level};
-use super::{bytes, string};
+use super::string::{bytes, string};
 
 /// The slot of this module in nginx's arrays of contexts and configurations.
 static MODULE: AtomicUsize = AtomicUsize::new(usize::MAX);
@@ -129,15 +128,6 @@ impl<'r> Request<'r> {
     pub(crate) fn without_trace<T>(self, evaluate: impl FnOnce() -> T) -> T {
         let _restoring = Trace::begin(self);
         evaluate()
-    }
-
-    /// Whether a value is made of variables that nginx computes once and remembers, such as maps.
-    pub(crate) fn is_remembered(self, value: ComplexValue) -> bool {
-        let variables = self.variables();
-        value.variables().any(|index| {
-            // One that is not found is taken for a map.
-            variables.get(index).is_none_or(|variable| is_computed(index, variable))
-        })
     }
 
     /// Whether nginx remembers the value of any map, or of another variable that it computes once.
@@ -494,7 +484,7 @@ impl<'r> Request<'r> {
                 if connection.log.is_null() || (*connection.log).log_level < level.number() {
                     return;
                 }
-                let client = super::printable(bytes(connection.addr_text));
+                let client = super::string::printable(bytes(connection.addr_text));
                 let line = format!("ojwt: {message}, client: {client}");
                 log::without_request(level, connection.log, &line);
             }
@@ -591,7 +581,7 @@ impl Drop for Trace<'_> {
 
 /// Whether nginx computes a variable, by a map or another handler that looks at other variables, and
 /// remembers what came of it.
-fn is_computed(index: usize, variable: &ngx_http_variable_t) -> bool {
+pub(super) fn is_computed(index: usize, variable: &ngx_http_variable_t) -> bool {
     // A variable that directives or regular expressions set has no value but the one set: nginx's
     // handler for it is handed its index, or nothing.
     let is_set_elsewhere = variable.data == 0 || variable.data == index;

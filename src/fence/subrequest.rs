@@ -18,8 +18,9 @@ use ngx::ffi::{
 use super::detached::{self, Detached};
 use super::guard::guard;
 use super::request::{Request, own};
+use super::status::{AGAIN, ERROR, OK};
+use super::string::{bytes, string};
 use super::variable::Value;
-use super::{AGAIN, ERROR, OK, bytes, string};
 
 /// How long a subrequest may take, in milliseconds: as long as nginx waits, by default, for a part
 /// of the response. One who sends a byte now and then would otherwise be waited for for ever.

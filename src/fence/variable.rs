@@ -7,7 +7,7 @@ use ngx::ffi::{
     ngx_http_get_variable_pt, ngx_http_variable_value_t, ngx_str_t, ngx_uint_t,
 };
 
-use super::{bytes, string};
+use super::string::{bytes, string};
 
 /// The longest value, in bytes: nginx keeps the length in 28 bits.
 const MAX_LENGTH: usize = (1 << 28) - 1;

@@ -11,7 +11,7 @@ use ngx::ffi::{
 
 use super::guard::guard;
 use super::request::Request;
-use super::{INTERNAL_SERVER_ERROR, OK};
+use super::status::{INTERNAL_SERVER_ERROR, OK};
 
 /// Has a request that a phase handler left waiting run on, from its event loop's next turn.
 ///

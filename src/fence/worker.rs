@@ -14,7 +14,7 @@ use ngx::ffi::{
 };
 
 use super::log::{self, Level};
-use super::printable;
+use super::string::printable;
 
 /// How many groups a user may have, as Linux bounds them.
 const MAX_GROUPS: usize = 65_536;
