@@ -19,20 +19,23 @@ use crate::config::advice;
 use crate::config::directives::{
     ConfError, DIRECTIVES, Directive, MAX_NAME, Set, check_name, is_shared_name, second_name,
 };
-use crate::config::location::{LocationConf, MainConf, NamedValue, Phase};
+use crate::config::location::LocationConf;
+use crate::config::main_conf::{MainConf, NamedValue};
+use crate::config::names;
+use crate::config::settings::Phase;
 use crate::fence::conf::{
     self, ACCESS_PHASE, Conf, FAILED, Owner, PREACCESS_PHASE, REWRITE_PHASE, SERVER_REWRITE_PHASE,
 };
 use crate::fence::guard::{guard, silence_panics};
 use crate::fence::log::Level;
 use crate::fence::printable;
-use crate::fence::request::{self, Request};
+use crate::fence::request::{self, Module, Request, Types};
 use crate::fence::status::{DECLINED, DONE, ERROR, INTERNAL_SERVER_ERROR, OK};
 use crate::fence::variable::{self, Name, Value};
 use crate::fence::worker::Cycle;
-use crate::gate::judge::{self, Readiness};
+use crate::gate::judge::{self, Readiness, Remembered};
 use crate::keys::files;
-use crate::keys::files::LocatorWord;
+use crate::keys::sources::LocatorWord;
 
 /// The module, under the name that nginx's own build looks for; a dynamic module is found by its tables.
 #[cfg_attr(not(feature = "export-modules"), unsafe(no_mangle))]
@@ -140,6 +143,13 @@ const fn commands() -> [ngx_command_t; 2 * DIRECTIVES.len() + 1] {
     commands
 }
 
+// SAFETY: the functions of `CONTEXT` make these, and nothing else.
+unsafe impl Types for Module {
+    type Main = MainConf;
+    type Location = LocationConf;
+    type Remembered = Remembered;
+}
+
 /// The slot of this module in the arrays of contexts and configurations.
 fn context_index() -> usize {
     // SAFETY: nginx writes it once, before it calls anything here, in a single thread.
@@ -236,7 +246,7 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
                 vec![(PREACCESS_PHASE, Some(preaccess)), (ACCESS_PHASE, Some(access))];
             // What no directive asks for costs no request anything.
             if main.used.key_requests {
-                main.key_requests.know_hosts(cf.server_names());
+                main.stores.requests.know_hosts(cf.server_names());
                 NEXT_BODY_FILTER = ngx_http_top_body_filter;
                 ngx_http_top_body_filter = Some(filter_body);
                 handlers.extend([SERVER_REWRITE_PHASE, REWRITE_PHASE].map(|phase| {
@@ -360,7 +370,7 @@ unsafe extern "C" fn merge_location_conf(
             cf.log(Level::Warn, &message);
         }
         inner.merge(outer, main);
-        main.note_arguments(inner);
+        main.note_arguments(inner.sources());
         advice::of_level(cf, inner, main);
         if !main.has_warned && inner.trusts_a_public_key() {
             main.has_warned = true;
@@ -448,7 +458,7 @@ unsafe extern "C" fn get_named_variable(
     let asked = unsafe { variable::asked_name(name) };
     let named = VARIABLES.iter().find_map(|variable| match variable.evaluate {
         Evaluate::Named(evaluate) => {
-            let end = variables::first_name(asked).strip_prefix(variable.name.as_bytes())?;
+            let end = names::first_name(asked).strip_prefix(variable.name.as_bytes())?;
             Some((evaluate, core::str::from_utf8(end).ok()?))
         }
         Evaluate::Plain(_) => None,
@@ -471,7 +481,7 @@ unsafe extern "C" fn get_named_value(
     // wants the value in `slot`.
     unsafe {
         store(request, slot, "", |request, conf| {
-            let main = request.main_conf::<MainConf>();
+            let main = request.main_conf();
             match main.and_then(|main| main.named_values.get(index)) {
                 Some(named) => variables::named_value(request, conf, named),
                 None => Value::Missing,
@@ -520,7 +530,7 @@ unsafe extern "C" fn rewrite(request: *mut ngx_http_request_t) -> ngx_int_t {
     guard(INTERNAL_SERVER_ERROR, || {
         // SAFETY: nginx is handling the request, which has configurations of this module.
         let (Some((request, conf)), Some(main)) = (unsafe { at_hand(request) }, unsafe {
-            Request::from_raw(request).and_then(|request| request.main_conf::<MainConf>())
+            Request::from_raw(request).and_then(|request| request.main_conf())
         }) else {
             return INTERNAL_SERVER_ERROR;
         };
@@ -605,6 +615,6 @@ unsafe fn at_hand<'r>(request: *mut ngx_http_request_t) -> Option<(Request<'r>, 
     // SAFETY: the caller's promise; every location has a configuration of this module.
     unsafe {
         let request = Request::from_raw(request)?;
-        Some((request, request.location_conf::<LocationConf>()?))
+        Some((request, request.location_conf()?))
     }
 }

@@ -3,9 +3,9 @@
 use ojwt_core::denial::Denial;
 
 use crate::answer::respond;
-use crate::config::location::{
-    Auth, LocationConf, Phase, Requirement, UsedVariables, WwwAuthenticate,
-};
+use crate::config::location::LocationConf;
+use crate::config::main_conf::UsedVariables;
+use crate::config::settings::{Auth, Phase, Requirement, WwwAuthenticate};
 use crate::fence::complex::ComplexValue;
 use crate::fence::log::Level;
 use crate::fence::printable;

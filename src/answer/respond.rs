@@ -4,7 +4,8 @@
 use ojwt_core::denial::Denial;
 use ojwt_core::token::claims::{Claims, NumericDate};
 
-use crate::config::location::{Auth, Cookie, LocationConf, SameSite, Secure};
+use crate::config::location::LocationConf;
+use crate::config::settings::{Auth, Cookie, SameSite, Secure};
 use crate::fence;
 use crate::fence::complex::ComplexValue;
 use crate::fence::request::Request;

@@ -10,13 +10,14 @@ use ojwt_core::text::path;
 use ojwt_core::token::claims::Claims;
 use ojwt_http::transport;
 
-use crate::config::location::{LocationConf, NamedValue, UsedVariables};
+use crate::config::location::LocationConf;
+use crate::config::main_conf::{NamedValue, UsedVariables};
+use crate::config::names::{SHARED, first_name};
 use crate::fence;
 use crate::fence::request::Request;
 use crate::fence::variable::Value;
 use crate::gate::judge::{
-    Outcome, choosing, gives_directly, latest, main_conf, outcome, outcomes, overruled, shown,
-    steady,
+    Outcome, choosing, gives_directly, latest, outcome, outcomes, overruled, shown, steady,
 };
 use crate::gate::source::Source;
 
@@ -81,14 +82,6 @@ impl Variable {
     pub(crate) fn own_name(&self) -> Cow<'static, str> {
         if self.is_shared() { format!("o{}", self.name).into() } else { self.name.into() }
     }
-}
-
-/// How the names begin that other modules may have, too; an `o` before makes them ours.
-const SHARED: &str = "jwt_";
-
-/// The first name of a variable, if this is one of the two; it may be one that another module has.
-pub(crate) fn first_name(name: &[u8]) -> &[u8] {
-    name.strip_prefix(b"o").filter(|rest| rest.starts_with(SHARED.as_bytes())).unwrap_or(name)
 }
 
 /// Which variables these names stand for. Those that `is_foreign` are of other modules.
@@ -166,15 +159,6 @@ pub(crate) fn shows_token(
         Evaluate::Named(_) | Evaluate::Plain(_) => false,
     });
     by_prefix && !is_foreign(&name) || set.iter().any(|named| named.variable == name)
-}
-
-/// The claim that a variable shows, if it shows one.
-pub(crate) fn claim_of(name: &[u8], set: &[NamedValue]) -> Option<String> {
-    let named = set.iter().find(|value| value.variable == name && value.part == Part::Claims);
-    if let Some(value) = named {
-        return Some(value.path.join("."));
-    }
-    Some(core::str::from_utf8(first_name(name).strip_prefix(b"jwt_claim_")?).ok()?.to_owned())
 }
 
 /// `$decoded_ojwt`: the claims as JSON, or `failed: ` and the reason.
@@ -264,7 +248,7 @@ fn encoded<'r>(request: Request<'r>, conf: &'r LocationConf, name: &str) -> Valu
         }
         Evaluate::Named(_) | Evaluate::Plain(_) => None,
     });
-    let set = main_conf(request).map(|main| &main.named_values);
+    let set = request.main_conf().map(|main| &main.named_values);
     let is_it = |named: &&NamedValue| named.variable == name.as_bytes();
     let value = match (by_prefix, set.and_then(|set| set.iter().find(is_it))) {
         (_, Some(named)) => named_value(request, conf, named),

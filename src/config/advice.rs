@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use ojwt_core::TokenType;
 use ojwt_core::text::json::Json;
 
-use crate::answer::variables;
-use crate::config::location::{
-    KeyFilePlace, LocationConf, MainConf, TokenRequirement, Trap, Warning,
-};
+use crate::config::location::{KeyFilePlace, LocationConf};
+use crate::config::main_conf::{MainConf, Trap, Warning};
+use crate::config::names;
+use crate::config::settings::TokenRequirement;
 use crate::fence::conf::Conf;
 use crate::fence::log::Level;
 use crate::fence::printable;
@@ -25,7 +25,7 @@ pub(crate) fn of_values(cf: Conf<'_>, main: &MainConf) {
     let claim = |word: &[u8]| {
         let name = word.strip_prefix(b"$")?;
         let name = name.strip_prefix(b"{").and_then(|name| name.strip_suffix(b"}")).unwrap_or(name);
-        variables::claim_of(name, &main.named_values)
+        names::claim_of(name, &main.named_values)
     };
     for word in words {
         if claim(word).is_some_and(|claim| !TYPED.contains(&claim.as_str())) {
@@ -80,9 +80,8 @@ pub(crate) fn of_level(cf: Conf<'_>, conf: &LocationConf, main: &mut MainConf) {
 
 /// Warns of what could not be known before.
 pub(crate) fn of_all(cf: Conf<'_>, main: &MainConf) {
-    let is_issuer = |name: &[u8]| {
-        variables::claim_of(name, &main.named_values).is_some_and(|claim| claim == "iss")
-    };
+    let is_issuer =
+        |name: &[u8]| names::claim_of(name, &main.named_values).is_some_and(|claim| claim == "iss");
     if !cf.used_variables().any(is_issuer) {
         let issuers = main.warnings.iter().filter(|warning| warning.trap == Trap::Issuers);
         issuers.for_each(|warning| cf.warn_at(&warning.place, &warning.message));

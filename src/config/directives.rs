@@ -10,10 +10,11 @@ use ojwt_core::text::path::Path;
 use ojwt_core::{Alg, TokenType};
 
 use crate::config::advice;
-use crate::config::location::{
-    Auth, AuthSetting, CacheSetting, Cookie, CookieSetting, LocationConf, MainConf, NamedValue,
-    Phase, Requirement, SameSite, Secure, TokenRequirement, VariableRequirement, WwwAuthenticate,
-    new_cache,
+use crate::config::location::LocationConf;
+use crate::config::main_conf::{MainConf, NamedValue};
+use crate::config::settings::{
+    Auth, AuthSetting, CacheSetting, Cookie, CookieSetting, Phase, Requirement, SameSite, Secure,
+    TokenRequirement, WwwAuthenticate,
 };
 use crate::fence::conf::{
     self, Conf, ForeignDirective, NGX_CONF_1MORE, NGX_CONF_2MORE, NGX_CONF_TAKE1, NGX_CONF_TAKE3,
@@ -22,7 +23,9 @@ use crate::fence::conf::{
 use crate::fence::log::Level;
 use crate::fence::printable;
 use crate::gate::source::Source;
-use crate::keys::files::{self, Locator, LocatorWord};
+use crate::gate::{VariableRequirement, new_cache};
+use crate::keys::files;
+use crate::keys::sources::{Locator, LocatorWord};
 use crate::lists::files::RevocationFile;
 
 /// A directive of the module.

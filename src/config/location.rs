@@ -2,168 +2,24 @@
 //! complete level is sealed into.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use ojwt_core::Alg;
-use ojwt_core::TokenType;
-use ojwt_core::cache::{self, TokenCache};
-use ojwt_core::keys::{KeySet, KeySetBuilder};
+use ojwt_core::keys::KeySet;
 use ojwt_core::policy::Policy;
-use ojwt_core::policy::requirement::{self, Comparison, Part};
-use ojwt_core::token::header_table::HeaderTable;
 use ojwt_core::verify::{DEFAULT_MAX_TOKEN_SIZE, Verifier};
+use ojwt_core::{Alg, TokenType};
 
-use crate::fence::complex::ComplexValue;
-use crate::fence::conf::{ForeignDirective, Place};
-use crate::gate::source::{DEFAULT_COOKIE, Source};
-use crate::keys::files::{KeyFiles, KeySources, Locator, LocatorWord};
-use crate::keys::request::KeyRequests;
-use crate::lists::files::{LoadError, RevocationFile, RevocationFiles};
-
-/// What the whole `http` block shares.
-pub(crate) struct MainConf {
-    /// The keys that were embedded when the module was built.
-    pub(crate) embedded_keys: Arc<KeySet>,
-    /// `auth_jwt_claim_set` and `auth_jwt_header_set`.
-    pub(crate) named_values: Vec<NamedValue>,
-    /// What the configuration refers to.
-    pub(crate) used: Used,
-    /// The arguments that hold tokens at any gate.
-    pub(crate) argument_names: Vec<Vec<u8>>,
-    /// The verified tokens of gates for which `auth_jwt_cache` is not set.
-    pub(crate) cache: Cache,
-    /// Whether the operator was told what encrypted tokens are worth.
-    pub(crate) has_warned: bool,
-    /// The folder of the configuration file, with a slash at its end.
-    pub(crate) folder: Vec<u8>,
-    /// Locators of keys as they stand in the configuration.
-    pub(crate) locators: Vec<LocatorWord>,
-    /// Key files that requests name.
-    pub(crate) key_files: KeyFiles,
-    /// Key requests.
-    pub(crate) key_requests: Rc<KeyRequests>,
-    /// The revocation lists, of whichever directives: each file is read once.
-    pub(crate) revocation_files: Vec<Rc<RevocationFile>>,
-    /// The folders of key files that requests name.
-    pub(crate) key_folders: Vec<PathBuf>,
-    /// A directive of another module that has a name of ours.
-    pub(crate) rival: Option<ForeignDirective>,
-    /// What the operator was told, or will be.
-    pub(crate) warnings: Vec<Warning>,
-}
-
-/// What is said of a line of the configuration.
-#[derive(Clone, Debug)]
-pub(crate) struct Warning {
-    pub(crate) trap: Trap,
-    pub(crate) place: Place,
-    pub(crate) message: String,
-}
-
-/// What a warning is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trap {
-    /// No key is for the algorithms that are accepted.
-    Algorithms,
-    /// Keys of several issuers count alike.
-    Issuers,
-}
-
-/// Verified tokens; each worker has its own.
-pub(crate) type Cache = Rc<RefCell<TokenCache>>;
-
-/// `auth_jwt_cache`.
-#[derive(Clone, Debug)]
-pub(crate) enum CacheSetting {
-    /// Every token is verified anew.
-    Off,
-    /// Verified tokens are kept here.
-    On(Cache),
-}
-
-/// A cache of this size, in bytes.
-pub(crate) fn new_cache(size: usize) -> Cache {
-    Rc::new(RefCell::new(TokenCache::new(size)))
-}
-
-/// What of the module the configuration refers to.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Used {
-    /// Any directive.
-    pub(crate) directives: bool,
-    /// `auth_jwt_key_request`.
-    pub(crate) key_requests: bool,
-    pub(crate) variables: UsedVariables,
-}
-
-/// Which of the module's variables the configuration refers to.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct UsedVariables {
-    /// `$decoded_ojwt`.
-    pub(crate) decoded: bool,
-    /// Those that show parts of a token.
-    pub(crate) claims: bool,
-}
-
-impl MainConf {
-    /// Nothing set yet, but for the keys that were embedded, and the folder of the configuration.
-    pub(crate) fn new(embedded_keys: KeySet, folder: Vec<u8>) -> Self {
-        Self {
-            folder,
-            locators: Vec::new(),
-            embedded_keys: embedded_keys.into(),
-            named_values: Vec::new(),
-            used: Used::default(),
-            argument_names: Vec::new(),
-            cache: new_cache(cache::DEFAULT_SIZE),
-            has_warned: false,
-            key_files: KeyFiles::new(),
-            key_requests: KeyRequests::new(),
-            revocation_files: Vec::new(),
-            key_folders: Vec::new(),
-            rival: None,
-            warnings: Vec::new(),
-        }
-    }
-
-    /// Notes the arguments that hold tokens at the gates of a level.
-    pub(crate) fn note_arguments(&mut self, conf: &LocationConf) {
-        for name in conf.sources().filter_map(Source::argument) {
-            if !self.argument_names.iter().any(|known| known == name) {
-                self.argument_names.push(name.to_vec());
-            }
-        }
-    }
-
-    /// The list in a file.
-    ///
-    /// # Errors
-    ///
-    /// Why it is no list.
-    pub(crate) fn revocation_file(
-        &mut self,
-        path: PathBuf,
-    ) -> Result<Rc<RevocationFile>, LoadError> {
-        if let Some(file) = self.revocation_files.iter().find(|file| file.path() == path) {
-            return Ok(Rc::clone(file));
-        }
-        let file = Rc::new(RevocationFile::load(path)?);
-        self.revocation_files.push(Rc::clone(&file));
-        Ok(file)
-    }
-}
-
-/// A variable that a directive names, and where its value is found.
-#[derive(Debug)]
-pub(crate) struct NamedValue {
-    /// The variable's name, without the dollar sign.
-    pub(crate) variable: Vec<u8>,
-    pub(crate) part: Part,
-    /// The member names on the way to the value.
-    pub(crate) path: Vec<String>,
-}
+use crate::config::main_conf::MainConf;
+use crate::config::settings::{
+    Auth, AuthSetting, CacheSetting, Cookie, CookieSetting, KeyFilesSetting, Phase, Requirement,
+    TokenRequirement, WwwAuthenticate,
+};
+use crate::fence::conf::Place;
+use crate::gate::Gate;
+use crate::gate::source::Source;
+use crate::keys::sources::{KeySources, Locator};
+use crate::lists::files::RevocationFiles;
 
 /// What the directives of one level set, and what it inherits where they do not.
 #[derive(Debug, Default)]
@@ -236,139 +92,11 @@ impl Places {
     }
 }
 
-/// `auth_jwt_key_file` while the level is read.
-#[derive(Debug, Default)]
-pub(crate) struct KeyFilesSetting {
-    /// The keys of the files that the configuration names.
-    pub(crate) fixed: KeySetBuilder,
-    /// The files that requests name.
-    pub(crate) named: Vec<Locator>,
-}
-
 /// `auth_jwt_key_file` of a complete level.
 #[derive(Clone, Debug)]
 struct SealedKeyFiles {
     fixed: Option<Arc<KeySet>>,
     named: Vec<Locator>,
-}
-
-/// `auth_jwt`.
-#[derive(Clone, Debug)]
-pub(crate) enum AuthSetting {
-    /// Every request is let pass. Claims are shown of the token that a variable holds, if it is named,
-    /// and the keys verify it.
-    Off { token: Option<ComplexValue> },
-    /// Requests with a valid token are let pass.
-    On(Auth),
-}
-
-/// The phase of nginx in which `auth_jwt` answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// Before `limit_req` and `limit_conn`, whatever `satisfy` says.
-    Preaccess,
-    /// With nginx's own access modules.
-    #[default]
-    Access,
-}
-
-/// `auth_jwt_require`: each value must be there, and not be `0`.
-#[derive(Clone, Debug)]
-pub(crate) struct Requirement {
-    pub(crate) values: Vec<ComplexValue>,
-    /// The status of a request for which one is not.
-    pub(crate) status: u16,
-}
-
-/// `auth_jwt_require_claim` or `auth_jwt_require_header`.
-#[derive(Clone, Debug)]
-pub(crate) enum TokenRequirement {
-    /// The operand stands in the configuration.
-    Constant(requirement::Requirement),
-    /// The operand is another one for each request.
-    Variable(VariableRequirement),
-}
-
-/// A comparison with what variables hold when the gate is asked.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct VariableRequirement {
-    pub(crate) comparison: Comparison,
-    pub(crate) operand: ComplexValue,
-}
-
-/// `auth_jwt_www_authenticate`: the header of a refusal.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum WwwAuthenticate {
-    /// That of RFC 6750.
-    Bearer,
-    /// None.
-    Off,
-    /// This one.
-    Custom(ComplexValue),
-}
-
-/// What `auth_jwt` is given.
-#[derive(Clone, Debug)]
-pub(crate) struct Auth {
-    pub(crate) realm: ComplexValue,
-    /// `token=$variable`.
-    pub(crate) token: Option<ComplexValue>,
-}
-
-/// `ojwt_cookie`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum CookieSetting {
-    /// No cookie is set.
-    Off,
-    /// A token that came in the URL is also set as a cookie.
-    On(Cookie),
-}
-
-/// The attributes of the cookie (RFC 6265 section 4.1.2). `HttpOnly` is not a choice.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Cookie {
-    pub(crate) name: Vec<u8>,
-    pub(crate) secure: Secure,
-    pub(crate) same_site: SameSite,
-    pub(crate) path: Vec<u8>,
-    pub(crate) domain: Option<Vec<u8>>,
-}
-
-/// Whether the cookie is `Secure`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Secure {
-    /// Where the request came over TLS.
-    Auto,
-    Always,
-    Never,
-}
-
-/// The `SameSite` attribute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SameSite {
-    Lax,
-    Strict,
-    None,
-}
-
-/// Everything that decides whether a token is accepted. Locations that inherit all of it share
-/// one gate, and so one outcome for a request.
-#[derive(Debug)]
-pub(crate) struct Gate {
-    /// Whether it decides by the request's token alone, and by no variable.
-    pub(crate) is_plain: bool,
-    /// Whether the token may be in the arguments, which rewrites change.
-    pub(crate) reads_arguments: bool,
-    pub(crate) keys: KeySources,
-    pub(crate) verifier: Verifier,
-    pub(crate) cache: Option<Cache>,
-    /// The headers of tokens that it verified.
-    pub(crate) headers: RefCell<HeaderTable>,
-    pub(crate) sources: Vec<Source>,
-    /// What is asked besides, of claims that the verifier accepts.
-    pub(crate) requirements: Vec<VariableRequirement>,
-    /// What is revoked.
-    pub(crate) revocations: RevocationFiles,
 }
 
 impl LocationConf {
@@ -508,6 +236,7 @@ impl LocationConf {
                 && !sources.iter().any(asks_variable),
             reads_arguments: sources.iter().any(|source| source.argument().is_some()),
             keys,
+            stores: Rc::clone(&main.stores),
             cache: match &self.cache {
                 None => Some(Rc::clone(&main.cache)),
                 Some(CacheSetting::On(cache)) => Some(Rc::clone(cache)),
@@ -547,37 +276,5 @@ impl LocationConf {
     fn share<const N: usize>(gate: Gate, others: [Option<&Rc<Gate>>; N]) -> Rc<Gate> {
         let alike = others.into_iter().flatten().find(|other| other.decides_like(&gate));
         alike.map_or_else(|| Rc::new(gate), Rc::clone)
-    }
-}
-
-impl Gate {
-    fn decides_like(&self, other: &Self) -> bool {
-        self.keys == other.keys
-            && self.cache.as_ref().map(Rc::as_ptr) == other.cache.as_ref().map(Rc::as_ptr)
-            && self.verifier == other.verifier
-            && self.sources == other.sources
-            && self.requirements == other.requirements
-            && self.revocations == other.revocations
-    }
-}
-
-impl CookieSetting {
-    fn name(&self) -> Option<&[u8]> {
-        match self {
-            Self::On(cookie) => Some(&cookie.name),
-            Self::Off => None,
-        }
-    }
-}
-
-impl Default for Cookie {
-    fn default() -> Self {
-        Self {
-            name: DEFAULT_COOKIE.to_vec(),
-            secure: Secure::Auto,
-            same_site: SameSite::Lax,
-            path: b"/".to_vec(),
-            domain: None,
-        }
     }
 }

@@ -4,4 +4,10 @@ pub(crate) mod directives;
 
 pub(crate) mod advice;
 
+pub(crate) mod names;
+
 pub(crate) mod location;
+
+pub(crate) mod main_conf;
+
+pub(crate) mod settings;

@@ -29,6 +29,32 @@ pub(crate) fn set_module(index: usize) {
     MODULE.store(index, Ordering::Relaxed);
 }
 
+/// The types of what nginx keeps for this module.
+///
+/// # Safety
+///
+/// `create_main_conf` and `create_loc_conf` of the module must make a `Main` and a `Location`, and nothing
+/// else.
+pub(crate) unsafe trait Types {
+    /// The configuration of the whole `http` block.
+    type Main: Redact + 'static;
+    /// The configuration of a location.
+    type Location: 'static;
+    /// What is remembered of a client's request until it ends.
+    type Remembered: Default + 'static;
+}
+
+/// The module, which says its [`Types`] where it has its tables.
+pub(crate) struct Module;
+
+/// What is kept of a client's request.
+#[derive(Default)]
+struct Kept {
+    value: <Module as Types>::Remembered,
+    /// nginx's own handler, once ours redacts what it says.
+    log_handler: OnceCell<LogHandler>,
+}
+
 /// A request that lives at least for `'r`.
 ///
 /// What it lends lies in nginx's request pool, connection or configuration: nginx frees none of
@@ -145,7 +171,7 @@ impl<'r> Request<'r> {
     /// nginx makes a text of variables in two passes, in which it adds up their lengths and copies them,
     /// and asks for the variables in either. One that is evaluated for another in between may hold
     /// something longer by then, and must not: it would be written beyond the end of the text.
-    pub(super) fn keeping(self, indices: impl Iterator<Item = usize>) -> Kept<'r> {
+    pub(super) fn keeping(self, indices: impl Iterator<Item = usize>) -> KeptValues<'r> {
         let (variables, values) = (self.variables(), self.variable_values());
         let is_evaluated_anew = |index: &usize| {
             let variable = variables.get(*index);
@@ -153,7 +179,7 @@ impl<'r> Request<'r> {
         };
         let kept = indices.filter(is_evaluated_anew);
         let values = kept.filter_map(|index| Some((index, *values.get(index)?))).collect();
-        Kept { request: self, values }
+        KeptValues { request: self, values }
     }
 
     /// Which turn of the rewrite directives it is that the request takes right now, if it takes one: they
@@ -326,29 +352,25 @@ impl<'r> Request<'r> {
     }
 
     /// This module's configuration of the location that the request is in.
-    ///
-    /// # Safety
-    ///
-    /// `T` must be what the module's `create_loc_conf` makes.
-    pub(crate) unsafe fn location_conf<T>(self) -> Option<&'r T> {
+    pub(crate) fn location_conf(self) -> Option<&'r <Module as Types>::Location> {
         // SAFETY: nginx sets `loc_conf` before any handler runs, with a slot for each module; the
-        // configuration outlives the requests that it serves.
+        // configuration outlives the requests that it serves, and ours is of the type that `Types` says.
         unsafe {
             let confs = (*self.raw.as_ptr()).loc_conf.as_ref()?;
-            (*ptr::from_ref(confs).add(MODULE.load(Ordering::Relaxed))).cast::<T>().as_ref()
+            (*ptr::from_ref(confs).add(MODULE.load(Ordering::Relaxed)))
+                .cast::<<Module as Types>::Location>()
+                .as_ref()
         }
     }
 
     /// This module's configuration of the whole `http` block.
-    ///
-    /// # Safety
-    ///
-    /// `T` must be what the module's `create_main_conf` makes.
-    pub(crate) unsafe fn main_conf<T>(self) -> Option<&'r T> {
+    pub(crate) fn main_conf(self) -> Option<&'r <Module as Types>::Main> {
         // SAFETY: as for `location_conf`.
         unsafe {
             let confs = (*self.raw.as_ptr()).main_conf.as_ref()?;
-            (*ptr::from_ref(confs).add(MODULE.load(Ordering::Relaxed))).cast::<T>().as_ref()
+            (*ptr::from_ref(confs).add(MODULE.load(Ordering::Relaxed)))
+                .cast::<<Module as Types>::Main>()
+                .as_ref()
         }
     }
 
@@ -360,43 +382,47 @@ impl<'r> Request<'r> {
     ///
     /// It belongs to the main request, and survives internal redirects: these clear the contexts
     /// of all modules, but not the pool that the value was handed to.
-    ///
-    /// # Safety
-    ///
-    /// `T` must be the one type that the module remembers.
-    pub(crate) unsafe fn remembered<T>(self) -> Option<&'r T> {
+    pub(crate) fn remembered(self) -> Option<&'r <Module as Types>::Remembered> {
+        Some(&self.kept()?.value)
+    }
+
+    /// What this module remembers of the client's request, from now on if it was nothing; `None` if memory
+    /// is short.
+    pub(crate) fn remember(self) -> Option<&'r <Module as Types>::Remembered> {
+        Some(&self.keep()?.value)
+    }
+
+    fn kept(self) -> Option<&'r Kept> {
         let main = self.main().raw.as_ptr();
-        // SAFETY: `ctx` has a slot for each module, null or a `T` of this function's sibling; the
-        // cleanup list is intact while the pool is, and our handler stands only for a `T`.
+        // SAFETY: `ctx` has a slot for each module, null or a `Kept` of `keep`; the cleanup list is
+        // intact while the pool is, and our handler stands only for a `Kept`.
         unsafe {
             let slot = (*main).ctx.add(MODULE.load(Ordering::Relaxed));
             if (*slot).is_null() {
                 let mut cleanup = (*(*main).pool).cleanup;
                 while let Some(entry) = cleanup.as_ref() {
-                    if entry.handler.is_some_and(|handler| ptr::fn_addr_eq(handler, dropper::<T>()))
-                    {
+                    let is_it = |handler| ptr::fn_addr_eq(handler, dropper::<Kept>());
+                    if entry.handler.is_some_and(is_it) {
                         *slot = entry.data;
                         break;
                     }
                     cleanup = entry.next;
                 }
             }
-            (*slot).cast::<T>().as_ref()
+            (*slot).cast::<Kept>().as_ref()
         }
     }
 
-    /// Remembers a value until the client's request ends; `None` if memory is short.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Request::remembered`], which must just have given `None`.
-    pub(crate) unsafe fn remember<T>(self, value: T) -> Option<&'r T> {
+    fn keep(self) -> Option<&'r Kept> {
+        if let Some(kept) = self.kept() {
+            return Some(kept);
+        }
         let main = self.main().raw.as_ptr();
         // SAFETY: `ctx` has a slot for each module; the pool owns the value from here on.
         unsafe {
-            let value = own((*main).pool, value)?;
-            *(*main).ctx.add(MODULE.load(Ordering::Relaxed)) = value.as_ptr().cast();
-            Some(value.as_ref())
+            let kept = own((*main).pool, Kept::default())?;
+            *(*main).ctx.add(MODULE.load(Ordering::Relaxed)) = kept.as_ptr().cast();
+            Some(kept.as_ref())
         }
     }
 
@@ -451,18 +477,15 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Lets `remembered` redact what nginx says of the client's request in its error log.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Request::remembered`].
-    pub(crate) unsafe fn redact_log<T: Redact>(self, remembered: &T) {
+    /// Has what nginx says of the client's request in its error log redacted; `None` if memory is short.
+    pub(crate) fn redact_log(self) -> Option<()> {
         let main = self.main().raw.as_ptr();
-        remembered.original().get_or_init(|| {
+        self.keep()?.log_handler.get_or_init(|| {
             // SAFETY: nginx set the handler when it made the request; any of the same type may
             // take its place for as long as the request lives, as ours does.
-            unsafe { LogHandler((*main).log_handler.replace(redacting::<T>)) }
+            unsafe { LogHandler((*main).log_handler.replace(redacting)) }
         });
+        Some(())
     }
 
     /// Whether messages of this level are logged.
@@ -506,12 +529,12 @@ type Checker =
     unsafe extern "C" fn(*mut ngx_http_request_t, *mut ngx_http_phase_handler_t) -> ngx_int_t;
 
 /// What nginx has of some variables, by their places; it is put back when this is dropped.
-pub(super) struct Kept<'r> {
+pub(super) struct KeptValues<'r> {
     request: Request<'r>,
     values: Vec<(usize, ngx_http_variable_value_t)>,
 }
 
-impl Drop for Kept<'_> {
+impl Drop for KeptValues<'_> {
     fn drop(&mut self) {
         for (index, value) in &self.values {
             // SAFETY: there was a value at that place; nobody else looks at it now.
@@ -629,18 +652,15 @@ impl Captures {
 
 /// What hides secrets in the lines that nginx logs of a request.
 pub(crate) trait Redact {
-    /// Keeps nginx's own handler.
-    fn original(&self) -> &OnceCell<LogHandler>;
-
     /// The line as it may be logged; what exceeds the length of `line` is lost.
-    fn redact(&self, request: Request<'_>, line: &[u8]) -> Vec<u8>;
+    fn redact(&self, line: &[u8]) -> Vec<u8>;
 }
 
 /// What appends the request line and the like to a message.
-pub(crate) struct LogHandler(ngx_http_log_handler_pt);
+struct LogHandler(ngx_http_log_handler_pt);
 
 /// Has nginx's handler write its part of the message, and redacts that.
-unsafe extern "C" fn redacting<T: Redact>(
+unsafe extern "C" fn redacting(
     request: *mut ngx_http_request_t,
     subrequest: *mut ngx_http_request_t,
     buffer: *mut u8,
@@ -651,13 +671,11 @@ unsafe extern "C" fn redacting<T: Redact>(
         // set it; the original writes at most `room` bytes and returns their end.
         unsafe {
             let Some(of) = Request::from_raw(request) else { return buffer };
-            let Some(remembered) = of.remembered::<T>() else { return buffer };
-            let Some(LogHandler(Some(original))) = remembered.original().get() else {
-                return buffer;
-            };
+            let (Some(kept), Some(main)) = (of.kept(), of.main_conf()) else { return buffer };
+            let Some(LogHandler(Some(original))) = kept.log_handler.get() else { return buffer };
             let end = original(request, subrequest, buffer, room);
             let Ok(length) = usize::try_from(end.offset_from(buffer)) else { return buffer };
-            let redacted = remembered.redact(of, slice::from_raw_parts(buffer, length));
+            let redacted = main.redact(slice::from_raw_parts(buffer, length));
             let length = redacted.len().min(length);
             ptr::copy_nonoverlapping(redacted.as_ptr(), buffer, length);
             buffer.add(length)

@@ -20,14 +20,13 @@ use ojwt_core::token::claims::Claims;
 use ojwt_core::token::host;
 use ojwt_core::token::unverified::Unverified;
 use ojwt_core::verify::{Lack, Memory, Refusal};
-use ojwt_http::transport;
 
-use crate::config::location::{Gate, MainConf, VariableRequirement};
 use crate::fence;
 use crate::fence::complex::ComplexValue;
 use crate::fence::log::Level;
-use crate::fence::request::{LogHandler, Redact, Request, Rewriting};
+use crate::fence::request::{Request, Rewriting};
 use crate::gate::source::Source;
+use crate::gate::definition::{Gate, VariableRequirement};
 use crate::keys::places::{Gathered, Places, Said};
 use crate::keys::request::{Flights, Progress, Target};
 use crate::lists::files::CurrentLists;
@@ -44,9 +43,8 @@ pub(crate) struct Outcome {
 ///
 /// A list of which no part ever moves or goes, so that variables may point into it.
 #[derive(Default)]
-struct Remembered {
+pub(crate) struct Remembered {
     first: OnceCell<Entry>,
-    log_handler: OnceCell<LogHandler>,
     /// Why a request with a valid token was refused all the same.
     overruled: Cell<Option<Denial>>,
     /// How often gates were asked.
@@ -172,8 +170,7 @@ pub(crate) fn outcome<'r>(request: Request<'r>, gate: &Rc<Gate>) -> Result<&'r O
     if remembered.is_choosing() {
         return Err(Denial::InternalError);
     }
-    // SAFETY: `Remembered` is the one type that this module has nginx remember.
-    unsafe { request.redact_log(remembered) };
+    request.redact_log().ok_or(Denial::InternalError)?;
     // A plain gate asks no variable, which might ask it.
     let _asking = (!gate.is_plain).then(|| Asking::begin(remembered.course(), gate)).transpose()?;
     let (found, refused) = match find(request, gate) {
@@ -260,15 +257,13 @@ pub(crate) fn prepare<'g>(
 /// What fails here fails again when the outcome is asked for, and is told then.
 fn prefetch(request: Request<'_>, remembered: &Remembered, gate: &Rc<Gate>) -> Readiness {
     let Ok(Some((_, token))) = find(request, gate) else { return Readiness::Ready };
-    // SAFETY: `Remembered` is the one type that this module has nginx remember.
-    unsafe { request.redact_log(remembered) };
-    let (Ok(places), Some(main)) = (remembered.places(request, gate, &token), main_conf(request))
-    else {
+    if request.redact_log().is_none() {
         return Readiness::Ready;
-    };
+    }
+    let Ok(places) = remembered.places(request, gate, &token) else { return Readiness::Ready };
     let (flights, cache) = (&remembered.course().flights, gate.keys.cache);
-    let gathered = Gathered::gather(request, gate, main, (&places, flights));
-    let (fetched, store) = (&gathered.pending, &main.key_requests);
+    let gathered = Gathered::gather(request, &gate.keys, &gate.stores, (&places, flights));
+    let (fetched, store) = (&gathered.pending, &gate.stores.requests);
     let waiting = if fetched.is_empty() {
         let may_ask = || places.targets().any(|target| store.may_ask_again(flights, target, cache));
         let lacks_key = match gate.verifier.lack(memory(gate), &token, &gathered.keys) {
@@ -341,8 +336,7 @@ pub(crate) fn redact_log(request: Request<'_>) -> Result<(), Denial> {
     let shows_arguments =
         || !request.args().is_empty() || request.referrer().is_some_and(|url| url.contains(&b'?'));
     if request.is_main() && shows_arguments() {
-        // SAFETY: `Remembered` is the one type that this module has nginx remember.
-        unsafe { request.redact_log(remember(request)?) };
+        request.redact_log().ok_or(Denial::InternalError)?;
     }
     Ok(())
 }
@@ -459,17 +453,16 @@ impl Remembered {
     /// Where the keys of a gate are for this token. While that is evaluated variables show the token,
     /// and what nginx remembers of them is forgotten afterwards.
     fn places(&self, request: Request<'_>, gate: &Gate, token: &[u8]) -> Result<Places, Denial> {
-        let main = main_conf(request).ok_or(Denial::InternalError)?;
         let evaluate = |value| request.evaluate(value).ok_or(Denial::InternalError);
         if !gate.keys.are_chosen() {
             let evaluate = |value| Ok((evaluate(value)?, Said::Nothing));
-            return Places::find(request, gate, main, evaluate);
+            return Places::find(request, &gate.keys, &gate.stores, evaluate);
         }
         let token = Unverified::read(token, gate.verifier.max_token_size)?;
         let course = self.course();
         let _choosing = Choosing::begin(course, token);
         // Each for itself: what one remembers of a map would hide from the next that it asked the token.
-        Places::find(request, gate, main, |value| {
+        Places::find(request, &gate.keys, &gate.stores, |value| {
             course.said.set(Said::Nothing);
             let value = request.without_trace(|| evaluate(value))?;
             Ok((value, course.said.get()))
@@ -525,38 +518,12 @@ impl Drop for Asking<'_> {
     }
 }
 
-/// nginx adds the request line and the referrer to what it logs as an error; a token in an
-/// argument is not for the log.
-impl Redact for Remembered {
-    fn original(&self) -> &OnceCell<LogHandler> {
-        &self.log_handler
-    }
-
-    fn redact(&self, request: Request<'_>, line: &[u8]) -> Vec<u8> {
-        let names = main_conf(request).map(|main| main.argument_names.as_slice());
-        let names = names.unwrap_or_default().iter().map(Vec::as_slice);
-        transport::redacted(line, &names)
-    }
-}
-
 fn remembered(request: Request<'_>) -> Option<&Remembered> {
-    // SAFETY: `Remembered` is the one type that this module has nginx remember.
-    unsafe { request.remembered() }
+    request.remembered()
 }
 
 fn remember(request: Request<'_>) -> Result<&Remembered, Denial> {
-    remembered(request)
-        .or_else(|| {
-            // SAFETY: nothing is remembered yet, and `Remembered` is the module's one type.
-            unsafe { request.remember(Remembered::default()) }
-        })
-        .ok_or(Denial::InternalError)
-}
-
-/// What the whole `http` block shares.
-pub(crate) fn main_conf(request: Request<'_>) -> Option<&MainConf> {
-    // SAFETY: `MainConf` is what the module makes for the `http` block.
-    unsafe { request.main_conf() }
+    request.remember().ok_or(Denial::InternalError)
 }
 
 /// A token, and where it is.
@@ -639,9 +606,8 @@ fn judge_token(
     let Some(places) = places else {
         return Ok(explained(verify(request, gate, token, &gate.keys.fixed)));
     };
-    let main = main_conf(request).ok_or(Denial::InternalError)?;
     let flights = &remembered.course().flights;
-    let gathered = Gathered::gather(request, gate, main, (places, flights));
+    let gathered = Gathered::gather(request, &gate.keys, &gate.stores, (places, flights));
     let verdict = verify(request, gate, token, &gathered.keys);
     if let Err(Refusal { denial, .. }) = verdict
         && is_for_want_of_keys(gate, token, denial)
@@ -653,7 +619,7 @@ fn judge_token(
         return Ok((Err(denial), detail));
     }
     if verdict.is_ok() {
-        places.targets().for_each(|target| main.key_requests.prove(target));
+        places.targets().for_each(|target| gate.stores.requests.prove(target));
     }
     Ok(explained(verdict))
 }

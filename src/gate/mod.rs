@@ -2,4 +2,8 @@
 
 pub(crate) mod judge;
 
+mod definition;
+
 pub(crate) mod source;
+
+pub(crate) use definition::{Cache, Gate, VariableRequirement, new_cache};

@@ -2,6 +2,10 @@
 
 pub(crate) mod places;
 
+pub(crate) mod stores;
+
 pub(crate) mod request;
 
 pub(crate) mod files;
+
+pub(crate) mod sources;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use ojwt_core::denial::Denial;
 use ojwt_core::keys::KeySet;
 
-use crate::config::location::{Gate, MainConf};
 use crate::fence::complex::ComplexValue;
 use crate::fence::printable;
 use crate::fence::request::Request;
-use crate::keys::files::{FileKeys, Locator, NamedFile};
+use crate::keys::files::{FileKeys, NamedFile};
 use crate::keys::request::{Flights, Progress, Target};
+use crate::keys::sources::{KeySources, Locator};
+use crate::keys::stores::Stores;
 
 /// Where the keys of a gate are: as many places as it has locators.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,22 +58,22 @@ pub(crate) struct Gathered<'p> {
 }
 
 impl Places {
-    /// Where the locators of a gate lead, whose values `evaluate` knows.
+    /// Where the locators of keys lead, whose values `evaluate` knows.
     ///
     /// # Errors
     ///
     /// Those of `evaluate`.
     pub(crate) fn find<'r>(
         request: Request<'r>,
-        gate: &Gate,
-        main: &MainConf,
+        keys: &KeySources,
+        stores: &Stores,
         evaluate: impl Fn(ComplexValue) -> Evaluated<'r>,
     ) -> Result<Self, Denial> {
-        let file = |locator| file_at(main, locator, &evaluate);
+        let file = |locator| file_at(&stores.folder, locator, &evaluate);
         let target = |locator| target_at(request, locator, &evaluate);
         Ok(Self {
-            files: gate.keys.files.iter().map(file).collect::<Result<_, _>>()?,
-            targets: gate.keys.requests.iter().map(target).collect::<Result<_, _>>()?,
+            files: keys.files.iter().map(file).collect::<Result<_, _>>()?,
+            targets: keys.requests.iter().map(target).collect::<Result<_, _>>()?,
         })
     }
 
@@ -89,14 +90,14 @@ impl<'p> Gathered<'p> {
     /// What is in these places now; nothing is fetched for that.
     pub(crate) fn gather(
         request: Request<'_>,
-        gate: &Gate,
-        main: &MainConf,
+        sources: &KeySources,
+        stores: &Stores,
         (places, flights): (&'p Places, &Flights),
     ) -> Self {
-        let mut gathered = Self { keys: gate.keys.fixed.clone(), ..Self::default() };
+        let mut gathered = Self { keys: sources.fixed.clone(), ..Self::default() };
         for place in &places.files {
             match place {
-                Place::At(file) => match main.key_files.find(request, file, gate.keys.cache) {
+                Place::At(file) => match stores.files.find(request, file, sources.cache) {
                     FileKeys::Ready(keys) => gathered.keys.push(keys),
                     FileKeys::Missing(what) => gathered.missing.push(what),
                     FileKeys::Failed(why) => gathered.failures.push(why),
@@ -107,13 +108,11 @@ impl<'p> Gathered<'p> {
         }
         for place in &places.targets {
             match place {
-                Place::At(target) => {
-                    match main.key_requests.find(flights, target, gate.keys.cache) {
-                        Ok(Progress::Ready(keys)) => gathered.keys.push(keys),
-                        Ok(Progress::Waiting | Progress::Missing) => gathered.pending.push(target),
-                        Err(_) => gathered.failures.push(target.to_string()),
-                    }
-                }
+                Place::At(target) => match stores.requests.find(flights, target, sources.cache) {
+                    Ok(Progress::Ready(keys)) => gathered.keys.push(keys),
+                    Ok(Progress::Waiting | Progress::Missing) => gathered.pending.push(target),
+                    Err(_) => gathered.failures.push(target.to_string()),
+                },
                 Place::Nowhere => {}
                 Place::Astray(what) => gathered.missing.push(what.clone()),
             }
@@ -137,7 +136,7 @@ impl<'p> Gathered<'p> {
 type Evaluated<'r> = Result<(&'r [u8], Said), Denial>;
 
 fn file_at<'r>(
-    main: &MainConf,
+    folder: &[u8],
     locator: &Locator,
     evaluate: &impl Fn(ComplexValue) -> Evaluated<'r>,
 ) -> Result<Place<NamedFile>, Denial> {
@@ -148,7 +147,7 @@ fn file_at<'r>(
     }
     let mut whole = Vec::new();
     if !path.starts_with(b"/") {
-        whole.extend_from_slice(&main.folder);
+        whole.extend_from_slice(folder);
     } else if let Some(others) = locator.without_token.filter(|_| is_chosen)
         && !evaluate(others)?.0.starts_with(b"/")
     {

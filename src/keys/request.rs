@@ -21,7 +21,8 @@ use crate::fence::request::Request;
 use crate::fence::subrequest::{Capture, CaptureError, Fetch, MAX_TIME, SubrequestError};
 use crate::fence::wake::Waker;
 use crate::fence::{self, printable};
-use crate::keys::files::{Locator, is_empty_set};
+use crate::keys::files::is_empty_set;
+use crate::keys::sources::Locator;
 
 /// The largest answer, in bytes: some hundreds of keys.
 pub(crate) const MAX_ANSWER_SIZE: usize = 1024 * 1024;

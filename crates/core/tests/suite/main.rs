@@ -15,6 +15,7 @@ mod keys;
 mod properties;
 mod revocation;
 mod rfc;
+mod rooms;
 mod same_json;
 mod vectors;
 mod wycheproof;

@@ -1,0 +1,31 @@
+//! What a worker has of keys that requests name.
+
+use core::fmt;
+use std::rc::Rc;
+
+use crate::keys::files::KeyFiles;
+use crate::keys::request::KeyRequests;
+
+/// The keys that requests name, as far as a worker has read and fetched them.
+pub(crate) struct Stores {
+    /// The folder of the configuration file, with a slash at its end.
+    pub(crate) folder: Vec<u8>,
+    /// Key files.
+    pub(crate) files: KeyFiles,
+    /// Key requests.
+    pub(crate) requests: Rc<KeyRequests>,
+}
+
+impl Stores {
+    /// Nothing yet; files are looked for in `folder`.
+    pub(crate) fn new(folder: Vec<u8>) -> Rc<Self> {
+        Rc::new(Self { folder, files: KeyFiles::new(), requests: KeyRequests::new() })
+    }
+}
+
+/// Says nothing of what is kept.
+impl fmt::Debug for Stores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stores").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
