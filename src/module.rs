@@ -33,7 +33,9 @@ use crate::fence::request::{self, Module, Request, Types};
 use crate::fence::status::{DECLINED, DONE, ERROR, INTERNAL_SERVER_ERROR, OK};
 use crate::fence::variable::{self, Name, Value};
 use crate::fence::worker::Cycle;
-use crate::gate::judge::{self, Readiness, Remembered};
+use crate::gate::fetch::Readiness;
+use crate::gate::judge;
+use crate::gate::outcome::Remembered;
 use crate::keys::files;
 use crate::keys::sources::LocatorWord;
 
@@ -530,11 +532,11 @@ unsafe extern "C" fn rewrite(request: *mut ngx_http_request_t) -> ngx_int_t {
     guard(INTERNAL_SERVER_ERROR, || {
         // SAFETY: nginx is handling the request, which has configurations of this module.
         let (Some((request, conf)), Some(main)) = (unsafe { at_hand(request) }, unsafe {
-            Request::from_raw(request).and_then(|request| request.main_conf())
+            Request::from_raw(request).and_then(Request::main_conf)
         }) else {
             return INTERNAL_SERVER_ERROR;
         };
-        match access::foresee(request, conf, main.used.variables) {
+        match access::prefetch(request, conf, main.used.variables) {
             Readiness::Ready => DECLINED,
             Readiness::Waiting => DONE,
         }

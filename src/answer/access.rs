@@ -10,9 +10,9 @@ use crate::fence::complex::ComplexValue;
 use crate::fence::log::Level;
 use crate::fence::printable;
 use crate::fence::request::Request;
-use crate::gate::judge::{
-    Outcome, Readiness, evaluate_now, is_part_of_fetch, outcome, overrule, prepare,
-};
+use crate::gate::fetch::{Readiness, is_part_of_fetch, prepare};
+use crate::gate::judge::{evaluate_now, outcome};
+use crate::gate::outcome::{Outcome, overrule};
 
 /// What the access phase makes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,11 @@ pub(crate) fn decide(request: Request<'_>, conf: &LocationConf, phase: Phase) ->
 }
 
 /// Fetches, before the rewrite module runs, the keys that variables will want: they cannot wait.
-pub(crate) fn foresee(request: Request<'_>, conf: &LocationConf, used: UsedVariables) -> Readiness {
+pub(crate) fn prefetch(
+    request: Request<'_>,
+    conf: &LocationConf,
+    used: UsedVariables,
+) -> Readiness {
     let decoded = conf.gate().filter(|_| used.decoded);
     let claims = conf.claims_gate().filter(|_| used.claims);
     let gates = || decoded.into_iter().chain(claims);

@@ -9,7 +9,7 @@ use crate::config::settings::{Auth, Cookie, SameSite, Secure};
 use crate::fence;
 use crate::fence::complex::ComplexValue;
 use crate::fence::request::Request;
-use crate::gate::judge::{Outcome, outcomes, overruled};
+use crate::gate::outcome::{Outcome, outcomes, overruled};
 
 /// Says that a token is wanted (RFC 6750 section 3); `None` if the realm cannot be evaluated.
 pub(crate) fn challenge(request: Request<'_>, auth: &Auth, denial: Denial) -> Option<()> {

@@ -16,8 +16,9 @@ use crate::config::names::{SHARED, first_name};
 use crate::fence;
 use crate::fence::request::Request;
 use crate::fence::variable::Value;
-use crate::gate::judge::{
-    Outcome, choosing, gives_directly, latest, outcome, outcomes, overruled, shown, steady,
+use crate::gate::judge::outcome;
+use crate::gate::outcome::{
+    Outcome, choosing, claims_under_comparison, gives_directly, latest, outcomes, overruled, steady,
 };
 use crate::gate::source::Source;
 
@@ -311,7 +312,7 @@ fn copied<'r>(request: Request<'r>, text: &str) -> Value<'r> {
 
 /// The claims of the request's token, if it is good, or of the one that a gate is comparing now.
 fn verified<'r>(request: Request<'r>, conf: &'r LocationConf) -> Option<&'r Claims> {
-    if let Some(claims) = shown(request) {
+    if let Some(claims) = claims_under_comparison(request) {
         return Some(claims);
     }
     outcome(request, conf.claims_gate()?).ok()?.verdict.as_deref().ok()

@@ -1,6 +1,10 @@
 //! A gate, and what it makes of a request.
 
+pub(crate) mod fetch;
+
 pub(crate) mod judge;
+
+pub(crate) mod outcome;
 
 mod definition;
 
