@@ -24,6 +24,8 @@ mod keys;
 
 mod lists;
 
+mod net;
+
 mod file;
 
 #[allow(unsafe_code)]
