@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ojwt_core::jose::header::{Header, JweHeader};
 use ojwt_core::Alg;
+use ojwt_core::jose::header::{Header, JweHeader};
 use ojwt_core::text::base64url;
 use ojwt_fuzz::reference::{self, Refused};
 

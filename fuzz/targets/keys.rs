@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
 use ojwt_core::keys::MAX_WARNINGS;
-use ojwt_core::{Alg, Circumstances, KeyFormat, KeySet, KeySetBuilder, TokenType};
 use ojwt_core::text::base64url;
+use ojwt_core::{Alg, Circumstances, KeyFormat, KeySet, KeySetBuilder, TokenType};
 use ojwt_fuzz::verifier;
 
 /// The set, where the file is good.

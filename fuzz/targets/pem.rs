@@ -2,9 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use ojwt_core::issue::sign::{self, SigningKey};
 use ojwt_core::keys::material::Material;
 use ojwt_core::keys::{pem, spki};
-use ojwt_core::issue::sign::{self, SigningKey};
 use ojwt_fuzz::line;
 
 fuzz_target!(|data: &[u8]| {

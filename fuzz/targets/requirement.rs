@@ -6,9 +6,9 @@
 use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
+use ojwt_core::policy::requirement::{Comparison, Operand, Operator, Part, Pattern};
 use ojwt_core::text::json::Json;
 use ojwt_core::text::path::Path;
-use ojwt_core::policy::requirement::{Comparison, Operand, Operator, Part, Pattern};
 use ojwt_core::{Alg, Circumstances, Claims, KeySet, TokenType};
 use ojwt_fuzz::{SIGNERS, jwk, key_set, line, verifier};
 

@@ -4,10 +4,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use ojwt_fuzz::line;
 use ojwt_http::transport::{
     argument, bare, bearer, cookie, redacted, without_arguments, without_cookies,
 };
-use ojwt_fuzz::line;
 
 fuzz_target!(|data: &[u8]| {
     let (name, text) = line(data);

@@ -157,7 +157,7 @@ impl<K: Hash + Eq + Clone, V> Kept<K, V> {
     pub(crate) fn may_refetch(&self, key: &K) -> bool {
         let uptime = fence::uptime();
         let failed = self.failures.borrow().peek(key).copied();
-        !failed.is_some_and(|failed| uptime.saturating_sub(failed) < RETRY)
+        failed.is_none_or(|failed| uptime.saturating_sub(failed) >= RETRY)
             && !is_within(&self.refetched, key, uptime, REFETCH)
     }
 

@@ -122,7 +122,7 @@ fn panic_denies_the_request_and_the_worker_lives_on() {
     assert_eq!(nginx.workers(), workers);
     let log = nginx.error_log();
     assert!(log.contains("[alert]"), "{log}");
-    assert!(log.contains("ojwt: internal error at src/context.rs:"), "{log}");
+    assert!(log.contains("ojwt: internal error at src/gate/judge.rs:"), "{log}");
     assert!(!log.contains("as the test wants it"), "{log}");
 }
 

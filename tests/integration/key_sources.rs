@@ -182,15 +182,16 @@ fn missing_keys_are_fetched_side_by_side() {
     let at_once = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&at_once);
     let upstream = Upstream::start(move |head, stream| {
-        // Answers once all four are there, or never.
-        seen.fetch_add(1, Ordering::SeqCst);
+        // Answers once all four of a client's request are there, or late.
+        let place = seen.fetch_add(1, Ordering::SeqCst) + 1;
         let start = Instant::now();
-        while !seen.load(Ordering::SeqCst).is_multiple_of(4)
+        while seen.load(Ordering::SeqCst) < place.next_multiple_of(4)
             && start.elapsed() < Duration::from_secs(3)
         {
             thread::sleep(Duration::from_millis(5));
         }
-        let set = if head.starts_with("GET /keys/4 ") { issuer() } else { EMPTY.to_owned() };
+        let has_key = ["GET /keys/4 ", "GET /keys/8 "].iter().any(|line| head.starts_with(line));
+        let set = if has_key { issuer() } else { EMPTY.to_owned() };
         let _ = stream.write_all(ok(&set).as_bytes());
     });
     let requests = |first: usize| {
@@ -203,13 +204,16 @@ fn missing_keys_are_fetched_side_by_side() {
         .server(&format!(
             "location / {{ {0}{1} auth_jwt realm; try_files /page.html =404; }}
              location /two {{
-                 {0}{1} auth_jwt_key_file none$arg_x;
+                 {3}{4} auth_jwt_key_file none$arg_x;
                  if ($decoded_ojwt ~ ^fail) {{ return 401; }} try_files /page.html =404;
              }}
              location /keys {{ internal; proxy_pass http://{2}; }}",
             requests(1),
             requests(3),
-            upstream.address()
+            upstream.address(),
+            // None that the first request may have under way still.
+            requests(5),
+            requests(7),
         ))
         .start();
     for path in ["/", "/two"] {
