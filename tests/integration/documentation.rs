@@ -99,6 +99,7 @@ fn files_that_the_documentation_links_to_exist() {
         "docs/directives.md",
         "docs/faq.md",
         "docs/migrating.md",
+        "docs/providers.md",
         "docs/reliability.md",
         "docs/security.md",
     ];
@@ -153,11 +154,7 @@ fn every_entry_has_an_example_and_every_example_loads() {
     let keys = json!({"keys": [to_jwk(&ISSUER.material().unwrap(), None, None)]}).to_string();
     for entry in text.split("\n### ").skip(1) {
         let name = entry.lines().next().unwrap();
-        let examples: Vec<&str> = entry
-            .split("\n```nginx\n")
-            .skip(1)
-            .map(|rest| rest.split("\n```").next().unwrap())
-            .collect();
+        let examples = blocks(entry);
         assert!(!examples.is_empty(), "no example: {name}");
         for example in examples {
             // nginx looks hosts up when it reads them.
@@ -224,26 +221,38 @@ fn lines_of_the_log_that_faq_md_explains_are_written() {
     }
 }
 
+/// The configurations in a text.
+pub fn blocks(text: &str) -> Vec<String> {
+    let blocks = text.split("\n```nginx\n").skip(1);
+    blocks.map(|rest| rest.split("\n```").next().unwrap().to_owned() + "\n").collect()
+}
+
 /// An example in which every directive and variable has its second name.
-fn second_names(example: &str) -> String {
+pub fn second_names(example: &str) -> String {
     example.replace("auth_jwt", "ojwt").replace("$jwt_", "$ojwt_")
 }
 
-/// What `nginx -t` says of an example.
-fn accepted(example: &str, keys: &str) -> String {
+/// What of an example stands in `http`, and what in a server.
+pub fn levels(example: &str) -> (String, String) {
     let (http, server): (Vec<_>, Vec<_>) = statements(example).into_iter().partition(|statement| {
         let word = statement.split_whitespace().next().unwrap();
         let is_global = ["map", "limit_req_zone", "log_format", "server"];
         let is_of_ours = word.starts_with("auth_jwt") || word.starts_with("ojwt");
         is_global.contains(&word) || word.ends_with("_set") && is_of_ours
     });
+    (http.concat(), server.concat())
+}
+
+/// What `nginx -t` says of an example.
+pub fn accepted(example: &str, keys: &str) -> String {
+    let (http, server) = levels(example);
     Nginx::builder()
         .file("keys.jwks", keys)
         .file("ca.pem", fs::read(root().join("crates/core/tests/data/chain.crt")).unwrap())
         .file("keys.json", json!({ "1": public_pem(&ISSUER) }).to_string())
         .file("revoked.txt", "mallory\n")
         .file("revoked.json", r#"{"mallory":{}}"#)
-        .http(&http.concat())
-        .server(&server.concat())
+        .http(&http)
+        .server(&server)
         .accepted()
 }
