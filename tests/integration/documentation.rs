@@ -172,6 +172,59 @@ fn every_page_is_in_the_index_of_the_documentation() {
 }
 
 #[test]
+fn configurations_of_the_readme_load() {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let examples = blocks(&text);
+    assert_eq!(examples.len(), 2);
+    for example in examples {
+        let example = example
+            .lines()
+            .filter(|line| !line.starts_with("load_module"))
+            .map(|line| line.split('#').next().unwrap())
+            .collect::<Vec<_>>()
+            .join("\n")
+            .replace("/etc/nginx/issuer.pem", "issuer.pem");
+        for example in [second_names(&example), example] {
+            let accepted = accepted(&example, "");
+            assert!(!accepted.contains("[warn]"), "{accepted}");
+        }
+    }
+}
+
+#[test]
+fn figures_of_the_readme_are_those_of_performance_md() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let measured = fs::read_to_string(root().join("docs/performance.md")).unwrap();
+    let (_, readme) = readme.split_once("## What it costs").unwrap();
+    let table = |heading: &str| {
+        let (_, rest) = measured.split_once(&format!("#### {heading}\n")).unwrap();
+        rest.split("\n#").next().unwrap().to_owned()
+    };
+    let (again, new) = (table("The same token again and again"), table("Tokens never seen before"));
+    for (ours, theirs) in [
+        ("**ojwt**", "**ojwt, auth_jwt, file**"),
+        ("Envoy, jwt_authn with its cache", "Envoy, jwt_authn with cache"),
+        ("HAProxy, jwt_verify", "HAProxy, jwt_verify"),
+        ("Apache, mod_auth_openidc", "Apache, mod_auth_openidc, file"),
+        ("nginx, auth_request to PyJWT", "nginx + PyJWT, auth_request, file"),
+        ("nginx, njs", "nginx + njs, WebCrypto, file"),
+    ] {
+        let row = readme.lines().find(|line| line.starts_with(&format!("| {ours} |"))).unwrap();
+        let figures = [&again, &new].map(|table| {
+            let row =
+                table.lines().find(|line| line.starts_with(&format!("| {theirs} |"))).unwrap();
+            row.split(" ×").nth(1).unwrap().split(' ').next().unwrap().to_owned()
+        });
+        let shown: Vec<String> = row
+            .split('×')
+            .skip(1)
+            .map(|part| part.split([' ', '*']).next().unwrap().into())
+            .collect();
+        assert_eq!(shown, figures, "{ours}");
+    }
+}
+
+#[test]
 fn every_row_of_the_matrix_is_in_compatibility_md() {
     let output = Command::new("scripts/matrix").arg("--list").current_dir(root()).output().unwrap();
     assert!(output.status.success());
