@@ -95,8 +95,14 @@ fn pages() -> Vec<(PathBuf, String)> {
     let docs = fs::read_dir(root().join("docs")).unwrap();
     let mut paths: Vec<PathBuf> = docs.map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
-    let others =
-        ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "crates/python/README.md"];
+    let others = [
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "crates/python/README.md",
+        "benches/results/README.md",
+    ];
     paths.extend(others.map(|name| root().join(name)));
     assert!(paths.len() > 12, "{paths:?}");
     let pages = paths.into_iter().map(|path| {
