@@ -62,7 +62,7 @@ curl_verbose_token_check: ## the same, with the response headers
 
 test_ojwt_nginx: ## the container test: build, run, curl, stop
 	scripts/setup test
-	scripts/test-docker
+	scripts/check/container
 
 test_nginx: ## the integration tests in the nginx that is installed
 	scripts/setup test
@@ -70,19 +70,19 @@ test_nginx: ## the integration tests in the nginx that is installed
 
 test_python: ## the tests of the Python package
 	scripts/setup test
-	scripts/test-python
+	scripts/check/python
 
 test_memory: ## the module and the core under AddressSanitizer, over a thousand reloads (takes half an hour)
 	scripts/setup test
-	scripts/test-memory 1000
+	scripts/check/memory 1000
 
 test_miri: ## what in the core reads and compares, in Miri
 	scripts/setup test
-	scripts/test-miri
+	scripts/check/miri
 
 matrix: ## the integration tests in many versions and builds of nginx (takes half an hour and more)
 	scripts/setup matrix
-	scripts/matrix
+	scripts/matrix/run
 
 deb: ## build dist/libnginx-mod-http-ojwt_*.deb and dist/ojwt-tools_*.deb
 	scripts/setup deb
@@ -90,30 +90,30 @@ deb: ## build dist/libnginx-mod-http-ojwt_*.deb and dist/ojwt-tools_*.deb
 
 sbom: ## write dist/ojwt.cdx.json, a bill of materials in CycloneDX
 	scripts/setup build
-	scripts/sbom
+	scripts/supply/sbom
 
 reproducible: ## build twice in different folders, and compare the bytes (takes minutes)
 	scripts/setup build
-	scripts/check-reproducible
+	scripts/check/reproducible
 
 fuzz: ## put random inputs to the core, a minute for each target
 	scripts/setup test
-	scripts/fuzz
+	scripts/check/fuzz
 
 faults: ## put faults to nginx under load, and count what comes of each request (takes minutes)
 	scripts/setup test
-	scripts/faults
+	scripts/measure/faults
 
 soak: ## watch nginx's memory over requests, key rotations and reloads (takes minutes)
 	scripts/setup test
-	scripts/soak
+	scripts/measure/soak
 
 bench: ## measure beside the peers that can be installed
 	scripts/setup test
-	scripts/bench
+	scripts/measure/bench
 
 nginx_tests: ## nginx's own tests, with and without the module (NGINX_TESTS=DIR, a checkout of nginx-tests)
-	scripts/nginx-tests
+	scripts/check/nginx-tests
 
 clean: stop ## remove everything that was built; keys stay
 	cargo clean

@@ -32,12 +32,12 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PEERS = ROOT / "benches" / "peers"
-# Where scripts/bench unpacks what is not installed.
+# Where scripts/measure/bench unpacks what is not installed.
 UNPACKED = ROOT / "target" / "peers" / "root"
 STORE = ROOT / "target" / "bench"
 PYTHON = ROOT / "target" / "venv" / "bin" / "python"
 ENVOY = ROOT / "target" / "peers" / "envoy" / "envoy" / "_bin" / "envoy"
-# Keeps the load awake, where scripts/bench could build it.
+# Keeps the load awake, where scripts/measure/bench could build it.
 SPIN = STORE / "spin.so"
 EXAMPLES = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "examples"
 # nginx itself takes NGINX for a list of the sockets that it inherits.
@@ -111,7 +111,7 @@ def run(*command, **options):
 
 
 def installed(path):
-    """A file of a package: as scripts/bench unpacked it, or as it is installed."""
+    """A file of a package: as scripts/measure/bench unpacked it, or as it is installed."""
     unpacked = UNPACKED / path.lstrip("/")
     found = unpacked if unpacked.exists() else pathlib.Path(path)
     if not found.exists():
@@ -759,7 +759,7 @@ def plot(report):
     return "\n".join(out + ["</svg>"]) + "\n"
 
 
-BEGIN, END = "<!-- measured: written by scripts/bench -->", "<!-- end of what was measured -->"
+BEGIN, END = "<!-- measured: written by scripts/measure/bench -->", "<!-- end of what was measured -->"
 
 
 def write(report, folder):
