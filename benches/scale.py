@@ -370,7 +370,7 @@ def tables(report):
     return "\n".join(lines)
 
 
-BEGIN, END = "<!-- scale: written by scripts/bench -->", "<!-- end of scale -->"
+BEGIN, END = "<!-- scale: written by scripts/measure/bench -->", "<!-- end of scale -->"
 
 
 def main():

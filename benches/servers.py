@@ -34,12 +34,12 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PEERS = ROOT / "benches" / "peers"
-# Where scripts/bench unpacks what is not installed.
+# Where scripts/measure/bench unpacks what is not installed.
 UNPACKED = ROOT / "target" / "peers" / "root"
 STORE = ROOT / "target" / "bench"
 PYTHON = ROOT / "target" / "venv" / "bin" / "python"
 ENVOY = ROOT / "target" / "peers" / "envoy" / "envoy" / "_bin" / "envoy"
-# Keeps the load awake, where scripts/bench could build it.
+# Keeps the load awake, where scripts/measure/bench could build it.
 SPIN = STORE / "spin.so"
 EXAMPLES = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "examples"
 # nginx itself takes NGINX for a list of the sockets that it inherits.
@@ -113,7 +113,7 @@ def run(*command, **options):
 
 
 def installed(path):
-    """A file of a package: as scripts/bench unpacked it, or as it is installed."""
+    """A file of a package: as scripts/measure/bench unpacked it, or as it is installed."""
     unpacked = UNPACKED / path.lstrip("/")
     found = unpacked if unpacked.exists() else pathlib.Path(path)
     if not found.exists():
@@ -761,7 +761,7 @@ def plot(report):
     return "\n".join(out + ["</svg>"]) + "\n"
 
 
-BEGIN, END = "<!-- measured: written by scripts/bench -->", "<!-- end of what was measured -->"
+BEGIN, END = "<!-- measured: written by scripts/measure/bench -->", "<!-- end of what was measured -->"
 
 
 def samples_of(folder):

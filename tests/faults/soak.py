@@ -176,7 +176,7 @@ def write(report):
         (count, first), (most, last) = samples[len(samples) // 5], samples[-1]
         words = name.split(", over ")
         lines.append(f"| {words[0]} | {first:,} kB, {count:,} {words[1]} | {last:,} kB, {most:,} {words[1]} |")
-    put_between("<!-- memory: written by scripts/soak -->\n", "<!-- end of memory -->\n", lines)
+    put_between("<!-- memory: written by scripts/measure/soak -->\n", "<!-- end of memory -->\n", lines)
 
 
 async def soak(module):

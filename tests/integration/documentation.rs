@@ -232,7 +232,8 @@ fn figures_of_the_readme_are_those_of_performance_md() {
 
 #[test]
 fn every_row_of_the_matrix_is_in_compatibility_md() {
-    let output = Command::new("scripts/matrix").arg("--list").current_dir(root()).output().unwrap();
+    let output =
+        Command::new("scripts/matrix/run").arg("--list").current_dir(root()).output().unwrap();
     assert!(output.status.success());
     let text = fs::read_to_string(root().join("docs/compatibility.md")).unwrap();
     let rows = String::from_utf8(output.stdout).unwrap();

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """What the module, otools and the Python package are made of, asked of cargo.
 
-    scripts/inventory.py table [--check]             the indirect dependencies in docs/dependencies.md
-    scripts/inventory.py sbom [--check]              dist/ojwt.cdx.json, a CycloneDX 1.6 bill of materials
-    scripts/inventory.py advisories COPY LOCK...     what recorded advisories say of lock files
-    scripts/inventory.py record CLONE COPY LOCK...   records them, from a clone of their database
+    scripts/supply/inventory.py table [--check]           the indirect dependencies in docs/dependencies.md
+    scripts/supply/inventory.py sbom [--check]            dist/ojwt.cdx.json, a CycloneDX 1.6 bill of materials
+    scripts/supply/inventory.py advisories COPY LOCK...   what recorded advisories say of lock files
+    scripts/supply/inventory.py record CLONE COPY LOCK... records them, from a clone of their database
 
 `table` writes what stands between the markers; with --check it fails where that is not up to date, or
 where a direct dependency has no row. `sbom --check` writes nothing, and holds the bill against what a
@@ -25,11 +25,11 @@ import sys
 import tomllib
 import uuid
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 TARGET = "x86_64-unknown-linux-gnu"
 DOCUMENT = ROOT / "docs" / "dependencies.md"
 BILL = ROOT / "dist" / "ojwt.cdx.json"
-BEGIN, END = "<!-- indirect: made by scripts/dependencies -->", "<!-- end -->"
+BEGIN, END = "<!-- indirect: made by scripts/supply/dependencies -->", "<!-- end -->"
 REPOSITORY = "https://github.com/aocks/ox_jwt"
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, REPOSITORY)
 
@@ -117,7 +117,7 @@ def document(check):
             fail(f"docs/dependencies.md has no row for {name}, which a manifest asks for")
     new = f"{before}{BEGIN}\n{table(packages)}\n{END}{after}"
     if check and new != text:
-        fail("docs/dependencies.md is not up to date: run scripts/dependencies")
+        fail("docs/dependencies.md is not up to date: run scripts/supply/dependencies")
     if not check:
         DOCUMENT.write_text(new)
 
@@ -192,7 +192,7 @@ def python_packages():
     wanted = re.search(r"^dependencies = \[(.*)\]$", text, re.M).group(1)
     for name, version in re.findall(r'"([\w-]+)([^"]*)"', wanted):
         if name not in PYTHON:
-            fail(f"{name} has no line in scripts/inventory.py")
+            fail(f"{name} has no line in scripts/supply/inventory.py")
         what, licence = PYTHON[name]
         yield {
             "type": "library",
@@ -402,7 +402,7 @@ def main():
     if what == "record" and len(words) > 2:
         return record(pathlib.Path(words[0]), pathlib.Path(words[1]), words[2:])
     if what not in ("table", "sbom") or words not in ([], ["--check"]):
-        fail("usage: scripts/inventory.py table|sbom [--check], advisories COPY LOCK..., "
+        fail("usage: scripts/supply/inventory.py table|sbom [--check], advisories COPY LOCK..., "
              "or record CLONE COPY LOCK...")
     check = bool(words)
     if what == "table":
