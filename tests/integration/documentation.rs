@@ -243,6 +243,26 @@ fn every_row_of_the_matrix_is_in_compatibility_md() {
     }
 }
 
+#[test]
+fn make_targets_that_the_documentation_names_exist() {
+    let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
+    let mut texts: Vec<String> =
+        pages().iter().map(|(path, _)| fs::read_to_string(path).unwrap()).collect();
+    texts.push(fs::read_to_string(root().join(".github/workflows/ci.yml")).unwrap());
+    let mut names = 0;
+    for text in texts {
+        // In code (`make test`), in a fence, or as a step.
+        let after = ["`make ", "\nmake ", "run: make "].map(|start| text.split(start).skip(1));
+        for rest in after.into_iter().flatten() {
+            let name = rest.split(|c: char| !c.is_ascii_lowercase() && c != '_').next().unwrap();
+            let is_there = makefile.contains(&format!("\n{name}:"));
+            assert!(is_there || name == "install" || name.starts_with("curl"), "make {name}");
+            names += 1;
+        }
+    }
+    assert!(names > 20, "{names}");
+}
+
 /// The statements of an example, each with what is in its braces.
 fn statements(example: &str) -> Vec<String> {
     let (mut statements, mut current) = (Vec::new(), String::new());
