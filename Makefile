@@ -8,13 +8,16 @@ CURL = curl -sS --fail-with-body -H Host:example.com
 URL = http://localhost:$(NGINX_PORT)
 TOKEN = $$(cat keys/prod_test_jwt.txt)
 
-.PHONY: help run stop test build private_key.pem public_key.pem prod_test_jwt.txt \
-	build_ojwt_nginx run_ojwt_nginx stop_ojwt_nginx exec_nginx test_ojwt_nginx test_nginx \
-	test_python test_memory test_miri matrix deb sbom reproducible fuzz curl_hello_world \
-	curl_token_health_check curl_verbose_token_check faults soak bench nginx_tests clean
+.PHONY: help run stop build lint check test private_key.pem public_key.pem prod_test_jwt.txt \
+	curl_hello_world curl_token_health_check curl_verbose_token_check build_ojwt_nginx \
+	run_ojwt_nginx stop_ojwt_nginx exec_nginx test_nginx test_python test_ojwt_nginx test_memory \
+	test_miri fuzz faults matrix nginx_tests bench soak deb sbom reproducible clean
+
+##@ Every day
 
 help: ## list the targets
-	@sed -n 's/^\([a-z_.]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  %-26s %s\n", $$1, $$2 }'
+	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z_.]+:.*## / { printf "  %-26s %s\n", $$1, $$2 }' Makefile
 
 run: ## install what is missing, build, and start nginx with the example on 127.0.0.1:NGINX_PORT
 	scripts/setup run
@@ -23,13 +26,27 @@ run: ## install what is missing, build, and start nginx with the example on 127.
 stop: ## end the nginx that `make run` started
 	scripts/stop
 
+build: ## build dist/ngx_http_ojwt_module.so and dist/otools
+	scripts/setup build
+	scripts/build
+
+lint: ## formatting, clippy, shellcheck
+	scripts/setup check
+	scripts/test formatting clippy shellcheck
+
+check: ## lint, unit tests, and a test in nginx: two minutes, once built
+	scripts/setup check
+	scripts/test formatting clippy shellcheck unit smoke
+
 test: ## every test: unit, nginx, Python, faults, memory, fuzz, containers, packages
 	scripts/setup test
 	scripts/test
 
-build: ## build dist/ngx_http_ojwt_module.so and dist/otools
-	scripts/setup build
-	scripts/build
+clean: stop ## remove everything that was built; keys stay
+	cargo clean
+	rm -rf dist run
+
+##@ Keys and a token for the example
 
 private_key.pem: ## make keys/private_key.pem, if there is none
 	scripts/setup build && scripts/build otools && scripts/keys
@@ -37,6 +54,19 @@ private_key.pem: ## make keys/private_key.pem, if there is none
 public_key.pem: private_key.pem ## make keys/public_key.pem, if there is none
 
 prod_test_jwt.txt: private_key.pem ## make keys/prod_test_jwt.txt, a token for example.com, if there is none
+
+##@ Requests to the example
+
+curl_hello_world: ## fetch the protected file with the test token
+	$(CURL) "$(URL)/protected/hello_world.txt?jwt=$(TOKEN)"
+
+curl_token_health_check: ## ask the health check about the test token
+	$(CURL) -H "Authorization: Bearer $(TOKEN)" $(URL)/token-health-check
+
+curl_verbose_token_check: ## the same, with the response headers
+	$(CURL) -v -H "Authorization: Bearer $(TOKEN)" $(URL)/token-health-check
+
+##@ The container
 
 build_ojwt_nginx: ## build the container image ojwt-nginx
 	scripts/setup run
@@ -51,18 +81,7 @@ stop_ojwt_nginx: ## stop the container
 exec_nginx: ## open a shell in the container
 	docker exec -it ojwt-nginx sh
 
-curl_hello_world: ## fetch the protected file with the test token
-	$(CURL) "$(URL)/protected/hello_world.txt?jwt=$(TOKEN)"
-
-curl_token_health_check: ## ask the health check about the test token
-	$(CURL) -H "Authorization: Bearer $(TOKEN)" $(URL)/token-health-check
-
-curl_verbose_token_check: ## the same, with the response headers
-	$(CURL) -v -H "Authorization: Bearer $(TOKEN)" $(URL)/token-health-check
-
-test_ojwt_nginx: ## the container test: build, run, curl, stop
-	scripts/setup test
-	scripts/test-docker
+##@ Parts of `make test`: scripts/test has more, a step each
 
 test_nginx: ## the integration tests in the nginx that is installed
 	scripts/setup test
@@ -70,19 +89,46 @@ test_nginx: ## the integration tests in the nginx that is installed
 
 test_python: ## the tests of the Python package
 	scripts/setup test
-	scripts/test-python
+	scripts/check/python
+
+test_ojwt_nginx: ## the container test: build, run, curl, stop
+	scripts/setup test
+	scripts/check/container
 
 test_memory: ## the module and the core under AddressSanitizer, over a thousand reloads (takes half an hour)
 	scripts/setup test
-	scripts/test-memory 1000
+	scripts/check/memory 1000
 
 test_miri: ## what in the core reads and compares, in Miri
 	scripts/setup test
-	scripts/test-miri
+	scripts/check/miri
+
+fuzz: ## put random inputs to the core, a minute for each target
+	scripts/setup test
+	scripts/check/fuzz
+
+faults: ## put faults to nginx under load, and count what comes of each request (takes minutes)
+	scripts/setup test
+	scripts/measure/faults
+
+##@ Beyond `make test`
 
 matrix: ## the integration tests in many versions and builds of nginx (takes half an hour and more)
 	scripts/setup matrix
-	scripts/matrix
+	scripts/matrix/run
+
+nginx_tests: ## nginx's own tests, with and without the module (NGINX_TESTS=DIR, a checkout of nginx-tests)
+	scripts/check/nginx-tests
+
+soak: ## watch nginx's memory over requests, key rotations and reloads (takes minutes)
+	scripts/setup test
+	scripts/measure/soak
+
+bench: ## measure beside the peers that can be installed
+	scripts/setup test
+	scripts/measure/bench
+
+##@ Packages
 
 deb: ## build dist/libnginx-mod-http-ojwt_*.deb and dist/ojwt-tools_*.deb
 	scripts/setup deb
@@ -90,31 +136,8 @@ deb: ## build dist/libnginx-mod-http-ojwt_*.deb and dist/ojwt-tools_*.deb
 
 sbom: ## write dist/ojwt.cdx.json, a bill of materials in CycloneDX
 	scripts/setup build
-	scripts/sbom
+	scripts/supply/sbom
 
 reproducible: ## build twice in different folders, and compare the bytes (takes minutes)
 	scripts/setup build
-	scripts/check-reproducible
-
-fuzz: ## put random inputs to the core, a minute for each target
-	scripts/setup test
-	scripts/fuzz
-
-faults: ## put faults to nginx under load, and count what comes of each request (takes minutes)
-	scripts/setup test
-	scripts/faults
-
-soak: ## watch nginx's memory over requests, key rotations and reloads (takes minutes)
-	scripts/setup test
-	scripts/soak
-
-bench: ## measure beside the peers that can be installed
-	scripts/setup test
-	scripts/bench
-
-nginx_tests: ## nginx's own tests, with and without the module (NGINX_TESTS=DIR, a checkout of nginx-tests)
-	scripts/nginx-tests
-
-clean: stop ## remove everything that was built; keys stay
-	cargo clean
-	rm -rf dist run
+	scripts/check/reproducible

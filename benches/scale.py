@@ -5,7 +5,8 @@
 
 Each part compares two or more configurations of nginx, which take turns, a slice of seconds each, and
 the whole is repeated for rounds, as benches/servers.py does. A worker is new before each slice of tokens
-never seen. It writes scale.json and, between its markers, performance.md to the folder.
+never seen. It writes performance.md between its markers to docs/, and scale.json to benches/results/; with
+--out both to that folder.
 """
 
 import argparse
@@ -369,7 +370,7 @@ def tables(report):
     return "\n".join(lines)
 
 
-BEGIN, END = "<!-- scale: written by scripts/bench -->", "<!-- end of scale -->"
+BEGIN, END = "<!-- scale: written by scripts/measure/bench -->", "<!-- end of scale -->"
 
 
 def main():
@@ -381,9 +382,10 @@ def main():
     parser.add_argument("--out", type=pathlib.Path)
     parser.add_argument("--redraw", action="store_true", help="tables again, from scale.json")
     options = parser.parse_args()
-    out = options.out or (servers.STORE if options.only else servers.ROOT / "docs")
+    out = options.out or (servers.STORE if options.only else servers.DOCS)
     if options.redraw:
-        put(out / "performance.md", BEGIN, END, tables(json.loads((out / "scale.json").read_text())))
+        report = json.loads((servers.samples_of(out) / "scale.json").read_text())
+        put(out / "performance.md", BEGIN, END, tables(report))
         return
     if (os.cpu_count() or 1) < 2:
         raise SystemExit("ojwt: two cores are needed: one for the server, one for the load")
@@ -407,7 +409,7 @@ def main():
         "facts": scale.facts,
         "results": results(scale.samples),
     }
-    (out / "scale.json").write_text(as_json(report))
+    (servers.samples_of(out) / "scale.json").write_text(as_json(report))
     put(out / "performance.md", BEGIN, END, tables(report))
     print(f"ojwt: {out}/performance.md")
 

@@ -8,7 +8,8 @@ take turns, a slice of seconds each, and the whole is repeated for rounds. A sli
 time of all of a server's processes, divided by the requests that were answered. Servers are checked
 before they are measured: one that lets a bad token pass, or refuses a good one, is reported instead.
 
-It writes performance.json, performance.svg and, between its markers, performance.md to the folder.
+It writes performance.svg and, between its markers, performance.md to docs/, and performance.json to
+benches/results/; with --out all of them to that folder.
 """
 
 import argparse
@@ -31,13 +32,14 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
 PEERS = ROOT / "benches" / "peers"
-# Where scripts/bench unpacks what is not installed.
+# Where scripts/measure/bench unpacks what is not installed.
 UNPACKED = ROOT / "target" / "peers" / "root"
 STORE = ROOT / "target" / "bench"
 PYTHON = ROOT / "target" / "venv" / "bin" / "python"
 ENVOY = ROOT / "target" / "peers" / "envoy" / "envoy" / "_bin" / "envoy"
-# Keeps the load awake, where scripts/bench could build it.
+# Keeps the load awake, where scripts/measure/bench could build it.
 SPIN = STORE / "spin.so"
 EXAMPLES = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "examples"
 # nginx itself takes NGINX for a list of the sockets that it inherits.
@@ -111,7 +113,7 @@ def run(*command, **options):
 
 
 def installed(path):
-    """A file of a package: as scripts/bench unpacked it, or as it is installed."""
+    """A file of a package: as scripts/measure/bench unpacked it, or as it is installed."""
     unpacked = UNPACKED / path.lstrip("/")
     found = unpacked if unpacked.exists() else pathlib.Path(path)
     if not found.exists():
@@ -759,12 +761,17 @@ def plot(report):
     return "\n".join(out + ["</svg>"]) + "\n"
 
 
-BEGIN, END = "<!-- measured: written by scripts/bench -->", "<!-- end of what was measured -->"
+BEGIN, END = "<!-- measured: written by scripts/measure/bench -->", "<!-- end of what was measured -->"
+
+
+def samples_of(folder):
+    """Where the samples are of what is written into a folder: documents hold no raw data."""
+    return ROOT / "benches" / "results" if folder.resolve() == DOCS else folder
 
 
 def write(report, folder):
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "performance.json").write_text(as_json(report))
+    (samples_of(folder) / "performance.json").write_text(as_json(report))
     if any(row["workload"] == "new" for row in report["results"]):
         (folder / "performance.svg").write_text(plot(report))
     put(folder / "performance.md", BEGIN, END, tables(report))
@@ -807,9 +814,9 @@ def main():
     parser.add_argument("--redraw", action="store_true", help="table and plot again, from performance.json")
     options = parser.parse_args()
     options.rounds = options.rounds or (2 if options.quick else 5)
-    out = options.out or (STORE if options.quick or options.only else ROOT / "docs")
+    out = options.out or (STORE if options.quick or options.only else DOCS)
     if options.redraw:
-        write(json.loads((out / "performance.json").read_text()), out)
+        write(json.loads((samples_of(out) / "performance.json").read_text()), out)
         return
     if (os.cpu_count() or 1) < 2:
         raise SystemExit("ojwt: two cores are needed: one for the server, one for the load")
@@ -820,7 +827,7 @@ def main():
         signal.signal(number, lambda *_: sys.exit(1))
     report = Bench(options).run()
     if options.update:
-        report = updated(json.loads((out / "performance.json").read_text()), report)
+        report = updated(json.loads((samples_of(out) / "performance.json").read_text()), report)
     write(report, out)
     print(f"ojwt: {out}/performance.md")
 

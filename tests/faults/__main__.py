@@ -24,7 +24,8 @@ from run import FAULTS, Fault, Skipped, put
 from server import NGINX, adopt_orphans, raise_descriptors
 from tokens import Tokens
 
-BEGIN, END = "<!-- measured: written by scripts/faults --update -->\n", "<!-- end of what is measured -->\n"
+BEGIN = "<!-- measured: written by scripts/measure/faults --update -->\n"
+END = "<!-- end of what is measured -->\n"
 
 
 def number(value):

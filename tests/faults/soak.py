@@ -6,8 +6,9 @@
 - the master's, over RELOADS reloads (3,000 if unset), beside that of nginx without the module.
 
 It fails if a worker grows by more than a tenth after the first fifth, when its caches are full, or if the
-master grows by more for each reload than that of nginx alone and 64 bytes. It writes docs/memory.json,
-docs/memory.svg and, between its markers, docs/reliability.md; `--draw` writes the latter two anew.
+master grows by more for each reload than that of nginx alone and 64 bytes. It writes
+benches/results/memory.json, docs/memory.svg and, between its markers, docs/reliability.md; `--draw` writes
+the latter two again.
 """
 
 import argparse
@@ -24,11 +25,12 @@ from document import DOCS, put_between
 from endpoint import Application, Endpoint
 from load import GATES, Client, Load, Tally
 from server import PAGE, Nginx, adopt_orphans, children, status_of, until
-from tokens import Tokens, compact, encoded, mac
+from tokens import ROOT, Tokens, compact, encoded, mac
 
 REQUESTS = int(os.environ.get("REQUESTS", 100_000))
 ROTATIONS = int(os.environ.get("ROTATIONS", 3_000))
 RELOADS = int(os.environ.get("RELOADS", 3_000))
+RESULT = ROOT / "benches" / "results" / "memory.json"
 SAMPLES = 50
 # What a reload may add to the master beyond what it adds to that of nginx alone, in bytes.
 SLACK = 64
@@ -174,7 +176,7 @@ def write(report):
         (count, first), (most, last) = samples[len(samples) // 5], samples[-1]
         words = name.split(", over ")
         lines.append(f"| {words[0]} | {first:,} kB, {count:,} {words[1]} | {last:,} kB, {most:,} {words[1]} |")
-    put_between("<!-- memory: written by scripts/soak -->\n", "<!-- end of memory -->\n", lines)
+    put_between("<!-- memory: written by scripts/measure/soak -->\n", "<!-- end of memory -->\n", lines)
 
 
 async def soak(module):
@@ -186,7 +188,7 @@ async def soak(module):
         await soak.reloads()
     growth = {kind: round(bytes_) for kind, bytes_ in soak.growth.items()}
     report = {"unit": "kB", "bytes a reload": growth, "series": soak.series}
-    (DOCS / "memory.json").write_text(json.dumps(report) + "\n")
+    RESULT.write_text(json.dumps(report) + "\n")
     write(report)
     if soak.failures:
         raise SystemExit("ojwt: memory is not as it should be")
@@ -198,7 +200,7 @@ if __name__ == "__main__":
     parser.add_argument("--draw", action="store_true")
     chosen = parser.parse_args()
     if chosen.draw:
-        write(json.loads((DOCS / "memory.json").read_text()))
+        write(json.loads(RESULT.read_text()))
     elif chosen.module:
         asyncio.run(soak(chosen.module))
     else:

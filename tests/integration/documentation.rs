@@ -1,7 +1,7 @@
 //! What the documentation says of the project is true.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ojwt_core::issue::sign::to_jwk;
@@ -90,33 +90,150 @@ fn configuration_that_reliability_md_recommends_is_accepted_and_fetches_keys_onc
     assert_eq!(nginx.get("/if").status, 200, "no fault of ours");
 }
 
+/// The pages of the project: path and text, without what stands in fences and in code.
+fn pages() -> Vec<(PathBuf, String)> {
+    let docs = fs::read_dir(root().join("docs")).unwrap();
+    let mut paths: Vec<PathBuf> = docs.map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let others = [
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "crates/python/README.md",
+        "benches/results/README.md",
+    ];
+    paths.extend(others.map(|name| root().join(name)));
+    assert!(paths.len() > 12, "{paths:?}");
+    let pages = paths.into_iter().map(|path| {
+        let text = fs::read_to_string(&path).unwrap();
+        let outside = text.split("```").step_by(2).collect::<String>();
+        (path, outside)
+    });
+    pages.collect()
+}
+
+/// What a heading is linked to by: as GitHub makes it of its text.
+fn anchor(heading: &str) -> String {
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.collect::<String>().to_lowercase().replace(' ', "-")
+}
+
+/// The headings of a page.
+fn headings(text: &str) -> impl Iterator<Item = &str> {
+    let lines = text.lines().filter(|line| line.starts_with('#'));
+    lines.filter_map(|line| line.trim_start_matches('#').strip_prefix(' '))
+}
+
+/// The links of a page within the project: the path, which may be empty, and the anchor.
+fn links(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+    let links = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
+    let inner = links.filter(|link| !link.contains("://"));
+    inner.map(|link| link.split_once('#').map_or((link, None), |(path, name)| (path, Some(name))))
+}
+
+/// And the headings in them.
 #[test]
 fn files_that_the_documentation_links_to_exist() {
-    let documents = [
-        "README.md",
-        "docs/compatibility.md",
-        "docs/dependencies.md",
-        "docs/directives.md",
-        "docs/faq.md",
-        "docs/migrating.md",
-        "docs/reliability.md",
-        "docs/security.md",
-    ];
-    for document in documents {
-        let path = root().join(document);
-        let text = fs::read_to_string(&path).unwrap();
-        for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
-            let link = link.split('#').next().unwrap();
-            if !link.contains("://") && !link.is_empty() {
-                assert!(path.parent().unwrap().join(link).exists(), "{document}: {link}");
-            }
+    let pages = pages();
+    for (path, text) in &pages {
+        for (link, name) in links(text) {
+            let target = path.parent().unwrap().join(link);
+            assert!(target.exists(), "{}: {link}", path.display());
+            let Some(name) = name else { continue };
+            let target = if link.is_empty() { path } else { &target };
+            let target = fs::read_to_string(target).unwrap();
+            let is_there = headings(&target).any(|heading| anchor(heading) == name);
+            assert!(is_there, "{}: {link}#{name}", path.display());
         }
     }
 }
 
 #[test]
+fn long_pages_begin_with_their_contents() {
+    for (path, text) in pages() {
+        let lines = fs::read_to_string(&path).unwrap().lines().count();
+        let is_known = ["README.md", "CHANGELOG.md"].iter().any(|name| path.ends_with(name));
+        if lines <= 150 || is_known {
+            continue;
+        }
+        let (before, _) = text.split_once("\n## ").unwrap();
+        for heading in text.lines().filter_map(|line| line.strip_prefix("## ")) {
+            let link = format!("](#{})", anchor(heading));
+            assert!(before.contains(&link), "{}: {link}", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_page_is_in_the_index_of_the_documentation() {
+    let folder = root().join("docs");
+    let index = fs::read_to_string(folder.join("README.md")).unwrap();
+    for (path, _) in pages() {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if path.parent() == Some(&folder) && name != "README.md" {
+            assert!(index.contains(&format!("]({name}")), "{name}");
+        }
+    }
+}
+
+#[test]
+fn configurations_of_the_readme_load() {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let examples = blocks(&text);
+    assert_eq!(examples.len(), 2);
+    for example in examples {
+        let example = example
+            .lines()
+            .filter(|line| !line.starts_with("load_module"))
+            .map(|line| line.split('#').next().unwrap())
+            .collect::<Vec<_>>()
+            .join("\n")
+            .replace("/etc/nginx/issuer.pem", "issuer.pem");
+        for example in [second_names(&example), example] {
+            let accepted = accepted(&example, "");
+            assert!(!accepted.contains("[warn]"), "{accepted}");
+        }
+    }
+}
+
+#[test]
+fn figures_of_the_readme_are_those_of_performance_md() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let measured = fs::read_to_string(root().join("docs/performance.md")).unwrap();
+    let (_, readme) = readme.split_once("## What it costs").unwrap();
+    let table = |heading: &str| {
+        let (_, rest) = measured.split_once(&format!("#### {heading}\n")).unwrap();
+        rest.split("\n#").next().unwrap().to_owned()
+    };
+    let (again, new) = (table("The same token again and again"), table("Tokens never seen before"));
+    for (ours, theirs) in [
+        ("**ojwt**", "**ojwt, auth_jwt, file**"),
+        ("Envoy, jwt_authn with its cache", "Envoy, jwt_authn with cache"),
+        ("HAProxy, jwt_verify", "HAProxy, jwt_verify"),
+        ("Apache, mod_auth_openidc", "Apache, mod_auth_openidc, file"),
+        ("nginx, auth_request to PyJWT", "nginx + PyJWT, auth_request, file"),
+        ("nginx, njs", "nginx + njs, WebCrypto, file"),
+    ] {
+        let row = readme.lines().find(|line| line.starts_with(&format!("| {ours} |"))).unwrap();
+        let figures = [&again, &new].map(|table| {
+            let row =
+                table.lines().find(|line| line.starts_with(&format!("| {theirs} |"))).unwrap();
+            row.split(" ×").nth(1).unwrap().split(' ').next().unwrap().to_owned()
+        });
+        let shown: Vec<String> = row
+            .split('×')
+            .skip(1)
+            .map(|part| part.split([' ', '*']).next().unwrap().into())
+            .collect();
+        assert_eq!(shown, figures, "{ours}");
+    }
+}
+
+#[test]
 fn every_row_of_the_matrix_is_in_compatibility_md() {
-    let output = Command::new("scripts/matrix").arg("--list").current_dir(root()).output().unwrap();
+    let output =
+        Command::new("scripts/matrix/run").arg("--list").current_dir(root()).output().unwrap();
     assert!(output.status.success());
     let text = fs::read_to_string(root().join("docs/compatibility.md")).unwrap();
     let rows = String::from_utf8(output.stdout).unwrap();
@@ -124,6 +241,26 @@ fn every_row_of_the_matrix_is_in_compatibility_md() {
     for row in rows.lines() {
         assert!(text.contains(&format!("\n| {row} |")), "{row}");
     }
+}
+
+#[test]
+fn make_targets_that_the_documentation_names_exist() {
+    let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
+    let mut texts: Vec<String> =
+        pages().iter().map(|(path, _)| fs::read_to_string(path).unwrap()).collect();
+    texts.push(fs::read_to_string(root().join(".github/workflows/ci.yml")).unwrap());
+    let mut names = 0;
+    for text in texts {
+        // In code (`make test`), in a fence, or as a step.
+        let after = ["`make ", "\nmake ", "run: make "].map(|start| text.split(start).skip(1));
+        for rest in after.into_iter().flatten() {
+            let name = rest.split(|c: char| !c.is_ascii_lowercase() && c != '_').next().unwrap();
+            let is_there = makefile.contains(&format!("\n{name}:"));
+            assert!(is_there || name == "install" || name.starts_with("curl"), "make {name}");
+            names += 1;
+        }
+    }
+    assert!(names > 20, "{names}");
 }
 
 /// The statements of an example, each with what is in its braces.
@@ -153,11 +290,7 @@ fn every_entry_has_an_example_and_every_example_loads() {
     let keys = json!({"keys": [to_jwk(&ISSUER.material().unwrap(), None, None)]}).to_string();
     for entry in text.split("\n### ").skip(1) {
         let name = entry.lines().next().unwrap();
-        let examples: Vec<&str> = entry
-            .split("\n```nginx\n")
-            .skip(1)
-            .map(|rest| rest.split("\n```").next().unwrap())
-            .collect();
+        let examples = blocks(entry);
         assert!(!examples.is_empty(), "no example: {name}");
         for example in examples {
             // nginx looks hosts up when it reads them.
@@ -224,26 +357,39 @@ fn lines_of_the_log_that_faq_md_explains_are_written() {
     }
 }
 
+/// The configurations in a text.
+pub fn blocks(text: &str) -> Vec<String> {
+    let blocks = text.split("\n```nginx\n").skip(1);
+    blocks.map(|rest| rest.split("\n```").next().unwrap().to_owned() + "\n").collect()
+}
+
 /// An example in which every directive and variable has its second name.
-fn second_names(example: &str) -> String {
+pub fn second_names(example: &str) -> String {
     example.replace("auth_jwt", "ojwt").replace("$jwt_", "$ojwt_")
 }
 
-/// What `nginx -t` says of an example.
-fn accepted(example: &str, keys: &str) -> String {
+/// What of an example stands in `http`, and what in a server.
+pub fn levels(example: &str) -> (String, String) {
     let (http, server): (Vec<_>, Vec<_>) = statements(example).into_iter().partition(|statement| {
         let word = statement.split_whitespace().next().unwrap();
         let is_global = ["map", "limit_req_zone", "log_format", "server"];
         let is_of_ours = word.starts_with("auth_jwt") || word.starts_with("ojwt");
         is_global.contains(&word) || word.ends_with("_set") && is_of_ours
     });
+    (http.concat(), server.concat())
+}
+
+/// What `nginx -t` says of an example.
+pub fn accepted(example: &str, keys: &str) -> String {
+    let (http, server) = levels(example);
     Nginx::builder()
         .file("keys.jwks", keys)
         .file("ca.pem", fs::read(root().join("crates/core/tests/data/chain.crt")).unwrap())
         .file("keys.json", json!({ "1": public_pem(&ISSUER) }).to_string())
         .file("revoked.txt", "mallory\n")
         .file("revoked.json", r#"{"mallory":{}}"#)
-        .http(&http.concat())
-        .server(&server.concat())
+        // For machines whose cache lines are short.
+        .http(&format!("map_hash_bucket_size 128;{http}"))
+        .server(&server)
         .accepted()
 }

@@ -609,6 +609,17 @@ pub fn has_http_3() -> bool {
     false
 }
 
+/// Whether nginx speaks TLS to others, as configurations with `proxy_ssl_verify` want; if not, says what
+/// a test is skipped for.
+pub fn has_tls() -> bool {
+    let output = Command::new(binary(Module::Plain)).arg("-V").output().unwrap();
+    let is_there = String::from_utf8_lossy(&output.stderr).contains("http_ssl_module");
+    if !is_there {
+        skipped("configurations with TLS: this nginx was built without");
+    }
+    is_there
+}
+
 /// Whether nginx has what came with this version; if not, says what a test is skipped for.
 pub fn has_since(what: &str, version: [u32; 3]) -> bool {
     let output = Command::new(binary(Module::Plain)).arg("-v").output().unwrap();

@@ -46,6 +46,7 @@ mod ojwt_status;
 mod ojwt_token_from;
 mod one_reading;
 mod phases;
+mod providers;
 mod reload;
 mod scripts;
 mod second_names;

@@ -1,6 +1,6 @@
 //! Nothing of a request, a key or a configuration is left when it is gone.
 //!
-//! Here that is seen by the size of the processes. Under `AddressSanitizer` (scripts/test-memory) whatever
+//! Here that is seen by the size of the processes. Under `AddressSanitizer` (scripts/check/memory) whatever
 //! no pointer leads to is reported as well, by each worker and by the master as it ends.
 //! `OJWT_MEMORY_ROUNDS` says how often.
 

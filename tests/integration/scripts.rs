@@ -38,7 +38,7 @@ fn foreign_module(version: &str, signature: &str) -> tempfile::TempDir {
 fn module_for_another_version_of_nginx_is_explained_in_a_sentence() {
     let directory = foreign_module("1002003", "");
     let (output, text) =
-        run(Command::new("scripts/check-module").arg(directory.path().join("foreign.so")));
+        run(Command::new("scripts/check/module").arg(directory.path().join("foreign.so")));
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.starts_with("ojwt: the module was built for nginx 1.2.3, but the nginx that is"));
     assert!(text.contains("run make build again"), "{text}");
@@ -53,7 +53,7 @@ fn module_for_an_nginx_configured_otherwise_is_explained_in_a_sentence() {
     let number = parts[0] * 1_000_000 + parts[1] * 1000 + parts[2];
     let directory = foreign_module(&number.to_string(), "8,4,8,000");
     let (output, text) =
-        run(Command::new("scripts/check-module").arg(directory.path().join("foreign.so")));
+        run(Command::new("scripts/check/module").arg(directory.path().join("foreign.so")));
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("configured with other options than the nginx"), "{text}");
 }
@@ -64,7 +64,7 @@ fn nginx_that_is_named_does_not_take_its_name_for_a_socket() {
     let file = directory.path().join("broken.so");
     std::fs::write(&file, "no module").unwrap();
     let (_, nginx) = run(Command::new("sh").args(["-c", "command -v nginx"]));
-    let mut check = Command::new("scripts/check-module");
+    let mut check = Command::new("scripts/check/module");
     let (output, text) = run(check.arg(file).env("NGINX", nginx.trim()));
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("broken.so") && !text.contains("invalid socket number"), "{text}");
@@ -77,7 +77,7 @@ fn module_that_is_not_hardened_or_holds_a_path_of_its_builder_is_refused() {
     let module = std::fs::read(std::env::var("OJWT_MODULE").unwrap()).unwrap();
     let check = |module: &[u8]| {
         std::fs::write(&file, module).unwrap();
-        run(Command::new("scripts/check-module").arg(&file))
+        run(Command::new("scripts/check/module").arg(&file))
     };
     let (output, text) = check(&module);
     assert!(output.status.success(), "{text}");
@@ -156,7 +156,7 @@ kill QUIT => $nginx;
 waitpid $nginx, 0;
 "#;
 
-/// What scripts/nginx-tests makes of a checkout with these tests.
+/// What scripts/check/nginx-tests makes of a checkout with these tests.
 fn nginx_tests(tests: &[(&str, &str)]) -> (Option<i32>, String) {
     let checkout = tempfile::tempdir().unwrap();
     fs::create_dir_all(checkout.path().join("lib/Test")).unwrap();
@@ -165,7 +165,7 @@ fn nginx_tests(tests: &[(&str, &str)]) -> (Option<i32>, String) {
         fs::write(checkout.path().join(name), test).unwrap();
     }
     let (_, nginx) = run(Command::new("sh").args(["-c", "command -v \"${NGINX:-nginx}\""]));
-    let mut script = Command::new("scripts/nginx-tests");
+    let mut script = Command::new("scripts/check/nginx-tests");
     script.env("NGINX_TESTS", checkout.path()).env("NGINX", nginx.trim());
     let (output, text) = run(&mut script);
     (output.status.code(), text)
@@ -286,7 +286,8 @@ fn tests_of_nginx_that_are_not_there_are_asked_for() {
     for (folder, complaint) in
         [("", "NGINX_TESTS is not set: git clone"), ("tests", "NGINX_TESTS=tests is no checkout")]
     {
-        let (output, text) = run(Command::new("scripts/nginx-tests").env("NGINX_TESTS", folder));
+        let (output, text) =
+            run(Command::new("scripts/check/nginx-tests").env("NGINX_TESTS", folder));
         assert_eq!(output.status.code(), Some(2), "{text}");
         assert!(text.starts_with(&format!("ojwt: {complaint}")), "{text}");
     }
@@ -300,7 +301,7 @@ fn advisories(copy: &Path, packages: &[(&str, &str)]) -> (bool, String) {
     });
     fs::write(&lock, tables.collect::<String>()).unwrap();
     let mut script = Command::new("python3");
-    script.args(["scripts/inventory.py", "advisories"]).arg(copy).arg(lock.path());
+    script.args(["scripts/supply/inventory.py", "advisories"]).arg(copy).arg(lock.path());
     let (output, text) = run(&mut script);
     (output.status.success(), text)
 }

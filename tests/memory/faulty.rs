@@ -1,5 +1,5 @@
 //! A library that misuses memory in nginx when it is loaded, as the variable `FAULT` has it: what
-//! scripts/test-memory must see, or it sees nothing.
+//! scripts/check/memory must see, or it sees nothing.
 
 use std::ffi::c_void;
 use std::hint::black_box;
