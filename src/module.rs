@@ -35,7 +35,7 @@ use crate::fence::variable::{self, Name, Value};
 use crate::fence::worker::Cycle;
 use crate::gate::fetch::Readiness;
 use crate::gate::judge;
-use crate::gate::outcome::Remembered;
+use crate::gate::outcome::{Remembered, Visit};
 use crate::keys::files;
 use crate::keys::sources::LocatorWord;
 
@@ -467,8 +467,8 @@ unsafe extern "C" fn get_named_variable(
     });
     // SAFETY: nginx is handling the request, and wants the value in `slot`.
     unsafe {
-        store(request, slot, "", |request, conf| match named {
-            Some((evaluate, name)) => evaluate(request, conf, name),
+        store(request, slot, "", |visit, conf| match named {
+            Some((evaluate, name)) => evaluate(visit, conf, name),
             None => Value::Missing,
         })
     }
@@ -482,10 +482,10 @@ unsafe extern "C" fn get_named_value(
     // SAFETY: nginx is handling the request, which has a main configuration of this module, and
     // wants the value in `slot`.
     unsafe {
-        store(request, slot, "", |request, conf| {
-            let main = request.main_conf();
+        store(request, slot, "", |visit, conf| {
+            let main = visit.request.main_conf();
             match main.and_then(|main| main.named_values.get(index)) {
-                Some(named) => variables::named_value(request, conf, named),
+                Some(named) => variables::named_value(visit, conf, named),
                 None => Value::Missing,
             }
         })
@@ -501,13 +501,13 @@ unsafe fn store(
     request: *mut ngx_http_request_t,
     slot: *mut ngx_http_variable_value_t,
     on_fault: &'static str,
-    evaluate: impl for<'r> FnOnce(Request<'r>, &'r LocationConf) -> Value<'r>,
+    evaluate: impl for<'r> FnOnce(&Visit<'r>, &'r LocationConf) -> Value<'r>,
 ) -> ngx_int_t {
     let fault = Value::Text(on_fault.as_bytes());
     let value = guard(fault, || {
         // SAFETY: the caller's promise.
         match unsafe { at_hand(request) } {
-            Some((request, conf)) => evaluate(request, conf),
+            Some((visit, conf)) => evaluate(&visit, conf),
             None => fault,
         }
     });
@@ -531,12 +531,11 @@ unsafe extern "C" fn redact(request: *mut ngx_http_request_t) -> ngx_int_t {
 unsafe extern "C" fn rewrite(request: *mut ngx_http_request_t) -> ngx_int_t {
     guard(INTERNAL_SERVER_ERROR, || {
         // SAFETY: nginx is handling the request, which has configurations of this module.
-        let (Some((request, conf)), Some(main)) = (unsafe { at_hand(request) }, unsafe {
-            Request::from_raw(request).and_then(Request::main_conf)
-        }) else {
+        let Some((visit, conf)) = (unsafe { at_hand(request) }) else {
             return INTERNAL_SERVER_ERROR;
         };
-        match access::prefetch(request, conf, main.used.variables) {
+        let Some(main) = visit.request.main_conf() else { return INTERNAL_SERVER_ERROR };
+        match access::prefetch(&visit, conf, main.used.variables) {
             Readiness::Ready => DECLINED,
             Readiness::Waiting => DONE,
         }
@@ -563,10 +562,10 @@ unsafe extern "C" fn access(request: *mut ngx_http_request_t) -> ngx_int_t {
 unsafe fn answer(request: *mut ngx_http_request_t, phase: Phase) -> ngx_int_t {
     guard(INTERNAL_SERVER_ERROR, || {
         // SAFETY: the caller's promise.
-        let Some((request, conf)) = (unsafe { at_hand(request) }) else {
+        let Some((visit, conf)) = (unsafe { at_hand(request) }) else {
             return INTERNAL_SERVER_ERROR;
         };
-        match access::decide(request, conf, phase) {
+        match access::decide(&visit, conf, phase) {
             Decision::Declined => DECLINED,
             Decision::Pass => OK,
             Decision::Wait => DONE,
@@ -580,8 +579,8 @@ unsafe fn answer(request: *mut ngx_http_request_t, phase: Phase) -> ngx_int_t {
 unsafe extern "C" fn filter_header(request: *mut ngx_http_request_t) -> ngx_int_t {
     guard((), || {
         // SAFETY: nginx is handling the request.
-        if let Some((request, conf)) = unsafe { at_hand(request) } {
-            respond::set_cookie(request, conf);
+        if let Some((visit, conf)) = unsafe { at_hand(request) } {
+            respond::set_cookie(&visit, conf);
         }
     });
     // SAFETY: the filter was set when ours was put before it; it takes the request that we got.
@@ -608,15 +607,15 @@ unsafe extern "C" fn filter_body(
     }
 }
 
-/// A request and this module's configuration of the location that it is in.
+/// The visit of a request, and this module's configuration of the location that it is in.
 ///
 /// # Safety
 ///
 /// `request` must be null or a request that nginx is handling, for all of `'r`.
-unsafe fn at_hand<'r>(request: *mut ngx_http_request_t) -> Option<(Request<'r>, &'r LocationConf)> {
+unsafe fn at_hand<'r>(request: *mut ngx_http_request_t) -> Option<(Visit<'r>, &'r LocationConf)> {
     // SAFETY: the caller's promise; every location has a configuration of this module.
     unsafe {
         let request = Request::from_raw(request)?;
-        Some((request, request.location_conf()?))
+        Some((Visit::new(request), request.location_conf()?))
     }
 }

@@ -9,10 +9,9 @@ use crate::config::settings::{Auth, Phase, Requirement, WwwAuthenticate};
 use crate::fence::complex::ComplexValue;
 use crate::fence::log::Level;
 use crate::fence::printable;
-use crate::fence::request::Request;
-use crate::gate::fetch::{Readiness, is_part_of_fetch, prepare};
+use crate::gate::fetch::{Readiness, prepare};
 use crate::gate::judge::{evaluate_now, outcome};
-use crate::gate::outcome::{Outcome, overrule};
+use crate::gate::outcome::{Outcome, Visit};
 
 /// What the access phase makes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,10 +30,10 @@ pub(crate) enum Decision {
 ///
 /// nginx runs the preaccess phase for subrequests, too, and the access phase for none. A subrequest is
 /// judged by the token of the client's request.
-pub(crate) fn decide(request: Request<'_>, conf: &LocationConf, phase: Phase) -> Decision {
+pub(crate) fn decide(visit: &Visit<'_>, conf: &LocationConf, phase: Phase) -> Decision {
     // Limits are for what clients ask for. A fetch that one of them delays would not be woken, and what
     // they find in it would count for the client's request.
-    if phase == Phase::Preaccess && is_part_of_fetch(request) {
+    if phase == Phase::Preaccess && visit.request.is_part_of_fetch() {
         return Decision::Pass;
     }
     if conf.phase.unwrap_or_default() != phase {
@@ -43,16 +42,16 @@ pub(crate) fn decide(request: Request<'_>, conf: &LocationConf, phase: Phase) ->
     let Some((auth, gate)) = conf.auth() else {
         // Where it is off, variables show the claims all the same, and cannot wait for keys. A token that
         // other directives put into a variable is there by now.
-        return match prepare(request, conf.auth_gate()) {
+        return match prepare(visit, conf.auth_gate()) {
             Readiness::Waiting => Decision::Wait,
             Readiness::Ready => Decision::Declined,
         };
     };
-    if prepare(request, [gate]) == Readiness::Waiting {
+    if prepare(visit, [gate]) == Readiness::Waiting {
         return Decision::Wait;
     }
-    let denial = match outcome(request, gate) {
-        Ok(Outcome { verdict: Ok(_), .. }) => return require(request, conf, auth, phase),
+    let denial = match outcome(visit, gate) {
+        Ok(Outcome { verdict: Ok(_), .. }) => return require(visit, conf, auth, phase),
         Ok(Outcome { verdict: Err(denial), .. }) => *denial,
         Err(denial) => denial,
     };
@@ -61,31 +60,27 @@ pub(crate) fn decide(request: Request<'_>, conf: &LocationConf, phase: Phase) ->
     }
     // RFC 6750 section 3.1.
     let status = if denial == Denial::SeveralTokens { 400 } else { 401 };
-    refuse(request, conf, auth, denial, status)
+    refuse(visit, conf, auth, denial, status)
 }
 
 /// Fetches, before the rewrite module runs, the keys that variables will want: they cannot wait.
-pub(crate) fn prefetch(
-    request: Request<'_>,
-    conf: &LocationConf,
-    used: UsedVariables,
-) -> Readiness {
+pub(crate) fn prefetch(visit: &Visit<'_>, conf: &LocationConf, used: UsedVariables) -> Readiness {
     let decoded = conf.gate().filter(|_| used.decoded);
     let claims = conf.claims_gate().filter(|_| used.claims);
     let gates = || decoded.into_iter().chain(claims);
-    if gates().all(|gate| gate.keys.requests.is_empty()) || is_part_of_fetch(request) {
+    if gates().all(|gate| gate.keys.requests.is_empty()) || visit.request.is_part_of_fetch() {
         return Readiness::Ready;
     }
-    prepare(request, gates())
+    prepare(visit, gates())
 }
 
 /// What `auth_jwt_require` asks besides a valid token.
-fn require(request: Request<'_>, conf: &LocationConf, auth: &Auth, phase: Phase) -> Decision {
+fn require(visit: &Visit<'_>, conf: &LocationConf, auth: &Auth, phase: Phase) -> Decision {
     let requirements = || conf.requirements.iter().flatten();
     let values = requirements().flat_map(|requirement| requirement.values.iter().copied());
-    let unmet = evaluate_now(request, values, || {
+    let unmet = evaluate_now(visit.request, values, || {
         requirements().find_map(|Requirement { values, status }| {
-            values.iter().find_map(|value| match request.evaluate(*value) {
+            values.iter().find_map(|value| match visit.request.evaluate(*value) {
                 None => Some(Unmet::Unknown),
                 Some(b"" | b"0") => Some(Unmet::Value(*value, *status)),
                 Some(_) => None,
@@ -97,9 +92,9 @@ fn require(request: Request<'_>, conf: &LocationConf, auth: &Auth, phase: Phase)
         Some(Unmet::Value(value, status)) => {
             let denial = Denial::ClaimRejected;
             let value = printable(value.source());
-            request.log(Level::Info, &format!("{denial}: a requirement is not met: {value}"));
-            overrule(request, denial);
-            refuse(request, conf, auth, denial, status)
+            visit.request.log(Level::Info, &format!("{denial}: a requirement is not met: {value}"));
+            visit.overrule(denial);
+            refuse(visit, conf, auth, denial, status)
         }
         // What passes before the limits is still to meet them.
         None if phase == Phase::Preaccess => Decision::Declined,
@@ -116,18 +111,18 @@ enum Unmet {
 }
 
 fn refuse(
-    request: Request<'_>,
+    visit: &Visit<'_>,
     conf: &LocationConf,
     auth: &Auth,
     denial: Denial,
     status: u16,
 ) -> Decision {
-    let status = if request.is_main() { status } else { status_of_subrequest(status) };
+    let status = if visit.request.is_main() { status } else { status_of_subrequest(status) };
     let prepared = match conf.www_authenticate {
         _ if status != 401 && denial != Denial::SeveralTokens => Some(()),
         Some(WwwAuthenticate::Off) => Some(()),
-        Some(WwwAuthenticate::Custom(value)) => respond::custom_challenge(request, value),
-        Some(WwwAuthenticate::Bearer) | None => respond::challenge(request, auth, denial),
+        Some(WwwAuthenticate::Custom(value)) => respond::custom_challenge(visit.request, value),
+        Some(WwwAuthenticate::Bearer) | None => respond::challenge(visit.request, auth, denial),
     };
     match prepared {
         Some(()) => Decision::Refuse(status),

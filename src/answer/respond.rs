@@ -9,7 +9,7 @@ use crate::config::settings::{Auth, Cookie, SameSite, Secure};
 use crate::fence;
 use crate::fence::complex::ComplexValue;
 use crate::fence::request::Request;
-use crate::gate::outcome::{Outcome, outcomes, overruled};
+use crate::gate::outcome::{Outcome, Visit};
 
 /// Says that a token is wanted (RFC 6750 section 3); `None` if the realm cannot be evaluated.
 pub(crate) fn challenge(request: Request<'_>, auth: &Auth, denial: Denial) -> Option<()> {
@@ -47,12 +47,13 @@ fn one_line(text: &[u8]) -> impl Iterator<Item = u8> {
 /// Adds `Set-Cookie` to the response if a valid token came in the URL; for the header filter.
 ///
 /// The token was verified, so that it holds no byte that means anything in a header.
-pub(crate) fn set_cookie(request: Request<'_>, conf: &LocationConf) {
+pub(crate) fn set_cookie(visit: &Visit<'_>, conf: &LocationConf) {
     let Some(cookie) = conf.cookie() else { return };
-    if !request.is_main() || overruled(request).is_some() {
+    let request = visit.request;
+    if !request.is_main() || visit.overruled().is_some() {
         return;
     }
-    let token = outcomes(request).find_map(|(_, outcome)| match outcome {
+    let token = visit.outcomes().find_map(|(_, outcome)| match outcome {
         Ok(Outcome { verdict: Ok(claims), token_from_url: Some(token) }) => Some((claims, token)),
         _ => None,
     });

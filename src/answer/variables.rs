@@ -14,12 +14,9 @@ use crate::config::location::LocationConf;
 use crate::config::main_conf::{NamedValue, UsedVariables};
 use crate::config::names::{SHARED, first_name};
 use crate::fence;
-use crate::fence::request::Request;
 use crate::fence::variable::Value;
 use crate::gate::judge::outcome;
-use crate::gate::outcome::{
-    Outcome, choosing, claims_under_comparison, gives_directly, latest, outcomes, overruled, steady,
-};
+use crate::gate::outcome::{Outcome, Visit};
 use crate::gate::source::Source;
 
 /// A variable of the module.
@@ -34,9 +31,9 @@ pub(crate) struct Variable {
 /// How a variable gets its value.
 pub(crate) enum Evaluate {
     /// From the request alone.
-    Plain(for<'r> fn(Request<'r>, &'r LocationConf) -> Value<'r>),
+    Plain(for<'r> fn(&Visit<'r>, &'r LocationConf) -> Value<'r>),
     /// From the request and the end of the variable's name.
-    Named(for<'r> fn(Request<'r>, &'r LocationConf, &str) -> Value<'r>),
+    Named(for<'r> fn(&Visit<'r>, &'r LocationConf, &str) -> Value<'r>),
 }
 
 /// The variables, by name.
@@ -163,9 +160,9 @@ pub(crate) fn shows_token(
 }
 
 /// `$decoded_ojwt`: the claims as JSON, or `failed: ` and the reason.
-fn decoded<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
+fn decoded<'r>(visit: &Visit<'r>, conf: &'r LocationConf) -> Value<'r> {
     let outcome = match conf.gate() {
-        Some(gate) => outcome(request, gate),
+        Some(gate) => outcome(visit, gate),
         None => Err(Denial::InternalError),
     };
     let text = match outcome {
@@ -178,17 +175,17 @@ fn decoded<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
 
 /// `$ojwt_status`: `ok` or the reason as one word, empty where nothing was evaluated. It asks for
 /// no evaluation: it tells of this location's gate, else of the last that was asked.
-fn status<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
-    Value::Text(steady(request, status_now(request, conf)).as_bytes())
+fn status<'r>(visit: &Visit<'r>, conf: &'r LocationConf) -> Value<'r> {
+    Value::Text(visit.steady(status_now(visit, conf)).as_bytes())
 }
 
-fn status_now(request: Request<'_>, conf: &LocationConf) -> &'static str {
-    if let Some(denial) = overruled(request) {
+fn status_now(visit: &Visit<'_>, conf: &LocationConf) -> &'static str {
+    if let Some(denial) = visit.overruled() {
         return denial.code();
     }
     let here =
-        conf.gate().and_then(|gate| outcomes(request).find(|(asked, _)| Rc::ptr_eq(asked, gate)));
-    match here.map(|(_, outcome)| outcome).or_else(|| latest(request)) {
+        conf.gate().and_then(|gate| visit.outcomes().find(|(asked, _)| Rc::ptr_eq(asked, gate)));
+    match here.map(|(_, outcome)| outcome).or_else(|| visit.latest()) {
         None => "",
         Some(Ok(Outcome { verdict: Ok(_), .. })) => "ok",
         Some(Ok(Outcome { verdict: Err(denial), .. })) => denial.code(),
@@ -197,51 +194,49 @@ fn status_now(request: Request<'_>, conf: &LocationConf) -> &'static str {
 }
 
 /// `$ojwt_args`: the arguments of the request, without those that may carry a token.
-fn args<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
+fn args<'r>(visit: &Visit<'r>, conf: &'r LocationConf) -> Value<'r> {
     let names = conf.sources().filter_map(Source::argument);
-    let kept = transport::without_arguments(request.args(), &names);
-    request.copy(&kept).map_or(Value::Missing, Value::Text)
+    let kept = transport::without_arguments(visit.request.args(), &names);
+    visit.request.copy(&kept).map_or(Value::Missing, Value::Text)
 }
 
 /// `$ojwt_http_cookie`: the cookies of the request, without those that may carry a token.
-fn http_cookie<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
-    let cookies: Vec<&[u8]> = request.header(b"Cookie").collect();
+fn http_cookie<'r>(visit: &Visit<'r>, conf: &'r LocationConf) -> Value<'r> {
+    let cookies: Vec<&[u8]> = visit.request.header(b"Cookie").collect();
     let names = conf.sources().filter_map(Source::cookie);
     let kept = transport::without_cookies(&cookies.join(&b"; "[..]), &names);
-    request.copy(&kept).map_or(Value::Missing, Value::Text)
+    visit.request.copy(&kept).map_or(Value::Missing, Value::Text)
 }
 
 /// `$jwt_claims`: the claims of a verified token as JSON.
-fn claims<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
-    verified(request, conf)
-        .map_or(Value::Missing, |claims| Value::Text(claims.as_json().as_bytes()))
+fn claims<'r>(visit: &Visit<'r>, conf: &'r LocationConf) -> Value<'r> {
+    verified(visit, conf).map_or(Value::Missing, |claims| Value::Text(claims.as_json().as_bytes()))
 }
 
 /// `$jwt_payload`: what a verified token encloses: another token where it is nested, else its claims.
-fn payload<'r>(request: Request<'r>, conf: &'r LocationConf) -> Value<'r> {
-    verified(request, conf)
-        .map_or(Value::Missing, |claims| Value::Text(claims.payload().as_bytes()))
+fn payload<'r>(visit: &Visit<'r>, conf: &'r LocationConf) -> Value<'r> {
+    verified(visit, conf).map_or(Value::Missing, |claims| Value::Text(claims.payload().as_bytes()))
 }
 
 /// `$jwt_nowtime`: the time that tokens are judged by, in seconds since the epoch.
-fn now<'r>(request: Request<'r>, _conf: &'r LocationConf) -> Value<'r> {
+fn now<'r>(visit: &Visit<'r>, _conf: &'r LocationConf) -> Value<'r> {
     let seconds = fence::now().to_string();
-    request.copy(seconds.as_bytes()).map_or(Value::Missing, Value::Text)
+    visit.request.copy(seconds.as_bytes()).map_or(Value::Missing, Value::Text)
 }
 
 /// `$jwt_claim_NAME`: a claim of a verified token.
-fn claim<'r>(request: Request<'r>, conf: &'r LocationConf, name: &str) -> Value<'r> {
-    value_at(request, conf, Part::Claims, &[name])
+fn claim<'r>(visit: &Visit<'r>, conf: &'r LocationConf, name: &str) -> Value<'r> {
+    value_at(visit, conf, Part::Claims, &[name])
 }
 
 /// `$jwt_header_NAME`: a header parameter of a verified token.
-fn header<'r>(request: Request<'r>, conf: &'r LocationConf, name: &str) -> Value<'r> {
-    value_at(request, conf, Part::Header, &[name])
+fn header<'r>(visit: &Visit<'r>, conf: &'r LocationConf, name: &str) -> Value<'r> {
+    value_at(visit, conf, Part::Header, &[name])
 }
 
 /// A variable that shows a token, percent-encoded but for what RFC 3986 section 2.3 leaves as it is.
-fn encoded<'r>(request: Request<'r>, conf: &'r LocationConf, name: &str) -> Value<'r> {
-    gives_directly(request);
+fn encoded<'r>(visit: &Visit<'r>, conf: &'r LocationConf, name: &str) -> Value<'r> {
+    visit.gives_directly();
     let by_prefix = VARIABLES.iter().find_map(|variable| match variable.evaluate {
         Evaluate::Named(evaluate) if variable.is_shared() => {
             let end = first_name(name.as_bytes()).strip_prefix(variable.name.as_bytes())?;
@@ -249,15 +244,15 @@ fn encoded<'r>(request: Request<'r>, conf: &'r LocationConf, name: &str) -> Valu
         }
         Evaluate::Named(_) | Evaluate::Plain(_) => None,
     });
-    let set = request.main_conf().map(|main| &main.named_values);
+    let set = visit.request.main_conf().map(|main| &main.named_values);
     let is_it = |named: &&NamedValue| named.variable == name.as_bytes();
     let value = match (by_prefix, set.and_then(|set| set.iter().find(is_it))) {
-        (_, Some(named)) => named_value(request, conf, named),
-        (Some((evaluate, name)), None) => evaluate(request, conf, name),
+        (_, Some(named)) => named_value(visit, conf, named),
+        (Some((evaluate, name)), None) => evaluate(visit, conf, name),
         (None, None) => Value::Missing,
     };
     match value {
-        Value::Text(text) => copied(request, &percent_encoded(text)),
+        Value::Text(text) => copied(visit, &percent_encoded(text)),
         Value::Missing => Value::Missing,
     }
 }
@@ -277,43 +272,43 @@ fn percent_encoded(text: &[u8]) -> String {
 
 /// The value of a variable of `auth_jwt_claim_set` or `auth_jwt_header_set`.
 pub(crate) fn named_value<'r>(
-    request: Request<'r>,
+    visit: &Visit<'r>,
     conf: &'r LocationConf,
     named: &NamedValue,
 ) -> Value<'r> {
-    value_at(request, conf, named.part, &named.path)
+    value_at(visit, conf, named.part, &named.path)
 }
 
 fn value_at<'r, N: AsRef<str>>(
-    request: Request<'r>,
+    visit: &Visit<'r>,
     conf: &'r LocationConf,
     part: Part,
     names: &[N],
 ) -> Value<'r> {
-    if let Some(token) = choosing(request) {
+    if let Some(token) = visit.choosing() {
         let json = match part {
             Part::Header => Some(token.header()),
             Part::Claims => token.claims(),
         };
         let text = json.and_then(|json| path::lookup(json, names)).map(path::render);
-        return text.map_or(Value::Missing, |text| copied(request, &text));
+        return text.map_or(Value::Missing, |text| copied(visit, &text));
     }
-    let Some(claims) = verified(request, conf) else { return Value::Missing };
+    let Some(claims) = verified(visit, conf) else { return Value::Missing };
     match path::lookup(part.of(claims), names).map(path::render) {
         None => Value::Missing,
         Some(Cow::Borrowed(text)) => Value::Text(text.as_bytes()),
-        Some(Cow::Owned(text)) => copied(request, &text),
+        Some(Cow::Owned(text)) => copied(visit, &text),
     }
 }
 
-fn copied<'r>(request: Request<'r>, text: &str) -> Value<'r> {
-    request.copy(text.as_bytes()).map_or(Value::Missing, Value::Text)
+fn copied<'r>(visit: &Visit<'r>, text: &str) -> Value<'r> {
+    visit.request.copy(text.as_bytes()).map_or(Value::Missing, Value::Text)
 }
 
 /// The claims of the request's token, if it is good, or of the one that a gate is comparing now.
-fn verified<'r>(request: Request<'r>, conf: &'r LocationConf) -> Option<&'r Claims> {
-    if let Some(claims) = claims_under_comparison(request) {
+fn verified<'r>(visit: &Visit<'r>, conf: &'r LocationConf) -> Option<&'r Claims> {
+    if let Some(claims) = visit.claims_under_comparison() {
         return Some(claims);
     }
-    outcome(request, conf.claims_gate()?).ok()?.verdict.as_deref().ok()
+    outcome(visit, conf.claims_gate()?).ok()?.verdict.as_deref().ok()
 }

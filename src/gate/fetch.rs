@@ -7,7 +7,7 @@ use ojwt_core::verify::{Lack, Refusal};
 use crate::fence::request::Request;
 use crate::gate::definition::Gate;
 use crate::gate::judge::{find, is_for_want_of_keys, memory, places_of, verify};
-use crate::gate::outcome::{Remembered, remember};
+use crate::gate::outcome::{Remembered, Visit};
 use crate::keys::places::Gathered;
 use crate::keys::request::{Progress, Target};
 
@@ -22,16 +22,17 @@ pub(crate) enum Readiness {
 /// Fetches the keys that gates need to judge this request, unless those at hand do: all that are
 /// missing at a time, and for each that comes the request runs on.
 pub(crate) fn prepare<'g>(
-    request: Request<'_>,
+    visit: &Visit<'_>,
     gates: impl IntoIterator<Item = &'g Rc<Gate>>,
 ) -> Readiness {
+    let request = visit.request;
     let fetches = |gate: &&Rc<Gate>| !gate.keys.requests.is_empty();
     let mut gates = gates.into_iter().filter(fetches).peekable();
     // What is fetched with is not fetched for: it would not end.
-    if gates.peek().is_none() || is_part_of_fetch(request) {
+    if gates.peek().is_none() || request.is_part_of_fetch() {
         return Readiness::Ready;
     }
-    let Ok(remembered) = remember(request) else { return Readiness::Ready };
+    let Ok(remembered) = visit.remember() else { return Readiness::Ready };
     let in_flight = remembered.in_flight();
     if in_flight.is_watched.take() {
         request.main().stop_watching_client();
@@ -85,9 +86,4 @@ fn fetch_for(request: Request<'_>, remembered: &Remembered, gate: &Rc<Gate>) -> 
         fetched.iter().filter(is_waiting).count()
     };
     if waiting == 0 { Readiness::Ready } else { Readiness::Waiting }
-}
-
-/// Whether the request is part of a fetch of keys.
-pub(crate) fn is_part_of_fetch(request: Request<'_>) -> bool {
-    request.is_part_of_fetch()
 }

@@ -26,7 +26,7 @@ use crate::fence::log::Level;
 use crate::fence::request::Request;
 use crate::gate::definition::{Gate, VariableRequirement};
 use crate::gate::outcome::{
-    Arguments, Asking, Choosing, Compared, Entry, InFlight, Judged, Outcome, Remembered, remember,
+    Arguments, Asking, Choosing, Compared, Entry, InFlight, Judged, Outcome, Remembered, Visit,
 };
 use crate::gate::source::Source;
 use crate::keys::places::{Gathered, Places, Said};
@@ -38,10 +38,10 @@ use crate::lists::files::CurrentLists;
 ///
 /// [`Denial::InternalError`] where there is no memory to remember it in, or where the gate is being
 /// asked already, so that it would never answer; [`Denial::KeyUnavailable`] where keys that are to be
-/// fetched were not (see [`super::fetch::prepare`]); [`Denial::ClaimRejected`] where a requirement with variables
-/// is not met.
-pub(crate) fn outcome<'r>(request: Request<'r>, gate: &Rc<Gate>) -> Result<&'r Outcome, Denial> {
-    let remembered = remember(request)?;
+/// fetched were not (see `prepare` in `fetch`); [`Denial::ClaimRejected`] where a requirement with
+/// variables is not met.
+pub(crate) fn outcome<'r>(visit: &Visit<'r>, gate: &Rc<Gate>) -> Result<&'r Outcome, Denial> {
+    let (request, remembered) = (visit.request, visit.remember()?);
     if gate.is_plain
         && let Some(entry) = remembered.latest_at(gate)
         && (!gate.reads_arguments || entry.arguments.get() == Arguments::of(request))

@@ -136,74 +136,114 @@ pub(super) struct Compared {
     pub(super) result: Result<(), Unmet>,
 }
 
-/// The claims of the token that a gate is comparing right now: variables may refer to them.
-pub(crate) fn claims_under_comparison(request: Request<'_>) -> Option<&Claims> {
-    let remembered = remembered(request)?;
-    let compared = remembered.in_flight.get()?.asked.borrow().last()?.compared?;
-    remembered.entries().nth(compared)?.outcome.verdict.as_deref().ok()
+/// A request at an entry point of the module, with what is remembered of the client's request.
+///
+/// It is made once for each call of nginx's.
+pub(crate) struct Visit<'r> {
+    pub(crate) request: Request<'r>,
+    remembered: OnceCell<&'r Remembered>,
 }
 
-/// The token that keys are being chosen for right now, if they are; whoever asks has a say in them.
-pub(crate) fn choosing(request: Request<'_>) -> Option<Rc<Unverified>> {
-    let in_flight = remembered(request)?.in_flight.get()?;
-    let token = in_flight.choosing.borrow().clone()?;
-    if in_flight.said.get() == Said::Nothing {
-        in_flight.said.set(Said::Indirectly);
+impl<'r> Visit<'r> {
+    /// The visit of a request that nginx is handling.
+    pub(crate) fn new(request: Request<'r>) -> Self {
+        Self { request, remembered: OnceCell::new() }
     }
-    Some(token)
-}
 
-/// Notes that a part of the token that keys are being chosen for goes directly into what leads to them.
-pub(crate) fn gives_directly(request: Request<'_>) {
-    if let Some(in_flight) = remembered(request).and_then(|remembered| remembered.in_flight.get()) {
-        in_flight.said.set(Said::Directly);
+    /// What is remembered of the client's request, if anything yet.
+    fn remembered(&self) -> Option<&'r Remembered> {
+        if let Some(remembered) = self.remembered.get() {
+            return Some(remembered);
+        }
+        let remembered = self.request.remembered()?;
+        Some(self.remembered.get_or_init(|| remembered))
     }
-}
 
-/// Notes that the request is refused although its token is valid.
-pub(crate) fn overrule(request: Request<'_>, denial: Denial) {
-    if let Some(remembered) = remembered(request) {
-        remembered.overruled.set(Some(denial));
+    /// What is remembered of the client's request, from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`Denial::InternalError`] where memory is short.
+    pub(super) fn remember(&self) -> Result<&'r Remembered, Denial> {
+        if let Some(remembered) = self.remembered.get() {
+            return Ok(remembered);
+        }
+        let remembered = self.request.remember().ok_or(Denial::InternalError)?;
+        Ok(self.remembered.get_or_init(|| remembered))
     }
-}
 
-/// Why the request was refused although its token is valid, if it was.
-pub(crate) fn overruled(request: Request<'_>) -> Option<Denial> {
-    remembered(request)?.overruled.get()
-}
+    /// The claims of the token that a gate is comparing right now: variables may refer to them.
+    pub(crate) fn claims_under_comparison(&self) -> Option<&'r Claims> {
+        let remembered = self.remembered()?;
+        let compared = remembered.in_flight.get()?.asked.borrow().last()?.compared?;
+        remembered.entries().nth(compared)?.outcome.verdict.as_deref().ok()
+    }
 
-/// The status to tell, which is `now`: one turn of the rewrite directives is told the same all the time.
-/// They ask twice, for the length of a text and to make it, and what else is in it may ask a gate.
-pub(crate) fn steady(request: Request<'_>, now: &'static str) -> &'static str {
-    let Some(rewriting) = request.rewriting() else { return now };
-    let Ok(remembered) = remember(request) else { return now };
-    match remembered.told.get() {
-        Some((told, status)) if told == rewriting => status,
-        _ => {
-            remembered.told.set(Some((rewriting, now)));
-            now
+    /// The token that keys are being chosen for right now, if they are; whoever asks has a say in them.
+    pub(crate) fn choosing(&self) -> Option<Rc<Unverified>> {
+        let in_flight = self.remembered()?.in_flight.get()?;
+        let token = in_flight.choosing.borrow().clone()?;
+        if in_flight.said.get() == Said::Nothing {
+            in_flight.said.set(Said::Indirectly);
+        }
+        Some(token)
+    }
+
+    /// Notes that a part of the token that keys are being chosen for goes directly into what leads to
+    /// them.
+    pub(crate) fn gives_directly(&self) {
+        if let Some(in_flight) = self.remembered().and_then(|remembered| remembered.in_flight.get())
+        {
+            in_flight.said.set(Said::Directly);
         }
     }
-}
 
-/// For each gate that was asked what it made of the token that it was last asked about; finds nothing
-/// out.
-pub(crate) fn outcomes(
-    request: Request<'_>,
-) -> impl Iterator<Item = (&Rc<Gate>, Result<&Outcome, Denial>)> {
-    let entries = remembered(request).into_iter().flat_map(Remembered::entries);
-    let is_latest = move |entry: &&Entry| {
-        let others = remembered(request).into_iter().flat_map(Remembered::entries);
-        let mut others = others.filter(|other| Rc::ptr_eq(&other.gate, &entry.gate));
-        others.all(|other| other.asked.get() <= entry.asked.get())
-    };
-    entries.filter(is_latest).map(|entry| (&entry.gate, entry.result()))
-}
+    /// Notes that the request is refused although its token is valid.
+    pub(crate) fn overrule(&self, denial: Denial) {
+        if let Some(remembered) = self.remembered() {
+            remembered.overruled.set(Some(denial));
+        }
+    }
 
-/// What the gate that was asked last made of the request; finds nothing out.
-pub(crate) fn latest(request: Request<'_>) -> Option<Result<&Outcome, Denial>> {
-    let entries = remembered(request)?.entries();
-    entries.max_by_key(|entry| entry.asked.get()).map(Entry::result)
+    /// Why the request was refused although its token is valid, if it was.
+    pub(crate) fn overruled(&self) -> Option<Denial> {
+        self.remembered()?.overruled.get()
+    }
+
+    /// The status to tell, which is `now`: one turn of the rewrite directives is told the same all the
+    /// time. They ask twice, for the length of a text and to make it, and what else is in it may ask a
+    /// gate.
+    pub(crate) fn steady(&self, now: &'static str) -> &'static str {
+        let Some(rewriting) = self.request.rewriting() else { return now };
+        let Ok(remembered) = self.remember() else { return now };
+        match remembered.told.get() {
+            Some((told, status)) if told == rewriting => status,
+            _ => {
+                remembered.told.set(Some((rewriting, now)));
+                now
+            }
+        }
+    }
+
+    /// For each gate that was asked what it made of the token that it was last asked about; finds nothing
+    /// out.
+    pub(crate) fn outcomes(
+        &self,
+    ) -> impl Iterator<Item = (&'r Rc<Gate>, Result<&'r Outcome, Denial>)> + use<'r> {
+        let remembered = self.remembered();
+        let entries = move || remembered.into_iter().flat_map(Remembered::entries);
+        let is_latest = move |entry: &&Entry| {
+            let mut others = entries().filter(|other| Rc::ptr_eq(&other.gate, &entry.gate));
+            others.all(|other| other.asked.get() <= entry.asked.get())
+        };
+        entries().filter(is_latest).map(|entry| (&entry.gate, entry.result()))
+    }
+
+    /// What the gate that was asked last made of the request; finds nothing out.
+    pub(crate) fn latest(&self) -> Option<Result<&'r Outcome, Denial>> {
+        let entries = self.remembered()?.entries();
+        entries.max_by_key(|entry| entry.asked.get()).map(Entry::result)
+    }
 }
 
 impl Entry {
@@ -321,12 +361,4 @@ impl Drop for Asking<'_> {
     fn drop(&mut self) {
         self.0.asked.borrow_mut().pop();
     }
-}
-
-pub(super) fn remembered(request: Request<'_>) -> Option<&Remembered> {
-    request.remembered()
-}
-
-pub(super) fn remember(request: Request<'_>) -> Result<&Remembered, Denial> {
-    request.remember().ok_or(Denial::InternalError)
 }

@@ -48,8 +48,13 @@ impl FrequentKey {
     }
 
     fn new(curve: Curve, parsed: ParsedPublicKey, encoded: &[u8]) -> Self {
-        let (verified, multiples) = Default::default();
-        Self { parsed, curve, encoded: encoded.into(), verified, multiples }
+        Self {
+            parsed,
+            curve,
+            encoded: encoded.into(),
+            verified: AtomicU32::new(0),
+            multiples: OnceLock::new(),
+        }
     }
 
     /// The key as AWS-LC has it.
