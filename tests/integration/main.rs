@@ -1,4 +1,4 @@
-//! The module in a real nginx: `harness.rs` says how a test is written.
+//! The module in a real nginx: `harness` says how a test is written.
 #![allow(
     unreachable_pub,
     clippy::unwrap_used,

@@ -1,0 +1,30 @@
+//! A real nginx for each test.
+//!
+//! ```ignore
+//! let nginx = Nginx::with_location("/", "return 200 $decoded_ojwt;");
+//! let response = nginx.get(&format!("/?jwt={}", token(json!({"sub": "me"}))));
+//! assert_eq!(response.body, r#"{"sub":"me"}"#);
+//! ```
+//!
+//! Each nginx has a folder and a loopback address of its own, so that tests run side by side.
+//! It is stopped when the test ends, however that is; if the test failed, its error log is shown.
+
+mod client;
+mod configuration;
+mod keys;
+mod modules;
+mod nginx;
+mod repository;
+mod upstream;
+mod versions;
+mod wait;
+
+pub use client::{HOST, Response};
+pub use configuration::Builder;
+pub use keys::{FORGER, ISSUER, key, public_pem, self_signed, signed_by, token};
+pub use modules::Module;
+pub use nginx::Nginx;
+pub use repository::{data, root};
+pub use upstream::{Upstream, ok};
+pub use versions::{has_http_3, has_since, has_tls, skipped};
+pub use wait::{now, wait};
