@@ -3,19 +3,16 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::{env, fs};
 
-use ojwt_core::issue::sign::to_jwk;
 use serde_json::json;
 
-use crate::harness::{Builder, FORGER, HOST, ISSUER, Nginx, key, public_pem, skipped, token};
-
-fn jwks(key: &ojwt_core::issue::sign::SigningKey) -> String {
-    json!({"keys": [to_jwk(&key.material().unwrap(), None, None)]}).to_string()
-}
+use crate::harness::{
+    Builder, FORGER, ISSUER, Nginx, is_root, jwks, key, public_pem, skipped, token,
+};
 
 fn builder(http: &str, server: &str) -> Builder {
     Nginx::builder()
-        .file("a.jwks", jwks(&ISSUER))
-        .file("b.jwks", jwks(&FORGER))
+        .file("a.jwks", jwks(&[&ISSUER]))
+        .file("b.jwks", jwks(&[&FORGER]))
         .file("a.pem", public_pem(&ISSUER))
         .file("b.pem", public_pem(&FORGER))
         .file("ec.pem", public_pem(&key("ec256.pem")))
@@ -148,23 +145,14 @@ fn required_claim_is_met_by_false_null_and_an_empty_object_as_is_told() {
         (json!([]), 403),
         (json!("0"), 403),
     ] {
-        let bearer = format!("Authorization: Bearer {}", token(json!({"x": x.clone()})));
-        assert_eq!(nginx.get_with("/", &[&bearer]).status, status, "{x}");
+        let jwt = token(json!({"x": x.clone()}));
+        assert_eq!(nginx.get_as("/", &jwt).status, status, "{x}");
     }
 }
 
 /// A configuration whose workers are another user than its master.
 fn with_user(user: &str, server: &str) -> Builder {
-    Nginx::builder().file("issuer.pem", public_pem(&ISSUER)).file("list", "mallory\n").whole(
-        &format!(
-        "load_module \"MODULE\"; user {user}; pid nginx.pid; error_log error.log info; events {{}}
-         http {{
-             access_log off; client_body_temp_path tmp/a; proxy_temp_path tmp/b;
-             fastcgi_temp_path tmp/c; uwsgi_temp_path tmp/d; scgi_temp_path tmp/e;
-             server {{ listen ADDRESS; server_name {HOST}; {server} }}
-         }}"
-    ),
-    )
+    Nginx::builder().user(user).file("list", "mallory\n").server(server)
 }
 
 #[test]
@@ -214,9 +202,4 @@ fn files_that_workers_cannot_read_are_told_with_path_and_user() {
     if env::var_os("ASAN_OPTIONS").is_none() {
         with_user("daemon", &server).start().wait_for_log("whom workers run as");
     }
-}
-
-fn is_root() -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    fs::metadata("/proc/self").unwrap().uid() == 0
 }

@@ -2,12 +2,9 @@
 
 use std::process::Command;
 
-use ojwt_core::issue::sign::to_jwk;
 use serde_json::json;
 
-use crate::harness::{
-    FORGER, ISSUER, Nginx, Response, Upstream, now, ok, public_pem, signed_by, token,
-};
+use crate::harness::{FORGER, Nginx, bearer, issuer, now, public_pem, signed_by, token};
 
 /// A server whose content comes from a phase after the access phase: `return` would come before.
 fn gate(server: &str) -> Nginx {
@@ -20,14 +17,10 @@ fn gate(server: &str) -> Nginx {
         .start()
 }
 
-fn bearer(nginx: &Nginx, target: &str, jwt: &str) -> Response {
-    nginx.get_with(target, &[&format!("Authorization: Bearer {jwt}")])
-}
-
 #[test]
 fn lets_a_valid_bearer_token_pass_and_refuses_all_else() {
     let nginx = gate("auth_jwt realm;");
-    assert_eq!(bearer(&nginx, "/", &token(json!({}))).body, "content");
+    assert_eq!(nginx.get_as("/", &token(json!({}))).body, "content");
     assert_eq!(
         nginx.get_with("/", &[&format!("authorization: bEARER {}", token(json!({})))]).status,
         200
@@ -39,7 +32,7 @@ fn lets_a_valid_bearer_token_pass_and_refuses_all_else() {
         token(json!({"host": "other.example"})),
         signed_by(&FORGER, &json!({})),
     ] {
-        assert_eq!(bearer(&nginx, "/", &jwt).status, 401, "{jwt}");
+        assert_eq!(nginx.get_as("/", &jwt).status, 401, "{jwt}");
     }
     // As in the paid module, no other place is looked at by default.
     let jwt = token(json!({}));
@@ -53,12 +46,12 @@ fn challenge_names_an_error_only_if_a_token_was_presented() {
     let response = nginx.get("/");
     assert_eq!(response.status, 401);
     assert_eq!(response.header("WWW-Authenticate"), Some("Bearer realm=\"closed site\""));
-    let response = bearer(&nginx, "/", "x");
+    let response = nginx.get_as("/", "x");
     assert_eq!(
         response.header("WWW-Authenticate"),
         Some("Bearer realm=\"closed site\", error=\"invalid_token\"")
     );
-    assert_eq!(bearer(&nginx, "/", &token(json!({}))).header("WWW-Authenticate"), None);
+    assert_eq!(nginx.get_as("/", &token(json!({}))).header("WWW-Authenticate"), None);
 }
 
 #[test]
@@ -87,7 +80,7 @@ fn token_is_taken_from_a_variable() {
     let jwt = token(json!({}));
     assert_eq!(nginx.get(&format!("/?t={jwt}")).status, 200);
     assert_eq!(nginx.get(&format!("/inherited?t={jwt}")).status, 200);
-    assert_eq!(bearer(&nginx, "/", &jwt).status, 401);
+    assert_eq!(nginx.get_as("/", &jwt).status, 401);
     assert_eq!(nginx.get("/?t=").header("WWW-Authenticate"), Some("Bearer realm=\"realm\""));
     assert_eq!(nginx.get_with("/cookie", &[&format!("Cookie: auth={jwt}")]).status, 200);
     assert_eq!(nginx.get(&format!("/cookie?t={jwt}")).status, 401);
@@ -101,7 +94,7 @@ fn token_is_taken_from_where_ojwt_token_from_says() {
     assert_eq!(response.status, 200);
     assert!(response.header("Set-Cookie").unwrap().starts_with("jwtcookie="));
     assert_eq!(nginx.get_with("/", &[&format!("Cookie: c={jwt}")]).status, 200);
-    assert_eq!(bearer(&nginx, "/", &jwt).status, 401);
+    assert_eq!(nginx.get_as("/", &jwt).status, 401);
 }
 
 #[test]
@@ -121,7 +114,7 @@ fn is_inherited_and_may_be_switched_off() {
         assert_eq!(response.status, 401, "{target}");
         let challenge = format!("Bearer realm=\"{realm}\"");
         assert_eq!(response.header("WWW-Authenticate"), Some(challenge.as_str()));
-        assert_eq!(bearer(&nginx, target, &token(json!({}))).status, 200, "{target}");
+        assert_eq!(nginx.get_as(target, &token(json!({}))).status, 200, "{target}");
     }
     assert_eq!(nginx.get("/off").status, 200);
 }
@@ -154,7 +147,7 @@ fn off_with_a_token_refuses_nobody_and_shows_the_claims_that_the_keys_verify() {
     }
     let forged = format!("Cookie: id={}", signed_by(&FORGER, &json!({"sub": "root"})));
     let expired = format!("Cookie: id={}", token(json!({"sub": "root", "exp": 1})));
-    for header in ["Cookie: id=x.y.z", &forged, &expired, &format!("Authorization: Bearer {jwt}")] {
+    for header in ["Cookie: id=x.y.z", &forged, &expired, &bearer(&jwt)] {
         let response = nginx.get_with("/page.html", &[header]);
         assert_eq!((response.status, response.header("X-Sub")), (200, None), "{header}");
         assert_eq!(response.header("WWW-Authenticate"), None, "{header}");
@@ -166,8 +159,7 @@ fn off_with_a_token_refuses_nobody_and_shows_the_claims_that_the_keys_verify() {
 
 #[test]
 fn off_with_a_token_waits_for_keys_that_are_fetched_and_not_for_ever() {
-    let keys = json!({"keys": [to_jwk(&ISSUER.material().unwrap(), None, None)]}).to_string();
-    let upstream = Upstream::with_answer(ok(&keys));
+    let upstream = issuer();
     let nginx = Nginx::builder()
         .file("html/page.html", "content")
         .http("add_header X-Sub $jwt_claim_sub;")
@@ -221,14 +213,14 @@ fn every_401_of_the_gate_has_a_challenge() {
         ("/", String::new(), none),
         ("/", "Authorization: Basic bWU6bWU=".to_owned(), none),
         ("/", "Authorization: Bearer x".to_owned(), bad),
-        ("/", format!("Authorization: Bearer {}", signed_by(&FORGER, &json!({"sub": "me"}))), bad),
-        ("/", format!("Authorization: Bearer {}", token(json!({"sub": "me", "exp": 1}))), bad),
-        ("/", format!("Authorization: Bearer {}", token(json!({"sub": "mallory"}))), bad),
+        ("/", bearer(&signed_by(&FORGER, &json!({"sub": "me"}))), bad),
+        ("/", bearer(&token(json!({"sub": "me", "exp": 1}))), bad),
+        ("/", bearer(&token(json!({"sub": "mallory"}))), bad),
         ("/variable", String::new(), none),
         ("/variable", "Cookie: t=x".to_owned(), bad),
         ("/early", String::new(), none),
-        ("/claim", format!("Authorization: Bearer {good}"), bad),
-        ("/value", format!("Authorization: Bearer {good}"), bad),
+        ("/claim", bearer(&good), bad),
+        ("/value", bearer(&good), bad),
         ("/any", String::new(), none),
         ("/nobody", String::new(), "Bearer realm=\"\""),
     ] {
@@ -237,7 +229,7 @@ fn every_401_of_the_gate_has_a_challenge() {
         assert_eq!(response.status, 401, "{target} {header}");
         assert_eq!(response.header("WWW-Authenticate"), Some(challenge), "{target} {header}");
     }
-    assert_eq!(bearer(&nginx, "/", &good).header("WWW-Authenticate"), None);
+    assert_eq!(nginx.get_as("/", &good).header("WWW-Authenticate"), None);
 }
 
 #[test]
@@ -264,8 +256,8 @@ fn satisfy_all_wants_the_address_as_well_and_satisfy_any_either() {
          location /any-allow { satisfy any; allow 127.0.0.0/8; deny all; auth_jwt realm; try_files /page.html =404; }",
     );
     let jwt = token(json!({}));
-    assert_eq!(bearer(&nginx, "/all", &jwt).status, 403);
-    assert_eq!(bearer(&nginx, "/any-deny", &jwt).status, 200);
+    assert_eq!(nginx.get_as("/all", &jwt).status, 403);
+    assert_eq!(nginx.get_as("/any-deny", &jwt).status, 200);
     let refused = nginx.get("/any-deny");
     assert_eq!(refused.status, 401);
     assert!(refused.header("WWW-Authenticate").is_some());
@@ -318,9 +310,9 @@ fn internal_redirect_meets_the_gate_of_where_it_leads() {
         .start();
     let (ours, others) = (token(json!({})), signed_by(&FORGER, &json!({})));
     assert_eq!(nginx.get("/open").status, 401);
-    assert_eq!(bearer(&nginx, "/open", &others).status, 200);
-    assert_eq!(bearer(&nginx, "/ours", &ours).status, 401);
-    assert_eq!(bearer(&nginx, "/ours", &others).status, 401);
+    assert_eq!(nginx.get_as("/open", &others).status, 200);
+    assert_eq!(nginx.get_as("/ours", &ours).status, 401);
+    assert_eq!(nginx.get_as("/ours", &others).status, 401);
 }
 
 #[test]
@@ -334,7 +326,7 @@ fn auth_request_passes_the_challenge_on() {
     let refused = nginx.get("/");
     assert_eq!(refused.status, 401);
     assert_eq!(refused.header("WWW-Authenticate"), Some("Bearer realm=\"realm\""));
-    assert_eq!(bearer(&nginx, "/", &token(json!({}))).status, 200);
+    assert_eq!(nginx.get_as("/", &token(json!({}))).status, 200);
 }
 
 #[test]
@@ -359,7 +351,7 @@ fn gate_without_a_key_refuses_everything_as_a_fault_of_the_server() {
     let nginx =
         Nginx::builder().file("html/index.html", "content").server("auth_jwt realm;").start();
     assert_eq!(nginx.get("/").status, 401);
-    assert_eq!(bearer(&nginx, "/", &token(json!({}))).status, 500);
+    assert_eq!(nginx.get_as("/", &token(json!({}))).status, 500);
     let log = nginx.error_log();
     assert!(log.lines().any(|line| line.contains("[error]") && line.contains("ojwt: no key")));
 }
@@ -384,7 +376,7 @@ fn one_bearer_token_is_judged_once_by_gate_variables_and_log() {
         )
         .server("auth_jwt realm; add_header X-Sub $jwt_claim_sub always;")
         .start();
-    bearer(&nginx, "/", "x.y.z");
+    nginx.get_as("/", "x.y.z");
     assert_eq!(nginx.count_in_log("ojwt: malformed token"), 1);
 }
 
@@ -402,7 +394,7 @@ fn works_over_http_2_and_for_head() {
             .unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
-    let header = format!("Authorization: Bearer {}", token(json!({})));
+    let header = bearer(&token(json!({})));
     assert_eq!(status(&[]), "401");
     assert_eq!(status(&["-H", &header]), "200");
     assert_eq!(status(&["--head", "-H", &header]), "200");
@@ -417,8 +409,8 @@ fn panic_in_the_access_phase_denies() {
         .http("auth_jwt_key_file issuer.pem;")
         .server("auth_jwt realm;")
         .start();
-    assert_eq!(bearer(&nginx, "/", "panic").status, 500);
-    assert_eq!(bearer(&nginx, "/", &token(json!({}))).status, 200);
+    assert_eq!(nginx.get_as("/", "panic").status, 500);
+    assert_eq!(nginx.get_as("/", &token(json!({}))).status, 200);
 }
 
 #[test]

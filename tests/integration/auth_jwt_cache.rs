@@ -1,15 +1,9 @@
 //! `auth_jwt_cache`: a remembered token is judged like a new one.
 
-use std::fs;
-
 use ojwt_core::Alg;
 use serde_json::json;
 
-use crate::harness::{FORGER, ISSUER, Nginx, Response, now, public_pem, signed_by, token};
-
-fn get(nginx: &Nginx, target: &str, token: &str) -> Response {
-    nginx.get_with(target, &[&format!("Authorization: Bearer {token}")])
-}
+use crate::harness::{FORGER, ISSUER, Nginx, bearer, now, public_pem, resident, signed_by, token};
 
 fn gate(server: &str) -> Nginx {
     Nginx::builder()
@@ -25,9 +19,9 @@ fn gate(server: &str) -> Nginx {
 fn remembered_token_expires_on_time() {
     let nginx = gate("location / { try_files /page.html =404; }");
     let jwt = token(json!({"exp": now() + 2}));
-    assert_eq!(get(&nginx, "/", &jwt).status, 200);
-    assert_eq!(get(&nginx, "/", &jwt).status, 200);
-    nginx.wait("the end of the token", || get(&nginx, "/", &jwt).status == 401);
+    assert_eq!(nginx.get_as("/", &jwt).status, 200);
+    assert_eq!(nginx.get_as("/", &jwt).status, 200);
+    nginx.wait("the end of the token", || nginx.get_as("/", &jwt).status == 401);
     assert!(nginx.error_log().contains("ojwt: token expired"));
 }
 
@@ -43,11 +37,11 @@ fn remembered_token_meets_stricter_gates_as_a_new_one_does() {
     );
     let jwt = token(json!({"host": "example.com"}));
     for _ in 0..3 {
-        assert_eq!(get(&nginx, "/", &jwt).status, 200);
+        assert_eq!(nginx.get_as("/", &jwt).status, 200);
         for path in ["/alg", "/claim", "/size", "/type", "/key"] {
-            assert_eq!(get(&nginx, path, &jwt).status, 401, "{path}");
+            assert_eq!(nginx.get_as(path, &jwt).status, 401, "{path}");
         }
-        let elsewhere = format!("Authorization: Bearer {jwt}");
+        let elsewhere = bearer(&jwt);
         assert_eq!(nginx.get_with("/", &["Host: other.example", &elsewhere]).status, 401);
     }
 }
@@ -57,26 +51,26 @@ fn remembered_token_goes_with_its_key() {
     let nginx = gate("location / { auth_jwt_key_file keys/$arg_k; try_files /page.html =404; }");
     let jwt = token(json!({}));
     for _ in 0..3 {
-        assert_eq!(get(&nginx, "/?k=a.pem", &jwt).status, 200);
+        assert_eq!(nginx.get_as("/?k=a.pem", &jwt).status, 200);
     }
     nginx.write("keys/a.pem", public_pem(&FORGER));
-    assert_eq!(get(&nginx, "/?k=a.pem", &jwt).status, 401);
-    assert_eq!(get(&nginx, "/?k=a.pem", &signed_by(&FORGER, &json!({}))).status, 200);
+    assert_eq!(nginx.get_as("/?k=a.pem", &jwt).status, 401);
+    assert_eq!(nginx.get_as("/?k=a.pem", &signed_by(&FORGER, &json!({}))).status, 200);
     nginx.write("keys/a.pem", public_pem(&ISSUER));
-    assert_eq!(get(&nginx, "/?k=a.pem", &jwt).status, 200);
+    assert_eq!(nginx.get_as("/?k=a.pem", &jwt).status, 200);
 }
 
 #[test]
 fn signature_of_a_remembered_token_carries_no_other_claims() {
     let nginx = gate("location / { try_files /page.html =404; }");
     let jwt = token(json!({"sub": "me"}));
-    assert_eq!(get(&nginx, "/", &jwt).status, 200);
+    assert_eq!(nginx.get_as("/", &jwt).status, 200);
     let parts: Vec<&str> = jwt.split('.').collect();
     let forged = ojwt_core::text::base64url::encode(br#"{"sub":"is"}"#);
     let forged = format!("{}.{forged}.{}", parts[0], parts[2]);
     for _ in 0..3 {
-        assert_eq!(get(&nginx, "/", &forged).status, 401);
-        assert_eq!(get(&nginx, "/", &jwt).status, 200);
+        assert_eq!(nginx.get_as("/", &forged).status, 401);
+        assert_eq!(nginx.get_as("/", &jwt).status, 200);
     }
 }
 
@@ -90,7 +84,7 @@ fn claims_of_a_remembered_token_are_all_there() {
              }}"
         ));
         for sub in ["a", "b", "a", "a", "b"] {
-            let response = get(&nginx, "/", &token(json!({ "sub": sub })));
+            let response = nginx.get_as("/", &token(json!({ "sub": sub })));
             assert_eq!(response.header("X-Sub"), Some(sub), "{setting}");
             assert_eq!(response.header("X-Alg"), Some("RS256"));
             assert_eq!(response.header("X-Claims"), Some(json!({"sub": sub}).to_string().as_str()));
@@ -111,20 +105,16 @@ fn flood_of_valid_tokens_leaves_the_worker_within_bounds() {
         )
         .start();
     let key = ojwt_core::issue::sign::SigningKey::read(secret.as_bytes()).unwrap();
-    let resident = || {
-        let status = fs::read_to_string(format!("/proc/{}/status", nginx.workers()[0])).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap()
-    };
+    let size = || resident(nginx.workers()[0]);
     let ask = |index: usize| {
         let claims = json!({"n": index, "filler": "x".repeat(2000)}).to_string();
         let jwt = key.sign(Alg::HS256, None, claims.as_bytes()).unwrap();
-        assert_eq!(get(&nginx, "/", &jwt).status, 200);
+        assert_eq!(nginx.get_as("/", &jwt).status, 200);
     };
     (0..300).for_each(ask);
-    let before = resident();
+    let before = size();
     (300..3000).for_each(ask);
-    let after = resident();
+    let after = size();
     // Some 8 MB of tokens and as much of claims went by.
     assert!(after < before + 2048, "{before} kB, then {after} kB");
 }

@@ -9,7 +9,7 @@ use ojwt_core::Alg;
 use ojwt_core::issue::sign::to_jwk;
 use serde_json::json;
 
-use crate::harness::{FORGER, ISSUER, Nginx, data, key, public_pem, signed_by, token};
+use crate::harness::{FORGER, ISSUER, Nginx, data, jwks, key, public_pem, signed_by, token};
 
 const ORACLE: &str = "location / { return 200 $decoded_ojwt; }";
 
@@ -400,7 +400,7 @@ fn files_that_cannot_be_read_are_refused_without_waiting() {
 
 #[test]
 fn format_may_be_given_and_must_then_fit() {
-    let jwks = json!({"keys": [to_jwk(&ISSUER.material().unwrap(), None, None)]}).to_string();
+    let jwks = jwks(&[&ISSUER]);
     for (words, is_accepted) in [
         ("issuer.pem pem", true),
         ("keys.jwks jwks", true),
@@ -485,61 +485,57 @@ const BY_ARGUMENT_CACHED: &str = "location / {
     auth_jwt realm; auth_jwt_key_cache 1m; auth_jwt_key_file keys/$arg_file; try_files /page.html =404;
 }";
 
-fn status(nginx: &Nginx, target: &str, jwt: &str) -> u16 {
-    nginx.get_with(target, &[&format!("Authorization: Bearer {jwt}")]).status
-}
-
 #[test]
 fn path_may_hold_variables() {
     let nginx = named(BY_ARGUMENT);
     let (a, b) = (token(json!({})), signed_by(&FORGER, &json!({})));
-    assert_eq!(status(&nginx, "/?file=a.pem", &a), 200);
-    assert_eq!(status(&nginx, "/?file=b.pem", &b), 200);
-    assert_eq!(status(&nginx, "/?file=b.pem", &a), 401);
-    assert_eq!(status(&nginx, "/?file=a.pem", &b), 401);
+    assert_eq!(nginx.get_as("/?file=a.pem", &a).status, 200);
+    assert_eq!(nginx.get_as("/?file=b.pem", &b).status, 200);
+    assert_eq!(nginx.get_as("/?file=b.pem", &a).status, 401);
+    assert_eq!(nginx.get_as("/?file=a.pem", &b).status, 401);
 }
 
 #[test]
 fn file_that_a_request_names_is_read_anew_when_it_changed() {
     let nginx = named(BY_ARGUMENT);
     let (a, b) = (token(json!({})), signed_by(&FORGER, &json!({})));
-    assert_eq!(status(&nginx, "/?file=a.pem", &a), 200);
+    assert_eq!(nginx.get_as("/?file=a.pem", &a).status, 200);
     nginx.write("keys/a.pem", public_pem(&FORGER));
-    assert_eq!(status(&nginx, "/?file=a.pem", &a), 401);
-    assert_eq!(status(&nginx, "/?file=a.pem", &b), 200);
+    assert_eq!(nginx.get_as("/?file=a.pem", &a).status, 401);
+    assert_eq!(nginx.get_as("/?file=a.pem", &b).status, 200);
     std::fs::rename(nginx.path("secret/a.pem"), nginx.path("keys/a.pem")).unwrap();
-    assert_eq!(status(&nginx, "/?file=a.pem", &a), 200);
+    assert_eq!(nginx.get_as("/?file=a.pem", &a).status, 200);
     nginx.write("keys/a.pem", "half a k");
-    assert_eq!(status(&nginx, "/?file=a.pem", &a), 500);
+    assert_eq!(nginx.get_as("/?file=a.pem", &a).status, 500);
     nginx.write("keys/a.pem", public_pem(&ISSUER));
-    assert_eq!(status(&nginx, "/?file=a.pem", &a), 200);
+    assert_eq!(nginx.get_as("/?file=a.pem", &a).status, 200);
 }
 
 #[test]
 fn keys_of_a_file_that_was_taken_away_do_not_serve_for_a_broken_one() {
     let nginx = named(BY_ARGUMENT_CACHED);
     let a = token(json!({}));
-    assert_eq!(status(&nginx, "/?file=a.pem", &a), 200);
+    assert_eq!(nginx.get_as("/?file=a.pem", &a).status, 200);
     std::fs::remove_file(nginx.path("keys/a.pem")).unwrap();
-    assert_eq!(status(&nginx, "/?file=a.pem", &a), 500);
+    assert_eq!(nginx.get_as("/?file=a.pem", &a).status, 500);
     nginx.write("keys/a.pem", "half a k");
-    assert_eq!(status(&nginx, "/?file=a.pem", &a), 500);
+    assert_eq!(nginx.get_as("/?file=a.pem", &a).status, 500);
     nginx.write("keys/a.pem", public_pem(&ISSUER));
-    assert_eq!(status(&nginx, "/?file=a.pem", &a), 200);
+    assert_eq!(nginx.get_as("/?file=a.pem", &a).status, 200);
 }
 
 #[test]
 fn keys_of_a_file_that_is_being_written_serve_for_a_moment_where_they_may_be_cached() {
     let nginx = named(BY_ARGUMENT_CACHED);
     let (a, b) = (token(json!({})), signed_by(&FORGER, &json!({})));
-    assert_eq!(status(&nginx, "/?file=a.pem", &a), 200);
+    assert_eq!(nginx.get_as("/?file=a.pem", &a).status, 200);
     let start = Instant::now();
     let mut refused_at = None;
     for number in 0.. {
         // Neither the same breakage nor another one prolongs it.
         nginx.write("keys/a.pem", ["", "half a k", "{\"keys\":["][number % 3]);
-        match status(&nginx, "/?file=a.pem", &a) {
-            200 => assert_eq!(status(&nginx, "/?file=a.pem", &b), 401),
+        match nginx.get_as("/?file=a.pem", &a).status {
+            200 => assert_eq!(nginx.get_as("/?file=a.pem", &b).status, 401),
             _ => refused_at = Some(start.elapsed()),
         }
         if refused_at.is_some() || start.elapsed() > Duration::from_secs(15) {
@@ -550,54 +546,34 @@ fn keys_of_a_file_that_is_being_written_serve_for_a_moment_where_they_may_be_cac
     let refused_at = refused_at.expect("keys that are gone are not for ever");
     assert!(refused_at > Duration::from_secs(3) && refused_at < Duration::from_secs(8));
     assert!(nginx.error_log().contains("; the keys that it had serve for a moment"));
-    assert_eq!(status(&nginx, "/?file=a.pem", &a), 500);
+    assert_eq!(nginx.get_as("/?file=a.pem", &a).status, 500);
     nginx.write("keys/a.pem", public_pem(&FORGER));
-    assert_eq!(status(&nginx, "/?file=a.pem", &b), 200);
-    assert_eq!(status(&nginx, "/?file=a.pem", &a), 401);
+    assert_eq!(nginx.get_as("/?file=a.pem", &b).status, 200);
+    assert_eq!(nginx.get_as("/?file=a.pem", &a).status, 401);
 }
 
 #[test]
 fn keys_that_were_not_seen_of_late_do_not_serve_for_a_broken_file() {
     let nginx = named(BY_ARGUMENT_CACHED);
     let a = token(json!({}));
-    assert_eq!(status(&nginx, "/?file=a.pem", &a), 200);
+    assert_eq!(nginx.get_as("/?file=a.pem", &a).status, 200);
     // By now others may have been in the file, and withdrawn.
     thread::sleep(Duration::from_millis(5500));
     nginx.write("keys/a.pem", "half a k");
-    assert_eq!(status(&nginx, "/?file=a.pem", &a), 500);
+    assert_eq!(nginx.get_as("/?file=a.pem", &a).status, 500);
 }
 
 #[test]
 fn file_that_has_not_changed_serves_where_no_more_files_may_be_opened() {
-    // Only a process of the same user may always lower a limit.
-    let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
-    let user = if is_root { "user root root;" } else { "" };
     let nginx = Nginx::builder()
+        .own_user()
         .file("keys/a.pem", public_pem(&ISSUER))
         .file("keys/b.pem", public_pem(&ISSUER))
-        .whole(&format!(
-            "load_module \"MODULE\"; worker_processes 1; pid nginx.pid; error_log error.log info; {user}
-             events {{ worker_connections 64; }}
-             http {{
-                 access_log off; client_body_temp_path tmp/body; proxy_temp_path tmp/proxy;
-                 fastcgi_temp_path tmp/f; uwsgi_temp_path tmp/u; scgi_temp_path tmp/s;
-                 server {{
-                     listen ADDRESS; auth_jwt_key_file keys/$arg_file; return 200 $decoded_ojwt;
-                 }}
-             }}"
-        ))
+        .server("auth_jwt_key_file keys/$arg_file; return 200 $decoded_ojwt;")
         .start();
     let target = |file: &str| format!("/?file={file}&jwt={}", token(json!({})));
     assert_eq!(nginx.get(&target("a.pem")).body, "{}");
-    let worker = nginx.workers()[0].to_string();
-    let folder = std::fs::read_dir(format!("/proc/{worker}/fd")).unwrap();
-    let open: Vec<u32> =
-        folder.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect();
-    // The first that is free is for the connection.
-    let limit = (0..).filter(|number| !open.contains(number)).nth(1).unwrap();
-    let limit = format!("--nofile={limit}:");
-    let output = Command::new("prlimit").args(["--pid", &worker, &limit]).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
+    nginx.forbid_more_files();
     assert_eq!(nginx.get(&target("a.pem")).body, "{}");
     assert_eq!(nginx.get(&target("b.pem")).body, "failed: key unavailable");
     assert!(nginx.error_log().contains("os error 24"));
@@ -617,7 +593,11 @@ fn file_that_cannot_be_loaded_at_request_time_denies_with_500_and_a_log_line() {
         ("fifo", "cannot be read: not a regular file"),
         ("", "cannot be read: not a regular file"),
     ] {
-        assert_eq!(status(&nginx, &format!("/?file={file}"), &token(json!({}))), 500, "{file}");
+        assert_eq!(
+            nginx.get_as(&format!("/?file={file}"), &token(json!({}))).status,
+            500,
+            "{file}"
+        );
         let line = format!("keys/{file}\": {message}");
         assert!(nginx.error_log().contains(&line), "{line}: {}", nginx.error_log());
     }
@@ -633,12 +613,12 @@ fn variable_cannot_climb_out_of_the_folder() {
          }",
     );
     let of = |tenant: &str| token(json!({"tenant": tenant}));
-    assert_eq!(status(&nginx, "/", &of("a")), 200);
+    assert_eq!(nginx.get_as("/", &of("a")).status, 200);
     for tenant in ["../secret/a", "x/../../secret/a", "..", "../keys/a", "a/..", "./../secret/a"] {
-        assert_eq!(status(&nginx, "/", &of(tenant)), 401, "{tenant}");
+        assert_eq!(nginx.get_as("/", &of(tenant)).status, 401, "{tenant}");
         assert!(nginx.error_log().contains("a variable may not climb"), "{tenant}");
     }
-    assert_eq!(status(&nginx, "/", &of("a.pem\0")), 401);
+    assert_eq!(nginx.get_as("/", &of("a.pem\0")).status, 401);
     assert!(!nginx.error_log().contains('\0'));
 }
 
@@ -655,10 +635,10 @@ fn claims_that_choose_a_key_are_seen_by_nothing_else_before_they_are_verified() 
          }",
     );
     let (good, forged) = (token(json!({"tenant": "a"})), token(json!({"tenant": "b"})));
-    assert_eq!(status(&nginx, "/", &good), 200);
-    assert_eq!(status(&nginx, "/", &forged), 401);
+    assert_eq!(nginx.get_as("/", &good).status, 200);
+    assert_eq!(nginx.get_as("/", &forged).status, 401);
     let shown = |jwt: &str| {
-        let response = nginx.get_with("/oracle", &[&format!("Authorization: Bearer {jwt}")]);
+        let response = nginx.get_as("/oracle", jwt);
         let header = |name| response.header(name).map(ToOwned::to_owned);
         (header("X-Tenant"), header("X-Verdict"))
     };

@@ -11,16 +11,9 @@ use ojwt_core::issue::sign::{SigningKey, to_jwk};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Builder, FORGER, HOST, ISSUER, Nginx, Response, Upstream, ok, public_pem, self_signed,
-    signed_by, token,
+    Builder, FORGER, HOST, ISSUER, Nginx, Upstream, bearer, issuer, jwks, ok, public_pem,
+    self_signed, signed_by, token,
 };
-
-/// A JWK Set of these keys, without names.
-fn jwks(keys: &[&SigningKey]) -> String {
-    let keys: Vec<Value> =
-        keys.iter().map(|key| to_jwk(&key.material().unwrap(), None, None)).collect();
-    json!({ "keys": keys }).to_string()
-}
 
 /// An nginx whose `/` is guarded by keys of `upstream`, and whose `/oracle` shows the verdict.
 fn builder(upstream: &Upstream, lines: &str) -> Builder {
@@ -36,14 +29,6 @@ fn builder(upstream: &Upstream, lines: &str) -> Builder {
 
 fn gate(upstream: &Upstream, lines: &str) -> Nginx {
     builder(upstream, lines).start()
-}
-
-fn bearer(token: &str) -> String {
-    format!("Authorization: Bearer {token}")
-}
-
-fn get(nginx: &Nginx, target: &str, token: &str) -> Response {
-    nginx.get_with(target, &[&bearer(token)])
 }
 
 /// With the lines that the documentation has: nginx takes any certificate without them. Sessions are not
@@ -78,22 +63,22 @@ fn keys_of_a_server_that_nobody_vouches_for_open_no_gate() {
         ))
         .start();
     let token = token(json!({"sub": "a"}));
-    assert_eq!(get(&nginx, "/verified", &token).body, r#"{"sub":"a"}"#);
-    assert_eq!(get(&nginx, "/intercepted", &token).body, "failed: key unavailable");
-    assert_eq!(get(&nginx, "/misnamed", &token).body, "failed: key unavailable");
+    assert_eq!(nginx.get_as("/verified", &token).body, r#"{"sub":"a"}"#);
+    assert_eq!(nginx.get_as("/intercepted", &token).body, "failed: key unavailable");
+    assert_eq!(nginx.get_as("/misnamed", &token).body, "failed: key unavailable");
 }
 
 #[test]
 fn keys_of_an_upstream_open_the_gate_and_no_others_do() {
-    let upstream = Upstream::with_answer(ok(&jwks(&[&ISSUER])));
+    let upstream = issuer();
     let nginx = gate(&upstream, "");
     let (good, bad) = (token(json!({"sub": "a"})), signed_by(&FORGER, &json!({})));
-    let response = get(&nginx, "/", &good);
+    let response = nginx.get_as("/", &good);
     assert_eq!((response.status, response.body.as_str()), (200, "content"));
-    assert_eq!(get(&nginx, "/", &bad).status, 401);
+    assert_eq!(nginx.get_as("/", &bad).status, 401);
     assert_eq!(nginx.get("/").status, 401);
-    assert_eq!(get(&nginx, "/oracle", &good).body, r#"{"sub":"a"}"#);
-    assert_eq!(get(&nginx, "/oracle", &bad).body, "failed: signature mismatch");
+    assert_eq!(nginx.get_as("/oracle", &good).body, r#"{"sub":"a"}"#);
+    assert_eq!(nginx.get_as("/oracle", &bad).body, "failed: signature mismatch");
     // No token, no fetch.
     assert_eq!(upstream.requests().len(), 4);
     assert_eq!(nginx.get("/keys").status, 404, "an internal location");
@@ -116,8 +101,8 @@ fn keys_may_be_a_file_or_text_that_nginx_serves() {
         ))
         .start();
     for path in ["/file", "/pem", "/text"] {
-        assert_eq!(get(&nginx, path, &token(json!({}))).body, "content", "{path}");
-        assert_eq!(get(&nginx, path, &signed_by(&FORGER, &json!({}))).status, 401, "{path}");
+        assert_eq!(nginx.get_as(path, &token(json!({}))).body, "content", "{path}");
+        assert_eq!(nginx.get_as(path, &signed_by(&FORGER, &json!({}))).status, 401, "{path}");
     }
 }
 
@@ -145,7 +130,7 @@ fn several_requests_and_files_count_together_and_each_is_fetched_once_for_a_toke
         signed_by(&FORGER, &json!({})),
         elliptic.sign(Alg::ES256, None, b"{}").unwrap(),
     ] {
-        assert_eq!(get(&nginx, "/", &jwt).status, 200);
+        assert_eq!(nginx.get_as("/", &jwt).status, 200);
     }
     let mut lines: Vec<String> = upstream
         .requests_once(4)
@@ -156,9 +141,12 @@ fn several_requests_and_files_count_together_and_each_is_fetched_once_for_a_toke
     // Side by side, so that either may come first; those of the file need no others.
     assert_eq!(lines, ["/one", "/one", "/two", "/two"]);
     // The requests of an inner level replace those of the outer one; its files it inherits.
-    assert_eq!(get(&nginx, "/inner", &token(json!({}))).status, 401);
-    assert_eq!(get(&nginx, "/inner", &signed_by(&FORGER, &json!({}))).status, 200);
-    assert_eq!(get(&nginx, "/inner", &elliptic.sign(Alg::ES256, None, b"{}").unwrap()).status, 200);
+    assert_eq!(nginx.get_as("/inner", &token(json!({}))).status, 401);
+    assert_eq!(nginx.get_as("/inner", &signed_by(&FORGER, &json!({}))).status, 200);
+    assert_eq!(
+        nginx.get_as("/inner", &elliptic.sign(Alg::ES256, None, b"{}").unwrap()).status,
+        200
+    );
 }
 
 #[test]
@@ -212,8 +200,8 @@ fn answers_that_are_no_keys_deny_with_500_and_a_log_line() {
         let upstream = Upstream::with_answer(answer);
         let nginx = gate(&upstream, "");
         let good = token(json!({}));
-        assert_eq!(get(&nginx, "/", &good).status, 500, "{name}");
-        assert_eq!(get(&nginx, "/oracle", &good).body, "failed: key unavailable", "{name}");
+        assert_eq!(nginx.get_as("/", &good).status, 500, "{name}");
+        assert_eq!(nginx.get_as("/oracle", &good).body, "failed: key unavailable", "{name}");
         let line = format!("ojwt: key request \"/keys\": {message}");
         assert!(nginx.error_log().contains(&line), "{name}: {}", nginx.error_log());
         // And the worker serves on.
@@ -237,7 +225,7 @@ fn large_answer_is_taken_whatever_the_proxy_buffers() {
         "proxy_buffers 2 4k; proxy_busy_buffers_size 4k; proxy_buffer_size 2k;",
     ] {
         let nginx = gate(&upstream, lines);
-        assert_eq!(get(&nginx, "/", &jwt).status, 200, "{lines}: {}", nginx.error_log());
+        assert_eq!(nginx.get_as("/", &jwt).status, 200, "{lines}: {}", nginx.error_log());
     }
     // In nginx's temporary files, too.
     let nginx = Nginx::builder()
@@ -246,12 +234,12 @@ fn large_answer_is_taken_whatever_the_proxy_buffers() {
         .http("sendfile on; aio off;")
         .server("auth_jwt realm; auth_jwt_key_request /keys.json; location / { try_files /page.html =404; } location = /keys.json {}")
         .start();
-    assert_eq!(get(&nginx, "/", &jwt).status, 200);
+    assert_eq!(nginx.get_as("/", &jwt).status, 200);
 }
 
 #[test]
 fn proxy_cache_keeps_answers() {
-    let upstream = Upstream::with_answer(ok(&jwks(&[&ISSUER])));
+    let upstream = issuer();
     let nginx = Nginx::builder()
         .file("html/page.html", "content")
         .http("proxy_cache_path cache keys_zone=keys:1m; proxy_cache_valid 200 1h;")
@@ -263,14 +251,14 @@ fn proxy_cache_keeps_answers() {
         ))
         .start();
     for _ in 0..5 {
-        assert_eq!(get(&nginx, "/", &token(json!({}))).status, 200);
+        assert_eq!(nginx.get_as("/", &token(json!({}))).status, 200);
     }
     assert_eq!(upstream.requests().len(), 1);
 }
 
 #[test]
 fn nothing_of_the_client_reaches_the_key_server() {
-    let upstream = Upstream::with_answer(ok(&jwks(&[&ISSUER])));
+    let upstream = issuer();
     let nginx = gate(&upstream, "");
     let jwt = token(json!({}));
     let body = "POST / HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\nContent-Length: 5\r\n";
@@ -298,7 +286,7 @@ fn nothing_of_the_client_reaches_the_key_server() {
 
 #[test]
 fn request_is_served_whole_after_the_fetch() {
-    let keys = Upstream::with_answer(ok(&jwks(&[&ISSUER])));
+    let keys = issuer();
     let application = Upstream::start(|_, stream| {
         let mut body = [0; 5];
         std::io::Read::read_exact(stream, &mut body).unwrap();
@@ -335,9 +323,9 @@ fn concurrent_requests_share_one_fetch() {
     thread::scope(|scope| {
         let (nginx, good, bad) = (&nginx, &good, &bad);
         for path in ["/", "/oracle"].repeat(5) {
-            scope.spawn(move || assert_eq!(get(nginx, path, good).status, 200, "{path}"));
+            scope.spawn(move || assert_eq!(nginx.get_as(path, good).status, 200, "{path}"));
         }
-        scope.spawn(move || assert_eq!(get(nginx, "/", bad).status, 401));
+        scope.spawn(move || assert_eq!(nginx.get_as("/", bad).status, 401));
     });
     assert_eq!(upstream.requests().len(), 1);
 }
@@ -351,7 +339,7 @@ fn failed_fetch_denies_all_who_share_it() {
     let nginx = gate(&upstream, "");
     thread::scope(|scope| {
         for _ in 0..5 {
-            scope.spawn(|| assert_eq!(get(&nginx, "/", &token(json!({}))).status, 500));
+            scope.spawn(|| assert_eq!(nginx.get_as("/", &token(json!({}))).status, 500));
         }
     });
     assert_eq!(upstream.requests().len(), 1);
@@ -367,7 +355,7 @@ fn waiting_client_may_go_away() {
     let nginx = gate(&upstream, "");
     let jwt = token(json!({}));
     thread::scope(|scope| {
-        let patient = scope.spawn(|| get(&nginx, "/", &jwt).status);
+        let patient = scope.spawn(|| nginx.get_as("/", &jwt).status);
         thread::sleep(Duration::from_millis(150));
         for _ in 0..20 {
             let mut impatient = TcpStream::connect(nginx.address()).unwrap();
@@ -376,7 +364,7 @@ fn waiting_client_may_go_away() {
         }
         assert_eq!(patient.join().unwrap(), 200);
     });
-    assert_eq!(get(&nginx, "/", &jwt).status, 200);
+    assert_eq!(nginx.get_as("/", &jwt).status, 200);
 }
 
 /// An upstream whose answer the test changes.
@@ -396,14 +384,14 @@ fn cached_keys_need_no_fetch_until_they_are_too_old() {
     let nginx = gate(&upstream, "auth_jwt_key_cache 2s;");
     let (old, new) = (token(json!({})), signed_by(&FORGER, &json!({})));
     let start = Instant::now();
-    assert_eq!(get(&nginx, "/", &old).status, 200);
+    assert_eq!(nginx.get_as("/", &old).status, 200);
     *answer.lock().unwrap() = ok(&jwks(&[&FORGER]));
-    assert_eq!(get(&nginx, "/oracle", &old).body, "{}");
+    assert_eq!(nginx.get_as("/oracle", &old).body, "{}");
     if start.elapsed() < Duration::from_millis(900) {
         assert_eq!(upstream.requests().len(), 1);
     }
-    nginx.wait("the new keys", || get(&nginx, "/", &new).status == 200);
-    assert_eq!(get(&nginx, "/", &old).status, 401);
+    nginx.wait("the new keys", || nginx.get_as("/", &new).status == 200);
+    assert_eq!(nginx.get_as("/", &old).status, 401);
 }
 
 #[test]
@@ -411,13 +399,13 @@ fn last_good_keys_serve_through_an_outage_and_garbage_but_not_for_ever() {
     let (upstream, answer) = changing(ok(&jwks(&[&ISSUER])));
     let nginx = gate(&upstream, "auth_jwt_key_cache 1s;");
     let (good, bad) = (token(json!({})), signed_by(&FORGER, &json!({})));
-    assert_eq!(get(&nginx, "/", &good).status, 200);
+    assert_eq!(nginx.get_as("/", &good).status, 200);
     let start = Instant::now();
     *answer.lock().unwrap() = ok("garbage");
     let mut refused_at = None;
     while start.elapsed() < Duration::from_secs(15) && refused_at.is_none() {
         // The keys may die between the two.
-        match (get(&nginx, "/", &good).status, get(&nginx, "/", &bad).status) {
+        match (nginx.get_as("/", &good).status, nginx.get_as("/", &bad).status) {
             (200, 401) => {}
             (200 | 500, 500) => refused_at = Some(start.elapsed()),
             statuses => panic!("{statuses:?}"),
@@ -431,7 +419,7 @@ fn last_good_keys_serve_through_an_outage_and_garbage_but_not_for_ever() {
     // A try every few seconds, not every request.
     assert!(upstream.requests().len() < 8, "{}", upstream.requests().len());
     *answer.lock().unwrap() = ok(&jwks(&[&ISSUER]));
-    nginx.wait("recovery", || get(&nginx, "/", &good).status == 200);
+    nginx.wait("recovery", || nginx.get_as("/", &good).status == 200);
 }
 
 #[test]
@@ -444,7 +432,7 @@ fn same_body_is_parsed_once() {
     let upstream = Upstream::with_answer(ok(&skipped.to_string()));
     let nginx = gate(&upstream, "");
     for _ in 0..3 {
-        assert_eq!(get(&nginx, "/", &token(json!({}))).status, 200);
+        assert_eq!(nginx.get_as("/", &token(json!({}))).status, 200);
     }
     assert_eq!(upstream.requests().len(), 3);
     let line = "key request \"/keys\": key 1: skipped: unknown \"kty\"";
@@ -469,7 +457,7 @@ fn odd_keys_beside_a_good_one_refuse_nobody() {
     let upstream = Upstream::with_answer(ok(&json!({ "keys": keys }).to_string()));
     let nginx = gate(&upstream, "");
     let jwt = ISSUER.sign(Alg::RS256, Some("good"), b"{}").unwrap();
-    assert_eq!(get(&nginx, "/", &jwt).status, 200);
+    assert_eq!(nginx.get_as("/", &jwt).status, 200);
     for index in 0..odd.len() {
         let line = format!("key request \"/keys\": key {index}: skipped: ");
         let log = nginx.error_log();
@@ -479,7 +467,7 @@ fn odd_keys_beside_a_good_one_refuse_nobody() {
     // A byte order mark makes no difference.
     let marked = format!("\u{feff}{}", json!({ "keys": keys }));
     let upstream = Upstream::with_answer(ok(&marked));
-    assert_eq!(get(&gate(&upstream, ""), "/", &jwt).status, 200);
+    assert_eq!(gate(&upstream, "").get_as("/", &jwt).status, 200);
 }
 
 #[test]
@@ -496,9 +484,9 @@ fn keys_may_come_by_name_in_an_object() {
                 upstream.address()
             ))
             .start();
-        assert_eq!(get(&nginx, "/", &good).status, 200);
+        assert_eq!(nginx.get_as("/", &good).status, 200);
         assert_eq!(
-            get(&nginx, "/", &ISSUER.sign(Alg::RS256, Some("b"), b"{}").unwrap()).status,
+            nginx.get_as("/", &ISSUER.sign(Alg::RS256, Some("b"), b"{}").unwrap()).status,
             401
         );
     }
@@ -572,11 +560,11 @@ fn uri_may_be_made_of_what_the_token_says_of_itself() {
         let claims = json!({"tenant": tenant}).to_string();
         key.sign(Alg::RS256, Some(kid), claims.as_bytes()).unwrap()
     };
-    assert_eq!(get(&nginx, "/", &signed(&ISSUER, "one", "1")).status, 200);
-    assert_eq!(get(&nginx, "/", &signed(&FORGER, "two", "2")).status, 200);
-    assert_eq!(get(&nginx, "/", &signed(&FORGER, "one", "1")).status, 401);
-    assert_eq!(get(&nginx, "/", &signed(&ISSUER, "one", "2")).status, 401);
-    assert_eq!(get(&nginx, "/", &signed(&ISSUER, "../secret", "1")).status, 401);
+    assert_eq!(nginx.get_as("/", &signed(&ISSUER, "one", "1")).status, 200);
+    assert_eq!(nginx.get_as("/", &signed(&FORGER, "two", "2")).status, 200);
+    assert_eq!(nginx.get_as("/", &signed(&FORGER, "one", "1")).status, 401);
+    assert_eq!(nginx.get_as("/", &signed(&ISSUER, "one", "2")).status, 401);
+    assert_eq!(nginx.get_as("/", &signed(&ISSUER, "../secret", "1")).status, 401);
     assert!(nginx.error_log().contains("the token leads elsewhere"));
     assert!(!upstream.requests().iter().any(|head| head.contains("secret")));
     // What a forged token says is not remembered, in no map.
@@ -586,7 +574,7 @@ fn uri_may_be_made_of_what_the_token_says_of_itself() {
 
 #[test]
 fn keys_cannot_be_chosen_by_what_they_are_to_verify() {
-    let upstream = Upstream::with_answer(ok(&jwks(&[&ISSUER])));
+    let upstream = issuer();
     let nginx = Nginx::builder()
         .file("html/page.html", "content")
         .server(&format!(
@@ -596,14 +584,14 @@ fn keys_cannot_be_chosen_by_what_they_are_to_verify() {
             upstream.address()
         ))
         .start();
-    assert_eq!(get(&nginx, "/", &token(json!({}))).status, 200);
+    assert_eq!(nginx.get_as("/", &token(json!({}))).status, 200);
     let uri = upstream.requests()[0].split(' ').nth(1).unwrap().to_owned();
     assert_eq!(uri, "/keysfailed:%20internal%20error");
 }
 
 #[test]
 fn variables_work_in_every_phase_with_fetched_keys() {
-    let upstream = Upstream::with_answer(ok(&jwks(&[&ISSUER])));
+    let upstream = issuer();
     let nginx = Nginx::builder()
         .file("html/page.html", "content")
         .http(
@@ -624,17 +612,17 @@ fn variables_work_in_every_phase_with_fetched_keys() {
         ))
         .start();
     let jwt = token(json!({"sub": "me", "role": "admin"}));
-    assert_eq!(get(&nginx, "/", &jwt).body, "admin");
-    assert_eq!(get(&nginx, "/", &signed_by(&FORGER, &json!({"role": "admin"}))).body, "none");
-    assert_eq!(get(&nginx, "/", &token(json!({"role": "banned"}))).status, 403);
-    assert_eq!(get(&nginx, "/if", &jwt).body, "content");
+    assert_eq!(nginx.get_as("/", &jwt).body, "admin");
+    assert_eq!(nginx.get_as("/", &signed_by(&FORGER, &json!({"role": "admin"}))).body, "none");
+    assert_eq!(nginx.get_as("/", &token(json!({"role": "banned"}))).status, 403);
+    assert_eq!(nginx.get_as("/if", &jwt).body, "content");
     assert_eq!(
-        get(&nginx, "/if", &signed_by(&FORGER, &json!({}))).body,
+        nginx.get_as("/if", &signed_by(&FORGER, &json!({}))).body,
         "failed: signature mismatch"
     );
-    assert_eq!(get(&nginx, "/set", &jwt).header("X-Sub"), Some("me"));
-    assert_eq!(get(&nginx, "/jump", &jwt).header("X-Sub"), Some("me"));
-    assert!(get(&nginx, "/header", &jwt).header("X-Claims").unwrap().contains("admin"));
+    assert_eq!(nginx.get_as("/set", &jwt).header("X-Sub"), Some("me"));
+    assert_eq!(nginx.get_as("/jump", &jwt).header("X-Sub"), Some("me"));
+    assert!(nginx.get_as("/header", &jwt).header("X-Claims").unwrap().contains("admin"));
     nginx.wait("eight lines", || nginx.file("access.log").lines().count() == 8);
     assert_eq!(
         nginx.file("access.log").matches("me ok\n").count(),
@@ -649,7 +637,7 @@ fn variables_work_in_every_phase_with_fetched_keys() {
 
 #[test]
 fn fetch_within_the_guarded_server_needs_no_token_and_fetches_nothing() {
-    let upstream = Upstream::with_answer(ok(&jwks(&[&ISSUER])));
+    let upstream = issuer();
     let nginx = Nginx::builder()
         .file("html/page.html", "content")
         .server(&format!(
@@ -660,7 +648,7 @@ fn fetch_within_the_guarded_server_needs_no_token_and_fetches_nothing() {
             upstream.address()
         ))
         .start();
-    assert_eq!(get(&nginx, "/", &token(json!({}))).status, 200);
+    assert_eq!(nginx.get_as("/", &token(json!({}))).status, 200);
     assert_eq!(upstream.requests().len(), 1);
 }
 
@@ -681,14 +669,14 @@ fn error_page_of_the_key_location_may_answer_for_it() {
             upstream.address()
         ))
         .start();
-    let response = get(&nginx, "/", &token(json!({})));
+    let response = nginx.get_as("/", &token(json!({})));
     assert_eq!((response.status, response.body.as_str()), (200, "content"));
-    assert_eq!(get(&nginx, "/", &signed_by(&FORGER, &json!({}))).status, 401);
+    assert_eq!(nginx.get_as("/", &signed_by(&FORGER, &json!({}))).status, 401);
 }
 
 #[test]
 fn gate_works_beside_other_access_modules_and_redirects() {
-    let upstream = Upstream::with_answer(ok(&jwks(&[&ISSUER])));
+    let upstream = issuer();
     let nginx = Nginx::builder()
         .file("html/page.html", "content")
         .http("addition_types text/html;")
@@ -715,13 +703,13 @@ fn gate_works_beside_other_access_modules_and_redirects() {
         ("/early", 200, 401),
         ("/delete", 200, 200),
     ] {
-        assert_eq!(get(&nginx, path, &good).status, with_good, "{path}");
-        let status = get(&nginx, path, &bad).status;
+        assert_eq!(nginx.get_as(path, &good).status, with_good, "{path}");
+        let status = nginx.get_as(path, &bad).status;
         assert!(status == with_bad || (path == "/any" && status == 401), "{path}: {status}");
     }
-    assert_eq!(get(&nginx, "/login", &bad).body, "login");
-    assert_eq!(get(&nginx, "/login", &good).body, "content");
-    assert_eq!(get(&nginx, "/login", "x").body, "login");
+    assert_eq!(nginx.get_as("/login", &bad).body, "login");
+    assert_eq!(nginx.get_as("/login", &good).body, "content");
+    assert_eq!(nginx.get_as("/login", "x").body, "login");
 }
 
 #[test]
@@ -734,19 +722,19 @@ fn reload_and_shutdown_wait_for_a_fetch() {
     let jwt = token(json!({}));
     thread::scope(|scope| {
         let waiting: Vec<_> =
-            (0..4).map(|_| scope.spawn(|| get(&nginx, "/", &jwt).status)).collect();
+            (0..4).map(|_| scope.spawn(|| nginx.get_as("/", &jwt).status)).collect();
         thread::sleep(Duration::from_millis(200));
         nginx.reload();
         for request in waiting {
             assert_eq!(request.join().unwrap(), 200);
         }
     });
-    assert_eq!(get(&nginx, "/", &jwt).status, 200);
+    assert_eq!(nginx.get_as("/", &jwt).status, 200);
 }
 
 #[test]
 fn pipelined_and_kept_alive_requests_each_get_their_answer() {
-    let upstream = Upstream::with_answer(ok(&jwks(&[&ISSUER])));
+    let upstream = issuer();
     let nginx = gate(&upstream, "");
     let (good, bad) = (bearer(&token(json!({}))), bearer(&signed_by(&FORGER, &json!({}))));
     let request =
@@ -769,7 +757,7 @@ fn pipelined_and_kept_alive_requests_each_get_their_answer() {
 
 #[test]
 fn keys_are_fetched_over_http_2_as_well() {
-    let upstream = Upstream::with_answer(ok(&jwks(&[&ISSUER])));
+    let upstream = issuer();
     let nginx = gate(&upstream, "listen unix:h2.sock http2;");
     let curl = std::process::Command::new("curl")
         .args(["-s", "--http2-prior-knowledge", "-w", "%{http_version} %{http_code}\n"])

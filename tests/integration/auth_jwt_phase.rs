@@ -1,9 +1,8 @@
 //! `auth_jwt_phase`: when `auth_jwt` answers. And `auth_jwt_type`, which has one value so far.
 
-use ojwt_core::issue::sign::to_jwk;
 use serde_json::json;
 
-use crate::harness::{FORGER, ISSUER, Nginx, Upstream, ok, signed_by, token};
+use crate::harness::{FORGER, Nginx, Upstream, issuer, ok, signed_by, token};
 
 fn gate(server: &str) -> Nginx {
     Nginx::builder()
@@ -11,10 +10,6 @@ fn gate(server: &str) -> Nginx {
         .http("auth_jwt_key_file issuer.pem; limit_req_zone $uri zone=all:1m rate=1r/m;")
         .server(server)
         .start()
-}
-
-fn status(nginx: &Nginx, target: &str, jwt: &str) -> u16 {
-    nginx.get_with(target, &[&format!("Authorization: Bearer {jwt}")]).status
 }
 
 #[test]
@@ -27,9 +22,9 @@ fn in_preaccess_a_request_without_a_token_uses_up_no_limit() {
     let jwt = token(json!({}));
     assert_eq!(nginx.get("/early").status, 401);
     assert_eq!(nginx.get("/early").status, 401);
-    assert_eq!(status(&nginx, "/early", &jwt), 200);
+    assert_eq!(nginx.get_as("/early", &jwt).status, 200);
     // The limit still has its say on what passes.
-    assert_eq!(status(&nginx, "/early", &jwt), 503);
+    assert_eq!(nginx.get_as("/early", &jwt).status, 503);
     assert_eq!(nginx.get("/late").status, 401);
     assert_eq!(nginx.get("/late").status, 503);
 }
@@ -42,7 +37,7 @@ fn in_preaccess_satisfy_any_lets_no_one_around_the_gate() {
          location /access { auth_jwt_phase access; try_files /page.html =404; }",
     );
     assert_eq!(nginx.get("/").status, 401);
-    assert_eq!(status(&nginx, "/", &token(json!({}))), 200);
+    assert_eq!(nginx.get_as("/", &token(json!({}))).status, 200);
     assert_eq!(nginx.get("/access").status, 200);
 }
 
@@ -59,7 +54,7 @@ fn access_phase_asks_no_subrequest_and_requirements_count_in_either() {
         ));
         assert_eq!(nginx.get("/").status, if phase == "access" { 200 } else { 401 });
         assert_eq!(nginx.get("/check").status, 401, "{phase}");
-        assert_eq!(status(&nginx, "/never", &token(json!({}))), 403, "{phase}");
+        assert_eq!(nginx.get_as("/never", &token(json!({}))).status, 403, "{phase}");
     }
 }
 
@@ -82,13 +77,13 @@ fn in_preaccess_the_target_of_auth_request_refuses_and_its_challenge_arrives() {
     assert_eq!(response.status, 401);
     assert_eq!(response.header("WWW-Authenticate"), Some("Bearer realm=\"realm\""));
     for jwt in ["x.y.z".to_owned(), signed_by(&FORGER, &json!({})), token(json!({"exp": 1}))] {
-        let response = nginx.get_with("/page.html", &[&format!("Authorization: Bearer {jwt}")]);
+        let response = nginx.get_as("/page.html", &jwt);
         assert_eq!(response.status, 401, "{jwt}");
         let challenge = "Bearer realm=\"realm\", error=\"invalid_token\"";
         assert_eq!(response.header("WWW-Authenticate"), Some(challenge));
     }
-    let bearer = format!("Authorization: Bearer {}", token(json!({"sub": "me"})));
-    let response = nginx.get_with("/page.html", &[&bearer]);
+    let jwt = token(json!({"sub": "me"}));
+    let response = nginx.get_as("/page.html", &jwt);
     assert_eq!((response.status, response.body.as_str()), (200, "content"));
     assert_eq!(response.header("X-Who"), Some("me"));
     assert_eq!(response.header("WWW-Authenticate"), None);
@@ -107,7 +102,7 @@ fn in_preaccess_the_target_of_auth_request_answers_401_or_403_and_a_fault_is_500
         ("auth_jwt_www_authenticate off;", 200),
     ] {
         let nginx = behind_auth_request(target);
-        assert_eq!(status(&nginx, "/page.html", &token(json!({}))), expected, "{target}");
+        assert_eq!(nginx.get_as("/page.html", &token(json!({}))).status, expected, "{target}");
     }
 }
 
@@ -124,8 +119,7 @@ fn in_preaccess_several_tokens_are_401_in_the_target_of_auth_request() {
 
 #[test]
 fn in_preaccess_the_target_of_auth_request_fetches_keys_that_the_gate_of_the_server_lets_through() {
-    let keys = json!({"keys": [to_jwk(&ISSUER.material().unwrap(), None, None)]}).to_string();
-    let upstream = Upstream::with_answer(ok(&keys));
+    let upstream = issuer();
     let nginx = Nginx::builder()
         .file("html/page.html", "content")
         .http("auth_jwt_phase preaccess; auth_jwt realm; auth_jwt_key_request /keys;")
@@ -142,10 +136,10 @@ fn in_preaccess_the_target_of_auth_request_fetches_keys_that_the_gate_of_the_ser
         assert_eq!(upstream.requests().len(), 0, "{target}");
     }
     for (fetches, target) in ["/page.html", "/both.html"].into_iter().enumerate() {
-        assert_eq!(status(&nginx, target, &token(json!({}))), 200, "{target}");
+        assert_eq!(nginx.get_as(target, &token(json!({}))).status, 200, "{target}");
         assert_eq!(upstream.requests().len(), fetches + 1, "{target}");
     }
-    assert_eq!(status(&nginx, "/page.html", &signed_by(&FORGER, &json!({}))), 401);
+    assert_eq!(nginx.get_as("/page.html", &signed_by(&FORGER, &json!({}))).status, 401);
 }
 
 #[test]
@@ -171,14 +165,13 @@ fn in_preaccess_a_part_of_a_page_and_a_mirror_are_judged_by_the_token_of_the_cli
             upstream.address()
         ))
         .start();
-    let bearer = format!("Authorization: Bearer {jwt}");
     // An argument of the part is none of the client's.
     assert_eq!(nginx.get("/index.html").body, "[refused]");
-    assert_eq!(nginx.get_with("/index.html", &[&bearer]).body, "[content]");
+    assert_eq!(nginx.get_as("/index.html", &jwt).body, "[content]");
     assert_eq!(nginx.get("/mirrored").body, "content");
-    assert_eq!(nginx.get_with("/mirrored", &["Authorization: Bearer x"]).body, "content");
+    assert_eq!(nginx.get_as("/mirrored", "x").body, "content");
     assert_eq!(upstream.requests().len(), 0);
-    assert_eq!(nginx.get_with("/mirrored", &[&bearer]).body, "content");
+    assert_eq!(nginx.get_as("/mirrored", &jwt).body, "content");
     nginx.wait("the mirror", || upstream.requests().len() == 1);
 }
 

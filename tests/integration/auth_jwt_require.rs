@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Nginx, Response, token};
+use crate::harness::{Nginx, Response, bearer, token};
 
 const MAPS: &str = "map $jwt_claim_role $is_admin { admin 1; default 0; }
      map $jwt_claim_scope $can_read { ~read yes; default ''; }";
@@ -16,7 +16,7 @@ fn gate(server: &str) -> Nginx {
 }
 
 fn get(nginx: &Nginx, target: &str, claims: serde_json::Value) -> Response {
-    nginx.get_with(target, &[&format!("Authorization: Bearer {}", token(claims))])
+    nginx.get_as(target, &token(claims))
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn first_requirement_that_is_not_met_answers() {
 fn no_requirement_lets_a_bad_token_pass() {
     let nginx = gate("location / { auth_jwt_require $uri error=403; try_files /page.html =404; }");
     assert_eq!(nginx.get("/").status, 401);
-    assert_eq!(nginx.get_with("/", &["Authorization: Bearer x.y.z"]).status, 401);
+    assert_eq!(nginx.get_as("/", "x.y.z").status, 401);
     assert_eq!(get(&nginx, "/", json!({"nbf": 1e12})).status, 401);
     assert_eq!(get(&nginx, "/", json!({})).status, 200);
 }
@@ -142,15 +142,15 @@ fn requirement_is_met_by_the_token_of_its_own_gate_alone() {
     let user = token(json!({"role": "user", "aud": "console"}));
     let admin = token(json!({"role": "admin", "aud": "sandbox"}));
     assert_eq!(get(&nginx, "/console", json!({"role": "user", "aud": "console"})).status, 403);
-    let bearer = format!("Authorization: Bearer {user}");
-    assert_eq!(nginx.get_with(&format!("/console?jwt={admin}"), &[&bearer]).status, 403);
+    let authorization = bearer(&user);
+    assert_eq!(nginx.get_with(&format!("/console?jwt={admin}"), &[&authorization]).status, 403);
     let named = token(json!({"role": "1"}));
-    let bearer_named = format!("Authorization: Bearer {named}");
-    assert_eq!(nginx.get_with(&format!("/variable?jwt={admin}"), &[&bearer_named]).status, 401);
+    let of_named = bearer(&named);
+    assert_eq!(nginx.get_with(&format!("/variable?jwt={admin}"), &[&of_named]).status, 401);
     // By way of another gate, with another token.
     let cookie = crate::harness::signed_by(&crate::harness::FORGER, &json!({"role": "admin"}));
     let cookie = format!("Cookie: t={cookie}");
-    assert_eq!(nginx.get_with("/low", &[&cookie, &bearer]).status, 403);
+    assert_eq!(nginx.get_with("/low", &[&cookie, &authorization]).status, 403);
 }
 
 #[test]

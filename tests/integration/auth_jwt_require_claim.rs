@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{FORGER, Nginx, now, signed_by, token};
+use crate::harness::{FORGER, Nginx, bearer, now, signed_by, token};
 
 fn oracle(http: &str, server: &str) -> Nginx {
     Nginx::builder()
@@ -26,8 +26,8 @@ fn locations(requirements: &[&str]) -> String {
 }
 
 fn verdict(nginx: &Nginx, target: &str, claims: &Value) -> String {
-    let bearer = format!("Authorization: Bearer {}", token(claims.clone()));
-    nginx.get_with(target, &[&bearer]).body
+    let jwt = token(claims.clone());
+    nginx.get_as(target, &jwt).body
 }
 
 fn is_met(nginx: &Nginx, target: &str, claims: &Value) -> bool {
@@ -187,7 +187,7 @@ fn variables_are_compared_as_json_or_as_text() {
         ("/6?json=\"user-7\"", "", true),
         ("/6?json=[\"user-7\"]", "", false),
     ] {
-        let headers = [format!("Authorization: Bearer {jwt}"), format!("Cookie: {cookie}")];
+        let headers = [bearer(&jwt), format!("Cookie: {cookie}")];
         let body = nginx.get_with(target, &[&headers[0], &headers[1]]).body;
         assert_eq!(!body.contains("failed"), expected, "{target} {cookie}: {body}");
     }
@@ -256,9 +256,9 @@ fn requirement_that_asks_its_own_gate_denies_and_is_not_remembered() {
     );
     assert_eq!(verdict(&nginx, "/verdict", &json!({"sub": "me"})), "failed: internal error");
     nginx.wait_for_log("ojwt: internal error: claim sub !eq");
-    let bearer = format!("Authorization: Bearer {}", token(json!({"sub": "me"})));
-    assert_eq!(nginx.get_with("/token", &[&bearer]).status, 401);
-    assert_eq!(nginx.get_with("/mutual", &[&bearer]).status, 500);
+    let jwt = token(json!({"sub": "me"}));
+    assert_eq!(nginx.get_as("/token", &jwt).status, 401);
+    assert_eq!(nginx.get_as("/mutual", &jwt).status, 500);
     assert_eq!(verdict(&nginx, "/verdict", &json!({})), "failed: internal error");
 }
 
@@ -284,8 +284,8 @@ fn assert_compared_anew(volatile: &str) {
         )
         .start();
     let get = |target: &str, role: &str| {
-        let bearer = format!("Authorization: Bearer {}", token(json!({"role": role})));
-        nginx.get_with(target, &[&bearer]).status
+        let jwt = token(json!({"role": role}));
+        nginx.get_as(target, &jwt).status
     };
     assert_eq!(get("/", "user"), 401);
     assert_eq!(get("/", "admin"), 401);
@@ -307,10 +307,9 @@ fn refusal_is_401_and_told_by_status_and_log_without_the_value() {
              location = /variable { auth_jwt_require_claim sub eq $arg_sub; }",
         )
         .start();
-    let bearer =
-        format!("Authorization: Bearer {}", token(json!({"a": ["secret-1"], "sub": "secret-2"})));
+    let jwt = token(json!({"a": ["secret-1"], "sub": "secret-2"}));
     for target in ["/constant", "/variable?sub=secret-3"] {
-        let response = nginx.get_with(target, &[&bearer]);
+        let response = nginx.get_as(target, &jwt);
         assert_eq!(response.status, 401);
         let challenge = "Bearer realm=\"realm\", error=\"invalid_token\"";
         assert_eq!(response.header("WWW-Authenticate"), Some(challenge));
@@ -336,7 +335,7 @@ fn no_requirement_makes_up_for_another_check() {
         assert_eq!(verdict(&nginx, target, &expired), "failed: token expired");
         assert_eq!(verdict(&nginx, target, &elsewhere), "failed: token expired");
         let forged = signed_by(&FORGER, &json!({"exp": now() + 60, "sub": "me", "v": 1}));
-        let body = nginx.get_with(target, &[&format!("Authorization: Bearer {forged}")]).body;
+        let body = nginx.get_as(target, &forged).body;
         assert_eq!(body, "failed: signature mismatch");
         assert_eq!(nginx.get(target).body, "failed: no token");
     }
@@ -403,9 +402,9 @@ fn variable_that_is_no_list_or_broken_json_keeps_out_whom_a_list_would() {
             "v eq $arg_x",
         ]),
     );
-    let bearer = format!("Authorization: Bearer {}", token(json!({"v": "b"})));
+    let jwt = token(json!({"v": "b"}));
     let met = |index: usize, x: &str| {
-        let body = nginx.get_with(&format!("/{index}?x={x}"), &[&bearer]).body;
+        let body = nginx.get_as(&format!("/{index}?x={x}"), &jwt).body;
         body.starts_with('{')
     };
     assert_eq!([0, 2].map(|index| met(index, "[\"a\"]")), [true, true]);
@@ -418,7 +417,7 @@ fn variable_that_is_no_list_or_broken_json_keeps_out_whom_a_list_would() {
     for x in ["[\"a\"", "[\"a\",]", "{\"a\":1", "\"a", "[b]"] {
         assert_eq!([0, 1, 2, 3].map(|index| met(index, x)), [false; 4], "{x}");
     }
-    let bracket = format!("Authorization: Bearer {}", token(json!({"v": "[::1]"})));
+    let bracket = bearer(&token(json!({"v": "[::1]"})));
     assert!(nginx.get_with("/4?x=[::1]", &[&bracket]).body.starts_with('{'));
     assert_eq!(nginx.count_in_log("claim v !any: what it is compared with is not a JSON array"), 6);
     assert_eq!(
@@ -438,11 +437,11 @@ fn variable_that_is_too_long_meets_nothing_negated_or_not() {
             "v !eq $http_a$http_a$http_a",
         ]),
     );
-    let bearer = format!("Authorization: Bearer {}", token(json!({"v": ["b"]})));
+    let authorization = bearer(&token(json!({"v": ["b"]})));
     let padding = "a".repeat(30_000);
     for index in 0..3 {
         let header = format!("A: {padding}");
-        let body = nginx.get_with(&format!("/{index}"), &[&bearer, &header]).body;
+        let body = nginx.get_with(&format!("/{index}"), &[&authorization, &header]).body;
         assert_eq!(body, "failed: claim rejected", "{index}");
     }
     nginx.wait_for_log("claim v !any: what it is compared with is too long");
@@ -469,7 +468,7 @@ fn long_list_of_the_client_is_compared_once_and_quickly_however_often_a_claim_is
     );
     let groups: Vec<Value> = (0..500).map(|i| json!([format!("group {i}"), i])).collect();
     let jwt = token(json!({"sub": "group", "groups": groups}));
-    let bearer = format!("Authorization: Bearer {jwt}");
+    let authorization = bearer(&jwt);
     let list: Vec<String> = (0..900).map(|i| format!("[\"x{i:03}\"]")).collect();
     let header = format!("X-Groups: [{}]", list.join(","));
     assert!(header.len() > 8_000, "{}", header.len());
@@ -477,7 +476,7 @@ fn long_list_of_the_client_is_compared_once_and_quickly_however_often_a_claim_is
     let before = processor_time(worker);
     for target in ["/any", "/none", "/same", "/in"] {
         for _ in 0..5 {
-            assert_eq!(nginx.get_with(target, &[&bearer, &header]).status, 200, "{target}");
+            assert_eq!(nginx.get_with(target, &[&authorization, &header]).status, 200, "{target}");
         }
     }
     let spent = processor_time(worker) - before;
@@ -580,8 +579,8 @@ fn number_in_a_variable_is_one_in_the_grammar_of_json_and_compared_exactly() {
         oracle("", &locations(&["n eq $arg_n", "n !eq $arg_n", "n le $arg_n", "n any $arg_n"]));
     let claims = json!({"n": 9_007_199_254_740_993_u64});
     let meets = |index: usize, spelled: &str| {
-        let bearer = format!("Authorization: Bearer {}", token(claims.clone()));
-        let body = nginx.get_with(&format!("/{index}?n={spelled}"), &[&bearer]).body;
+        let jwt = token(claims.clone());
+        let body = nginx.get_as(&format!("/{index}?n={spelled}"), &jwt).body;
         assert!(body.starts_with('{') || body == "failed: claim rejected", "{body}");
         body.starts_with('{')
     };

@@ -10,7 +10,7 @@ fn oracle(server: &str) -> Nginx {
 
 fn verdict(nginx: &Nginx, target: &str, header: &str) -> String {
     let jwt = ISSUER.sign_with_header(Alg::RS256, header.as_bytes(), b"{}").unwrap();
-    nginx.get_with(target, &[&format!("Authorization: Bearer {jwt}")]).body
+    nginx.get_as(target, &jwt).body
 }
 
 #[test]

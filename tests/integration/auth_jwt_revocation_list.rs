@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 use ojwt_core::Alg;
 use serde_json::json;
 
-use crate::harness::{FORGER, ISSUER, Nginx, now, signed_by, token};
-use crate::key_sources::Untold;
+use crate::harness::{FORGER, ISSUER, MappedFile, Nginx, now, signed_by, token};
 
 const REVOKED: &str = "failed: token revoked";
 const KINDS: [&str; 3] = ["sub", "kid", "jti"];
@@ -69,10 +68,9 @@ fn revoked_subject_key_and_token_are_refused() {
         ("kept", r##"{"sub":"t-1","jti":"# stolen"}"##, true),
     ] {
         let jwt = ISSUER.sign(Alg::RS256, Some(kid), payload.as_bytes()).unwrap();
-        let bearer = format!("Authorization: Bearer {jwt}");
-        let verdict = nginx.get_with("/verdict", &[&bearer]).body;
+        let verdict = nginx.get_as("/verdict", &jwt).body;
         assert_eq!(verdict, if is_good { payload } else { REVOKED }, "{kid} {payload}");
-        let response = nginx.get_with("/page", &[&bearer]);
+        let response = nginx.get_as("/page", &jwt);
         assert_eq!(response.status, if is_good { 200 } else { 401 }, "{kid} {payload}");
         let challenge = "Bearer realm=\"realm\", error=\"invalid_token\"";
         assert_eq!(response.header("WWW-Authenticate"), (!is_good).then_some(challenge));
@@ -374,7 +372,7 @@ fn is_allowed_at_every_level() {
 fn second_change_of_a_list_within_a_tick_of_the_clock_counts() {
     let nginx = oracle("mallory\n");
     nginx.write("list", "oscar\n#\n");
-    let mut list = Untold::of(&nginx.path("list"));
+    let mut list = MappedFile::open(&nginx.path("list"));
     nginx.wait("the new list", || is_revoked(&nginx, "oscar"));
     list.write("malory\n#");
     nginx.wait("the list after that", || is_revoked(&nginx, "malory"));

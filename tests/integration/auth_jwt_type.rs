@@ -6,27 +6,11 @@ use ojwt_core::text::base64url;
 use ojwt_core::{Alg, Enc, KeyAlg};
 use serde_json::{Value, json};
 
-use crate::harness::{FORGER, HOST, ISSUER, Nginx, Response, now, token};
-
-const SECRET: [u8; 32] = [7; 32];
-
-/// The issuer's public key, which signs, and a secret that encrypts.
-fn keys() -> String {
-    let public = ojwt_core::issue::sign::to_jwk(&ISSUER.material().unwrap(), None, None);
-    let secret = json!({
-        "kty": "oct", "use": "enc", "kid": "e", "alg": "A256KW", "k": base64url::encode(&SECRET),
-    });
-    json!({ "keys": [public, secret] }).to_string()
-}
-
-fn encrypted(plaintext: &str, cty: Option<&str>) -> String {
-    let key = Material::Secret(SECRET.to_vec());
-    encrypt(plaintext.as_bytes(), &key, KeyAlg::A256Kw, Enc::A128CbcHs256, Some("e"), cty).unwrap()
-}
+use crate::harness::{FORGER, HOST, ISSUER, Nginx, encrypted, jwks_with_secret, now, token};
 
 fn gate(lines: &str) -> Nginx {
     Nginx::builder()
-        .file("keys.jwks", keys())
+        .file("keys.jwks", jwks_with_secret(&ISSUER))
         .file("html/page.html", "content")
         .http("auth_jwt_key_file keys.jwks;")
         .server(&format!(
@@ -40,20 +24,16 @@ fn gate(lines: &str) -> Nginx {
         .start()
 }
 
-fn get(nginx: &Nginx, target: &str, token: &str) -> Response {
-    nginx.get_with(target, &[&format!("Authorization: Bearer {token}")])
-}
-
 #[test]
 fn encrypted_tokens_are_decrypted_and_judged_like_others() {
     let nginx = gate("auth_jwt_type encrypted;");
-    let response = get(&nginx, "/", &encrypted(r#"{"sub": "me"}"#, None));
+    let response = nginx.get_as("/", &encrypted(r#"{"sub": "me"}"#, None));
     assert_eq!((response.status, response.body.as_str()), (200, "content"));
     assert_eq!(response.header("X-Payload"), Some(r#"{"sub":"me"}"#));
     assert_eq!(response.header("X-Sub"), Some("me"));
     assert_eq!(response.header("X-Alg"), Some("A256KW"));
     let verdict =
-        |claims: Value| get(&nginx, "/oracle", &encrypted(&claims.to_string(), None)).body;
+        |claims: Value| nginx.get_as("/oracle", &encrypted(&claims.to_string(), None)).body;
     assert_eq!(verdict(json!({"host": HOST})), r#"{"host":"example.com"}"#);
     assert_eq!(verdict(json!({"host": "other"})), "failed: wrong host");
     assert_eq!(verdict(json!({"exp": now() - 1})), "failed: token expired");
@@ -66,7 +46,7 @@ fn encrypted_tokens_are_decrypted_and_judged_like_others() {
 fn nested_tokens_need_a_good_signature_inside() {
     let nginx = gate("auth_jwt_type nested;");
     let inner = token(json!({"sub": "me"}));
-    let response = get(&nginx, "/", &encrypted(&inner, Some("JWT")));
+    let response = nginx.get_as("/", &encrypted(&inner, Some("JWT")));
     assert_eq!((response.status, response.header("X-Sub")), (200, Some("me")));
     assert_eq!(response.header("X-Payload"), Some(inner.as_str()));
     assert_eq!(response.header("X-Alg"), Some("RS256"));
@@ -77,8 +57,8 @@ fn nested_tokens_need_a_good_signature_inside() {
         (encrypted(&encrypted(&inner, None), None), "malformed token"),
         (encrypted("eyJhbGciOiJub25lIn0.e30.", None), "unsupported algorithm"),
     ] {
-        assert_eq!(get(&nginx, "/oracle", &jwt).body, format!("failed: {verdict}"));
-        assert_eq!(get(&nginx, "/", &jwt).status, 401);
+        assert_eq!(nginx.get_as("/oracle", &jwt).body, format!("failed: {verdict}"));
+        assert_eq!(nginx.get_as("/", &jwt).status, 401);
     }
 }
 
@@ -93,10 +73,10 @@ fn token_of_another_type_is_malformed() {
         ("auth_jwt_type nested;", &nested, [&signed, &encrypted_claims]),
     ] {
         let nginx = gate(lines);
-        assert_eq!(get(&nginx, "/", good).status, 200, "{lines}: {}", nginx.error_log());
+        assert_eq!(nginx.get_as("/", good).status, 200, "{lines}: {}", nginx.error_log());
         for jwt in bad {
-            assert_eq!(get(&nginx, "/oracle", jwt).body, "failed: malformed token", "{lines}");
-            assert_eq!(get(&nginx, "/", jwt).status, 401, "{lines}");
+            assert_eq!(nginx.get_as("/oracle", jwt).body, "failed: malformed token", "{lines}");
+            assert_eq!(nginx.get_as("/", jwt).status, 401, "{lines}");
         }
     }
 }
@@ -112,14 +92,14 @@ fn every_failure_to_decrypt_looks_the_same() {
         bytes[0] ^= 1;
         let mut changed: Vec<String> = parts.iter().map(ToString::to_string).collect();
         changed[index] = base64url::encode(&bytes);
-        answers.push(get(&nginx, "/oracle", &changed.join(".")));
+        answers.push(nginx.get_as("/oracle", &changed.join(".")));
         changed[index] = base64url::encode(&bytes[..bytes.len() - 1]);
-        answers.push(get(&nginx, "/oracle", &changed.join(".")));
+        answers.push(nginx.get_as("/oracle", &changed.join(".")));
     }
     let other = Material::Secret([8; 32].to_vec());
     let foreign =
         encrypt(b"{}", &other, KeyAlg::A256Kw, Enc::A128CbcHs256, Some("e"), None).unwrap();
-    answers.push(get(&nginx, "/oracle", &foreign));
+    answers.push(nginx.get_as("/oracle", &foreign));
     for answer in answers {
         assert_eq!((answer.status, answer.body.as_str()), (200, "failed: decryption failed"));
     }
@@ -144,7 +124,7 @@ fn algorithms_and_compression_that_are_not_offered_are_refused() {
         (json!({"alg": "A256KW", "enc": "A128CBC-HS256", "kid": "x"}), "unknown key"),
     ] {
         let jwt = format!("{}.{rest}", base64url::encode(header.to_string().as_bytes()));
-        let body = get(&nginx, "/oracle", &jwt).body;
+        let body = nginx.get_as("/oracle", &jwt).body;
         assert_eq!(body, format!("failed: {verdict}"), "{header}");
     }
 }
@@ -167,16 +147,16 @@ fn private_rsa_key_of_a_jwk_decrypts_with_a_warning() {
     let public = Material::Rsa { n: number("n"), e: number("e") };
     for alg in [KeyAlg::RsaOaep, KeyAlg::RsaOaep256, KeyAlg::RsaOaep384, KeyAlg::RsaOaep512] {
         let jwt = encrypt(b"{}", &public, alg, Enc::A256Gcm, None, None).unwrap();
-        assert_eq!(get(&nginx, "/", &jwt).body, "{}", "{alg}");
+        assert_eq!(nginx.get_as("/", &jwt).body, "{}", "{alg}");
     }
     let signed = ISSUER.sign(Alg::RS256, None, b"{}").unwrap();
-    assert_eq!(get(&nginx, "/", &signed).body, "failed: malformed token");
+    assert_eq!(nginx.get_as("/", &signed).body, "failed: malformed token");
 }
 
 #[test]
 fn type_is_inherited_and_replaced() {
     let nginx = Nginx::builder()
-        .file("keys.jwks", keys())
+        .file("keys.jwks", jwks_with_secret(&ISSUER))
         .file("html/page.html", "content")
         .http("auth_jwt_key_file keys.jwks; auth_jwt_type encrypted;")
         .server(
@@ -192,8 +172,8 @@ fn type_is_inherited_and_replaced() {
     for (path, with_signed, with_encrypted) in
         [("/inherits", 401, 200), ("/replaces", 200, 401), ("/limit", 401, 200)]
     {
-        assert_eq!(get(&nginx, path, &signed).status, with_signed, "{path}");
-        assert_eq!(get(&nginx, path, &encrypted).status, with_encrypted, "{path}");
+        assert_eq!(nginx.get_as(path, &signed).status, with_signed, "{path}");
+        assert_eq!(nginx.get_as(path, &encrypted).status, with_encrypted, "{path}");
     }
 }
 

@@ -152,8 +152,7 @@ fn with_auth_jwt_the_variables_show_the_token_that_passed_it() {
         .server("auth_jwt realm; add_header X-Sub $jwt_claim_sub;")
         .start();
     let (passing, other) = (token(json!({"sub": "passing"})), token(json!({"sub": "other"})));
-    let header = format!("Authorization: Bearer {passing}");
-    let response = nginx.get_with(&format!("/?jwt={other}"), &[&header]);
+    let response = nginx.get_as(&format!("/?jwt={other}"), &passing);
     assert_eq!((response.status, response.header("X-Sub")), (200, Some("passing")));
 }
 

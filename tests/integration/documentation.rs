@@ -4,10 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ojwt_core::issue::sign::to_jwk;
 use serde_json::json;
 
-use crate::harness::{ISSUER, Nginx, Upstream, ok, public_pem, root, token};
+use crate::harness::{ISSUER, Nginx, issuer, jwks, public_pem, root, token};
 
 /// The text of every file in Rust or Python below a folder.
 fn sources(folder: &Path) -> String {
@@ -64,8 +63,7 @@ fn every_directive_and_variable_is_documented() {
 #[test]
 fn configuration_that_reliability_md_recommends_is_accepted_and_fetches_keys_once() {
     let text = fs::read_to_string(root().join("docs/reliability.md")).unwrap();
-    let keys = json!({"keys": [to_jwk(&ISSUER.material().unwrap(), None, None)]}).to_string();
-    let upstream = Upstream::with_answer(ok(&keys));
+    let upstream = issuer();
     let block = text.split("```nginx\n").nth(1).unwrap().split("```").next().unwrap();
     let block = block
         .replace("/var/cache/nginx/keys", "cache")
@@ -81,12 +79,12 @@ fn configuration_that_reliability_md_recommends_is_accepted_and_fetches_keys_onc
              location /if {{ if ($decoded_ojwt{condition} try_files /page.html =404; }}"
         ))
         .start();
-    let header = format!("Authorization: Bearer {}", token(json!({})));
+    let jwt = token(json!({}));
     for _ in 0..3 {
-        assert_eq!(nginx.get_with("/", &[&header]).status, 200, "{}", nginx.error_log());
+        assert_eq!(nginx.get_as("/", &jwt).status, 200, "{}", nginx.error_log());
     }
     assert_eq!(upstream.requests().len(), 1);
-    assert_eq!(nginx.get_with("/if", &[&header]).status, 503, "a gate without a key");
+    assert_eq!(nginx.get_as("/if", &jwt).status, 503, "a gate without a key");
     assert_eq!(nginx.get("/if").status, 200, "no fault of ours");
 }
 
@@ -287,7 +285,7 @@ fn statements(example: &str) -> Vec<String> {
 #[test]
 fn every_entry_has_an_example_and_every_example_loads() {
     let text = fs::read_to_string(root().join("docs/directives.md")).unwrap();
-    let keys = json!({"keys": [to_jwk(&ISSUER.material().unwrap(), None, None)]}).to_string();
+    let keys = jwks(&[&ISSUER]);
     for entry in text.split("\n### ").skip(1) {
         let name = entry.lines().next().unwrap();
         let examples = blocks(entry);
@@ -335,10 +333,10 @@ fn lines_of_the_log_that_faq_md_explains_are_written() {
         ("/empty", json!({"aud": "x"})),
         ("/require", json!({"aud": aud})),
     ] {
-        nginx.get_with(target, &[&format!("Authorization: Bearer {}", token(claims))]);
+        nginx.get_as(target, &token(claims));
     }
     for token in ["", "a", "a.b.c="] {
-        nginx.get_with("/aud", &[&format!("Authorization: Bearer {token}")]);
+        nginx.get_as("/aud", token);
     }
     let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
     let lines: Vec<&str> = rows.filter_map(|row| row.split(" |").next()).collect();

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::harness::{FORGER, Module, Nginx, now, root, signed_by, token};
+use crate::harness::{FORGER, Module, Nginx, bearer, now, root, signed_by, token};
 
 /// `nginx.conf` with one example in `conf.d`, made to listen where the test does.
 fn example(name: &str) -> Nginx {
@@ -98,11 +98,7 @@ fn proxy_conf_hands_on_the_claims_and_keeps_the_token() {
         "uri=/app/a%20b?x=1&y=%2F\nclaims={\"sub\":\"me\"}\ncookie=theme=dark\n\
          authorization=\napi-key=\n"
     );
-    for header in [
-        format!("Authorization: Bearer {jwt}"),
-        format!("Api-Key: {jwt}"),
-        format!("Cookie: jwtcookie={jwt}"),
-    ] {
+    for header in [bearer(&jwt), format!("Api-Key: {jwt}"), format!("Cookie: jwtcookie={jwt}")] {
         let response = show("/app/", &[&header]);
         assert_eq!(
             response.body,

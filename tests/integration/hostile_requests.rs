@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use ojwt_core::text::base64url::encode;
 use serde_json::json;
 
-use crate::harness::{FORGER, Module, Nginx, Upstream, ok, signed_by, token};
+use crate::harness::{FORGER, Module, Nginx, Upstream, bearer, ok, signed_by, token};
 
 /// A gate whose nginx takes large requests, so that it is the module that has to cope.
 fn wide_open() -> Nginx {
@@ -138,8 +138,8 @@ fn no_spelling_of_a_guarded_path_leads_around_the_gate() {
         )
         .start();
     let target = "/guarded/secret.txt";
-    let bearer = format!("Authorization: Bearer {}", token(json!({})));
-    assert_eq!(nginx.get_with(target, &[&bearer]).body, "secret");
+    let jwt = token(json!({}));
+    assert_eq!(nginx.get_as(target, &jwt).body, "secret");
     assert_eq!(nginx.get("/open/file.txt").body, "open");
     let way_round = ["X-Original-URL: /open/file.txt", "X-Rewrite-URL: /open/file.txt"];
     for (target, headers) in [
@@ -210,11 +210,11 @@ fn no_header_of_the_client_stands_for_the_claims_or_takes_them_away() {
             application.address()
         ))
         .start();
-    let bearer = format!("Authorization: Bearer {}", token(json!({"sub": "me"})));
+    let authorization = bearer(&token(json!({"sub": "me"})));
     let response = nginx.get_with(
         "/",
         &[
-            &bearer,
+            &authorization,
             "X-Claims: forged",
             "x-claims: forged",
             "X_Claims: forged",
@@ -232,7 +232,7 @@ fn no_header_of_the_client_stands_for_the_claims_or_takes_them_away() {
     }
     let rest = ["X-Claims: forged", "x-claims: forged", "X_Claims: forged", "X.Claims: forged"];
     let named = ["Connection: X-Claims", "Trailer: X-Claims"];
-    let headers = [&[bearer.as_str()][..], &rest, &named].concat();
+    let headers = [&[authorization.as_str()][..], &rest, &named].concat();
     assert_eq!(nginx.get_with("/", &headers).body, "application");
     for head in application.requests() {
         let head = head.to_ascii_lowercase();
@@ -280,8 +280,8 @@ fn of_several_tokens_none_is_picked_for_being_good() {
     let good = token(json!({"sub": "me"}));
     let forged = signed_by(&FORGER, &json!({"sub": "root"}));
     let (mismatch, several) = ("failed: signature mismatch", "failed: several tokens");
-    let good_bearer = format!("Authorization: Bearer {good}");
-    let forged_bearer = format!("Authorization: Bearer {forged}");
+    let good_bearer = bearer(&good);
+    let forged_bearer = bearer(&forged);
     for (target, headers, verdict) in [
         (format!("/?jwt={forged}"), vec![good_bearer.clone()], mismatch),
         ("/".into(), vec![format!("Api-Key: {forged}"), good_bearer.clone()], mismatch),
@@ -324,7 +324,7 @@ fn limit_by_address_answers_before_the_gate_but_after_an_if() {
              location /if { if ($decoded_ojwt ~ ^fail) { return 401; } try_files /none =404; }",
         )
         .start();
-    let forged = format!("Authorization: Bearer {}", signed_by(&FORGER, &json!({})));
+    let forged = bearer(&signed_by(&FORGER, &json!({})));
     assert_eq!(nginx.get_with("/file", &[&forged]).status, 401);
     assert_eq!(nginx.get_with("/file", &[&forged]).status, 503);
     assert_eq!(nginx.get_with("/if", &[&forged]).status, 401);
@@ -339,8 +339,8 @@ fn token_without_an_end_can_be_refused() {
         "auth_jwt realm; auth_jwt_require $jwt_claim_exp; try_files /none =404;",
     );
     let status = |claims| {
-        let bearer = format!("Authorization: Bearer {}", token(claims));
-        nginx.get_with("/", &[&bearer]).status
+        let jwt = token(claims);
+        nginx.get_as("/", &jwt).status
     };
     assert_eq!(status(json!({"sub": "a", "exp": 4_102_444_800_u64})), 404);
     assert_eq!(status(json!({"sub": "a"})), 401);

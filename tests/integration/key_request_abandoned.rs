@@ -9,26 +9,12 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ojwt_core::issue::sign::{SigningKey, to_jwk};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::harness::{
-    FORGER, HOST, ISSUER, Nginx, Response, Upstream, ok, self_signed, signed_by, token,
+    FORGER, GARBAGE, HOST, ISSUER, Nginx, Upstream, bearer, issuer, jwks, ok, self_signed,
+    signed_by, token,
 };
-
-/// What a client sends that has no token, but knows how one begins: `{"alg":"RS256"}`, `{}` and a
-/// signature that nobody made.
-const JUNK: &str = "eyJhbGciOiJSUzI1NiJ9.e30.AA";
-
-fn jwks(keys: &[&SigningKey]) -> String {
-    let keys: Vec<Value> =
-        keys.iter().map(|key| to_jwk(&key.material().unwrap(), None, None)).collect();
-    json!({ "keys": keys }).to_string()
-}
-
-fn issuer() -> Upstream {
-    Upstream::with_answer(ok(&jwks(&[&ISSUER])))
-}
 
 /// A key server that takes its time.
 fn slow(time: Duration) -> Upstream {
@@ -54,14 +40,6 @@ fn gate_with(upstream: &Upstream, lines: &str, keys_location: &str) -> Nginx {
             upstream.address()
         ))
         .start()
-}
-
-fn bearer(token: &str) -> String {
-    format!("Authorization: Bearer {token}")
-}
-
-fn get(nginx: &Nginx, target: &str, token: &str) -> Response {
-    nginx.get_with(target, &[&bearer(token)])
 }
 
 /// Asks, and leaves when the fetch has begun, or at once.
@@ -141,7 +119,7 @@ fn under_attack(nginx: &Nginx, trouble: impl Fn(&AtomicBool) + Sync) -> Vec<u16>
                 let good = &good;
                 scope.spawn(move || {
                     thread::sleep(Duration::from_millis(40 * number));
-                    get(nginx, "/", good).status
+                    nginx.get_as("/", good).status
                 })
             })
             .collect();
@@ -167,7 +145,7 @@ fn client_that_resets_its_streams_again_and_again_keeps_nobody_out() {
         let start = Instant::now();
         let statuses = under_attack(&nginx, |is_over| {
             let mut client = Http2::connect(&nginx);
-            again_and_again(is_over, || client.ask_anew(JUNK));
+            again_and_again(is_over, || client.ask_anew(GARBAGE));
         });
         let fetches = upstream.requests().len();
         assert_eq!(statuses, [200; 20], "cache {cache}: {fetches} fetches");
@@ -184,7 +162,7 @@ fn clients_that_close_at_once_keep_nobody_out() {
         let nginx = gate(&upstream, &format!("auth_jwt_key_cache {cache};"));
         let start = Instant::now();
         let statuses = under_attack(&nginx, |is_over| {
-            again_and_again(is_over, || drop(ask_and_leave(&nginx, HOST, JUNK)));
+            again_and_again(is_over, || drop(ask_and_leave(&nginx, HOST, GARBAGE)));
         });
         let fetches = upstream.requests().len();
         assert_eq!(statuses, [200; 20], "cache {cache}: {fetches} fetches");
@@ -198,13 +176,13 @@ fn fetch_goes_on_when_all_who_wanted_it_have_left_and_its_answer_is_kept() {
     let upstream = slow(Duration::from_millis(400));
     let nginx = gate(&upstream, "auth_jwt_key_cache 10m;");
     let mut client = Http2::connect(&nginx);
-    client.ask_anew(JUNK);
-    let impatient = ask_and_leave(&nginx, HOST, JUNK);
+    client.ask_anew(GARBAGE);
+    let impatient = ask_and_leave(&nginx, HOST, GARBAGE);
     nginx.wait("the fetch", || upstream.requests().len() == 1);
     drop((client, impatient));
     thread::sleep(Duration::from_millis(700));
     let start = Instant::now();
-    assert_eq!(get(&nginx, "/", &token(json!({}))).status, 200);
+    assert_eq!(nginx.get_as("/", &token(json!({}))).status, 200);
     assert!(start.elapsed() < Duration::from_millis(300), "{:?}", start.elapsed());
     assert_eq!(upstream.requests().len(), 1);
 }
@@ -244,18 +222,18 @@ fn nothing_is_fetched_for_what_is_no_token() {
         ("/", "eyJhbGciOiJYWCJ9.e30.AA"),
         ("/", none),
         ("/", crit),
-        ("/es", JUNK),
-        ("/nested", JUNK),
+        ("/es", GARBAGE),
+        ("/nested", GARBAGE),
         ("/nested", "eyJhbGciOiJSU0EtT0FFUCJ9.AA.AA.AA.AA"),
     ] {
-        assert_eq!(get(&nginx, path, jwt).status, 401, "{path} {jwt}");
+        assert_eq!(nginx.get_as(path, jwt).status, 401, "{path} {jwt}");
     }
-    assert_eq!(get(&nginx, "/oracle", "a.b.c").body, "failed: malformed token");
-    assert_eq!(get(&nginx, "/oracle", none).body, "failed: unsupported algorithm");
-    assert_eq!(get(&nginx, "/oracle", crit).body, "failed: unsupported critical header");
+    assert_eq!(nginx.get_as("/oracle", "a.b.c").body, "failed: malformed token");
+    assert_eq!(nginx.get_as("/oracle", none).body, "failed: unsupported algorithm");
+    assert_eq!(nginx.get_as("/oracle", crit).body, "failed: unsupported critical header");
     assert_eq!(upstream.requests(), [""; 0]);
     assert!(nginx.error_log().contains("ojwt: algorithm not allowed"), "{}", nginx.error_log());
-    assert_eq!(get(&nginx, "/", JUNK).status, 401);
+    assert_eq!(nginx.get_as("/", GARBAGE).status, 401);
     assert_eq!(upstream.requests().len(), 1);
 }
 
@@ -272,15 +250,15 @@ fn keys_serve_for_seconds_and_no_longer_while_a_fetch_is_under_way() {
     });
     let nginx = gate(&upstream, "auth_jwt_key_cache 1s;");
     let old = token(json!({}));
-    assert_eq!(get(&nginx, "/", &old).status, 200);
+    assert_eq!(nginx.get_as("/", &old).status, 200);
     thread::sleep(Duration::from_millis(1500));
-    let _fetching = ask_and_leave(&nginx, HOST, JUNK);
+    let _fetching = ask_and_leave(&nginx, HOST, GARBAGE);
     nginx.wait("the second fetch", || upstream.requests().len() == 2);
     let start = Instant::now();
     let mut last = start;
     // What was withdrawn serves while the answer is awaited, but for no more than five seconds of
     // it.
-    while get(&nginx, "/", &old).status == 200 {
+    while nginx.get_as("/", &old).status == 200 {
         last = Instant::now();
         thread::sleep(Duration::from_millis(50));
     }
@@ -288,15 +266,15 @@ fn keys_serve_for_seconds_and_no_longer_while_a_fetch_is_under_way() {
     assert!(served > Duration::from_secs(4), "{served:?}");
     assert!(served < Duration::from_millis(5500), "{served:?}");
     assert!(start.elapsed() > Duration::from_secs(7), "{:?}", start.elapsed());
-    assert_eq!(get(&nginx, "/", &old).status, 401);
-    assert_eq!(get(&nginx, "/", &signed_by(&FORGER, &json!({}))).status, 200);
+    assert_eq!(nginx.get_as("/", &old).status, 401);
+    assert_eq!(nginx.get_as("/", &signed_by(&FORGER, &json!({}))).status, 200);
 }
 
 #[test]
 fn worker_ends_with_the_fetch_that_nobody_waits_for() {
     let upstream = slow(Duration::from_millis(900));
     let nginx = gate(&upstream, "");
-    let client = ask_and_leave(&nginx, HOST, JUNK);
+    let client = ask_and_leave(&nginx, HOST, GARBAGE);
     nginx.wait("the fetch", || upstream.requests().len() == 1);
     drop(client);
     let start = Instant::now();
@@ -356,7 +334,7 @@ fn fetch_is_seen_by_no_log_and_no_counter_but_what_is_asked_for() {
     };
     let before = figures();
     for _ in 0..5 {
-        assert_eq!(get(&nginx, "/", &token(json!({}))).status, 200);
+        assert_eq!(nginx.get_as("/", &token(json!({}))).status, 200);
     }
     let after = figures();
     assert_eq!(requests(&after), requests(&before) + 6, "{before} {after}");
@@ -434,12 +412,12 @@ fn update_of_the_cache_goes_on_when_the_fetch_has_its_answer() {
         ))
         .start();
     let old = token(json!({}));
-    assert_eq!(get(&nginx, "/", &old).status, 200);
+    assert_eq!(nginx.get_as("/", &old).status, 200);
     thread::sleep(Duration::from_millis(2100));
     let start = Instant::now();
-    assert_eq!(get(&nginx, "/", &old).status, 200);
+    assert_eq!(nginx.get_as("/", &old).status, 200);
     assert!(start.elapsed() < Duration::from_millis(400), "{:?}", start.elapsed());
-    nginx.wait("the new keys", || get(&nginx, "/", &old).status == 401);
+    nginx.wait("the new keys", || nginx.get_as("/", &old).status == 401);
     assert_eq!(count.load(Ordering::SeqCst), 2);
     nginx.quit();
 }
@@ -461,10 +439,10 @@ fn fetches_for_hosts_that_are_made_up_leave_connections_for_others() {
         gate_with(&upstream, "auth_jwt_key_cache 10m;", "proxy_set_header Host $http_host;");
     let good = token(json!({}));
     for index in 0..600 {
-        drop(ask_and_leave(&nginx, &format!("h{index}.example"), JUNK));
+        drop(ask_and_leave(&nginx, &format!("h{index}.example"), GARBAGE));
     }
     let start = Instant::now();
-    assert_eq!(get(&nginx, "/", &good).status, 200, "{}", nginx.error_log());
+    assert_eq!(nginx.get_as("/", &good).status, 200, "{}", nginx.error_log());
     assert!(start.elapsed() < Duration::from_millis(1500), "{:?}", start.elapsed());
     let made_up = hosts.lock().unwrap().iter().filter(|is_made_up| **is_made_up).count();
     assert!((8..=32).contains(&made_up), "{made_up}");

@@ -9,37 +9,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ojwt_core::issue::sign::{SigningKey, to_jwk};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::harness::{FORGER, HOST, ISSUER, Nginx, Response, Upstream, ok, signed_by, token};
-
-/// Parses, says RS256, and is signed by nobody.
-const GARBAGE: &str = "eyJhbGciOiJSUzI1NiJ9.e30.AA";
-
-fn jwks(keys: &[&SigningKey]) -> String {
-    let keys: Vec<Value> =
-        keys.iter().map(|key| to_jwk(&key.material().unwrap(), None, None)).collect();
-    json!({ "keys": keys }).to_string()
-}
-
-fn issuer() -> Upstream {
-    Upstream::with_answer(ok(&jwks(&[&ISSUER])))
-}
-
-fn bearer(token: &str) -> String {
-    format!("Authorization: Bearer {token}")
-}
-
-fn get(nginx: &Nginx, target: &str, token: &str) -> Response {
-    nginx.get_with(target, &[&bearer(token)])
-}
-
-/// The path of each request of an upstream.
-fn paths(upstream: &Upstream) -> Vec<String> {
-    let path = |head: &String| head.split(' ').nth(1).unwrap().to_owned();
-    upstream.requests().iter().map(path).collect()
-}
+use crate::harness::{
+    FORGER, GARBAGE, HOST, ISSUER, Nginx, Upstream, bearer, issuer, jwks, ok, signed_by, token,
+};
 
 #[test]
 fn rules_of_the_server_see_the_clients_headers_before_and_after_a_fetch() {
@@ -108,8 +82,8 @@ fn variables_that_directives_set_choose_keys_in_the_uri_alone() {
         .start();
     let a = token(json!({}));
     thread::scope(|scope| {
-        let on_a = scope.spawn(|| get(&nginx, "/a", &a).status);
-        let on_b = scope.spawn(|| get(&nginx, "/b", &a).status);
+        let on_a = scope.spawn(|| nginx.get_as("/a", &a).status);
+        let on_b = scope.spawn(|| nginx.get_as("/b", &a).status);
         assert_eq!((on_a.join().unwrap(), on_b.join().unwrap()), (200, 401));
     });
     assert!(keys.requests().iter().all(|head| !head.contains("X-T:")), "{:?}", keys.requests());
@@ -182,7 +156,7 @@ fn mirrored_requests_fetch_and_end_as_others_do() {
     nginx.wait("all mirrors", || mirrored.requests().len() >= 6);
     // Nothing is left behind, with a bad token either.
     for _ in 0..5 {
-        assert_eq!(get(&nginx, "/", GARBAGE).status, 200);
+        assert_eq!(nginx.get_as("/", GARBAGE).status, 200);
     }
     drop(stream);
     nginx.signal("QUIT");
@@ -206,9 +180,9 @@ fn branches_of_one_request_that_want_the_same_keys_all_go_on() {
             keys.address()
         ))
         .start();
-    let response = get(&nginx, "/page.shtml", &token(json!({"sub": "me"})));
+    let response = nginx.get_as("/page.shtml", &token(json!({"sub": "me"})));
     assert_eq!(response.body, "[me][me][me][me]");
-    assert_eq!(paths(&keys), ["/keys"]);
+    assert_eq!(keys.targets(), ["/keys"]);
 }
 
 #[test]
@@ -228,9 +202,9 @@ fn keys_are_not_chosen_by_what_a_map_said_before() {
         ))
         .start();
     let of_b = json!({"iss": "b"});
-    assert_eq!(get(&nginx, "/", &token(json!({"iss": "a"}))).status, 200);
-    assert_eq!(get(&nginx, "/", &token(of_b.clone())).status, 401);
-    assert_eq!(get(&nginx, "/", &signed_by(&FORGER, &of_b)).status, 200);
+    assert_eq!(nginx.get_as("/", &token(json!({"iss": "a"}))).status, 200);
+    assert_eq!(nginx.get_as("/", &token(of_b.clone())).status, 401);
+    assert_eq!(nginx.get_as("/", &signed_by(&FORGER, &of_b)).status, 200);
 }
 
 #[test]
@@ -273,9 +247,9 @@ fn locator_that_is_never_the_same_ends_in_an_answer() {
             keys.address()
         ))
         .start();
-    assert_eq!(get(&nginx, "/id", &token(json!({}))).status, 200);
+    assert_eq!(nginx.get_as("/id", &token(json!({}))).status, 200);
     assert_eq!(keys.requests().len(), 1);
-    let status = get(&nginx, "/msec", &token(json!({}))).status;
+    let status = nginx.get_as("/msec", &token(json!({}))).status;
     assert!([200, 500].contains(&status), "{status}");
     assert!(keys.requests().len() <= 33, "{}", keys.requests().len());
 }
@@ -295,9 +269,9 @@ fn captures_of_the_location_outlive_the_choice_of_keys() {
             keys.address()
         ))
         .start();
-    assert_eq!(get(&nginx, "/app/wanted", &token(json!({"iss": "tenant"}))).body, "application");
-    assert_eq!(paths(&application), ["/app/wanted"]);
-    assert_eq!(paths(&keys), ["/keys/t"]);
+    assert_eq!(nginx.get_as("/app/wanted", &token(json!({"iss": "tenant"}))).body, "application");
+    assert_eq!(application.targets(), ["/app/wanted"]);
+    assert_eq!(keys.targets(), ["/keys/t"]);
 }
 
 /// nginx shares them between the copies that it makes of a request, here for each slice of a file, and
@@ -336,8 +310,8 @@ fn choice_of_keys_does_not_let_copies_of_a_request_write_to_the_captures_of_each
         ))
         .start();
     let jwt = token(json!({"iss": "tenant", "sub": "me"}));
-    get(&nginx, "/wanted", &jwt);
-    assert_eq!(paths(&application), ["/wanted"; 3]);
+    nginx.get_as("/wanted", &jwt);
+    assert_eq!(application.targets(), ["/wanted"; 3]);
     assert!(application.requests()[0].contains("X-Sub: me\r\n"));
 }
 
@@ -363,7 +337,7 @@ fn keys_of_files_may_be_read_by_threads_and_from_a_cache() {
             ))
             .start();
         for _ in 0..3 {
-            let status = get(&nginx, "/", &token(json!({}))).status;
+            let status = nginx.get_as("/", &token(json!({}))).status;
             assert_eq!(status, 200, "{lines} {location} {}", nginx.error_log());
         }
     }
@@ -412,13 +386,13 @@ fn made_up_hosts_displace_no_keys_that_are_in_use() {
     let keys = issuer();
     let nginx = with_kept_keys(&keys);
     let good = token(json!({}));
-    assert_eq!(get(&nginx, "/", &good).status, 200);
+    assert_eq!(nginx.get_as("/", &good).status, 200);
     for index in 0..300 {
         let host = format!("Host: h{index}.example");
         assert_eq!(nginx.get_with("/", &[&host, &bearer(GARBAGE)]).status, 401);
     }
     let before = keys.requests().len();
-    assert_eq!(get(&nginx, "/", &good).status, 200);
+    assert_eq!(nginx.get_as("/", &good).status, 200);
     assert_eq!(keys.requests().len(), before);
 }
 
@@ -441,13 +415,13 @@ fn made_up_hosts_for_which_a_token_is_good_displace_no_keys_of_others() {
     let (good, of_tenant) = (token(json!({})), signed_by(&FORGER, &json!({})));
     let tenant = || nginx.get_with("/", &["Host: tenant.example", &bearer(&of_tenant)]).status;
     // One is a name of the server, the other has keys of its own.
-    assert_eq!((get(&nginx, "/", &good).status, tenant()), (200, 200));
+    assert_eq!((nginx.get_as("/", &good).status, tenant()), (200, 200));
     for index in 0..300 {
         let host = format!("Host: h{index}.example");
         assert_eq!(nginx.get_with("/", &[&host, &bearer(&good)]).status, 200);
     }
     let before = keys.requests().len();
-    assert_eq!((get(&nginx, "/", &good).status, tenant()), (200, 200));
+    assert_eq!((nginx.get_as("/", &good).status, tenant()), (200, 200));
     assert_eq!(keys.requests().len(), before);
     // Those of the last made-up host are kept as well.
     assert_eq!(nginx.get_with("/", &["Host: h299.example", &bearer(&good)]).status, 200);
@@ -511,7 +485,7 @@ fn request_without_a_host_has_keys_fetched_as_nginx_has_it() {
     assert!(heads[0].contains(&format!("\r\nX-Host: {HOST}\r\n")), "{heads:?}");
     assert!(!heads[0].contains(&format!("\r\nHost: {HOST}\r\n")), "{heads:?}");
     // It says nothing of the host that the server is named after.
-    assert_eq!(get(&nginx, "/", GARBAGE).status, 500);
+    assert_eq!(nginx.get_as("/", GARBAGE).status, 500);
     assert_eq!(keys.requests().len(), 2);
 }
 
@@ -567,11 +541,11 @@ fn answer_that_is_compressed_is_inflated_where_gunzip_is_on() {
         .start();
     let (good, bad) = (token(json!({})), signed_by(&FORGER, &json!({})));
     for path in ["/on", "/unbuffered", "/kept", "/kept"] {
-        assert_eq!(get(&nginx, path, &good).status, 200, "{path}: {}", nginx.error_log());
-        assert_eq!(get(&nginx, path, &bad).status, 401, "{path}");
+        assert_eq!(nginx.get_as(path, &good).status, 200, "{path}: {}", nginx.error_log());
+        assert_eq!(nginx.get_as(path, &bad).status, 401, "{path}");
     }
     for (path, uri) in [("/off", "/4"), ("/file", "/gzip.json")] {
-        assert_eq!(get(&nginx, path, &good).status, 500, "{path}");
+        assert_eq!(nginx.get_as(path, &good).status, 500, "{path}");
         let line = format!("key request \"{uri}\": the response is compressed");
         assert!(nginx.error_log().contains(&line), "{}", nginx.error_log());
     }
@@ -590,7 +564,7 @@ fn answer_that_inflates_without_end_is_given_up() {
         ))
         .start();
     let start = Instant::now();
-    assert_eq!(get(&nginx, "/", &token(json!({}))).status, 500);
+    assert_eq!(nginx.get_as("/", &token(json!({}))).status, 500);
     assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
     let line = "key request \"/keys\": the response exceeds 1048576 bytes";
     assert!(nginx.error_log().contains(line), "{}", nginx.error_log());
@@ -658,7 +632,7 @@ fn keys_arrive_whatever_else_their_location_does() {
     let (good, bad) = (token(json!({})), signed_by(&FORGER, &json!({})));
     for (index, location) in locations.iter().enumerate() {
         let start = Instant::now();
-        let ask = |jwt| get(&nginx, &format!("/{index}"), jwt).status;
+        let ask = |jwt| nginx.get_as(&format!("/{index}"), jwt).status;
         let statuses = (ask(&good), ask(&bad), ask(&good));
         assert_eq!(statuses, (200, 401, 200), "{location}: {}", nginx.error_log());
         assert!(start.elapsed() < Duration::from_secs(3), "{location}");
@@ -671,7 +645,7 @@ fn failure_is_not_repeated_for_every_request_where_answers_are_kept() {
     let keys = Upstream::with_answer("HTTP/1.1 503 Down\r\nContent-Length: 0\r\n\r\n");
     let nginx = with_kept_keys(&keys);
     for _ in 0..20 {
-        assert_eq!(get(&nginx, "/", &token(json!({}))).status, 500);
+        assert_eq!(nginx.get_as("/", &token(json!({}))).status, 500);
     }
     assert!(keys.requests().len() <= 2, "{}", keys.requests().len());
 }
@@ -688,9 +662,9 @@ fn worker_without_keys_tries_again_within_a_second_or_two() {
     });
     let nginx = with_kept_keys(&keys);
     let good = token(json!({}));
-    assert_eq!(get(&nginx, "/", &good).status, 500);
+    assert_eq!(nginx.get_as("/", &good).status, 500);
     let start = Instant::now();
-    nginx.wait("keys", || get(&nginx, "/", &good).status == 200);
+    nginx.wait("keys", || nginx.get_as("/", &good).status == 200);
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     assert_eq!(keys.requests().len(), 2);
 }
@@ -712,9 +686,9 @@ fn redirect_that_chooses_other_keys_is_judged_by_them() {
         ))
         .start();
     let (a, b) = (token(json!({})), signed_by(&FORGER, &json!({})));
-    assert_eq!(get(&nginx, "/b/x", &a).status, 401);
-    assert_eq!(get(&nginx, "/b/x", &b).status, 200);
-    assert_eq!(get(&nginx, "/a/none", &a).status, 401);
+    assert_eq!(nginx.get_as("/b/x", &a).status, 401);
+    assert_eq!(nginx.get_as("/b/x", &b).status, 200);
+    assert_eq!(nginx.get_as("/a/none", &a).status, 401);
 }
 
 #[test]
@@ -728,7 +702,7 @@ fn statuses_that_close_connections_are_failures_of_the_fetch_alone() {
                  location = /keys {{ internal; return {status}; }}"
             ))
             .start();
-        assert_eq!(get(&nginx, "/", &token(json!({}))).status, 500, "{status}");
+        assert_eq!(nginx.get_as("/", &token(json!({}))).status, 500, "{status}");
         assert!(nginx.error_log().contains(&format!("the status is {status}, not 200")));
     }
 }
@@ -751,7 +725,7 @@ fn other_modules_may_change_the_subrequests_headers() {
             keys.address()
         ))
         .start();
-    assert_eq!(get(&nginx, "/?page=1", &token(json!({}))).status, 200);
+    assert_eq!(nginx.get_as("/?page=1", &token(json!({}))).status, 200);
     heads.lock().unwrap().extend(keys.requests());
     let head = &heads.lock().unwrap()[0];
     assert!(head.contains("X-Key: secret\r\n") && head.contains("X-Uri: /keys\r\n"), "{head}");
@@ -780,9 +754,9 @@ fn limits_are_for_the_clients_request_and_not_for_its_fetches() {
     let good = token(json!({}));
     // A fetch that is delayed would never end.
     for path in ["/", "/early", "/", "/early"] {
-        assert_eq!(get(&nginx, path, &good).status, 200, "{path}");
+        assert_eq!(nginx.get_as(path, &good).status, 200, "{path}");
     }
     // A fetch that passes a lax limit does not spare its request a strict one.
-    let statuses: Vec<u16> = (0..3).map(|_| get(&nginx, "/strict", &good).status).collect();
+    let statuses: Vec<u16> = (0..3).map(|_| nginx.get_as("/strict", &good).status).collect();
     assert_eq!(statuses, [200, 503, 503]);
 }

@@ -10,7 +10,7 @@ use ojwt_core::Alg;
 use ojwt_core::issue::sign::{SigningKey, to_jwk};
 use serde_json::json;
 
-use crate::harness::{FORGER, ISSUER, Nginx, Upstream, ok};
+use crate::harness::{FORGER, ISSUER, Nginx, Upstream, bearer, ok};
 
 /// How long a worker keeps keys; the issuer waits for longer before it signs with a new one.
 const CACHE: Duration = Duration::from_secs(1);
@@ -77,8 +77,7 @@ fn rotation_under_load_with_an_outage_and_garbage_loses_nothing_and_admits_nothi
                 move || {
                     while !is_over.load(Ordering::Relaxed) {
                         let jwt = valid.lock().unwrap().clone();
-                        let header = format!("Authorization: Bearer {jwt}");
-                        let response = nginx.get_with(path, &[&header]);
+                        let response = nginx.get_as(path, &jwt);
                         assert_eq!(response.status, 200, "{path}: {}", nginx.error_log());
                         passed.fetch_add(1, Ordering::Relaxed);
                     }
@@ -91,8 +90,7 @@ fn rotation_under_load_with_an_outage_and_garbage_loses_nothing_and_admits_nothi
                         // Held, so that nothing becomes valid meanwhile.
                         let tokens = invalid.lock().unwrap();
                         for jwt in tokens.iter() {
-                            let header = format!("Authorization: Bearer {jwt}");
-                            assert_eq!(nginx.get_with(path, &[&header]).status, 401, "{path}");
+                            assert_eq!(nginx.get_as(path, jwt).status, 401, "{path}");
                             refused.fetch_add(1, Ordering::Relaxed);
                         }
                         drop(tokens);
@@ -119,7 +117,7 @@ fn rotation_under_load_with_an_outage_and_garbage_loses_nothing_and_admits_nothi
         // It is back, without the old key.
         publish(jwks(&[(new, "new")]));
         let start = Instant::now();
-        let retired = format!("Authorization: Bearer {}", signed(old, "old"));
+        let retired = bearer(&signed(old, "old"));
         while nginx.get_with("/", &[&retired]).status == 200 {
             assert!(start.elapsed() < Duration::from_secs(15), "the old key is still accepted");
             pause(Duration::from_millis(20));

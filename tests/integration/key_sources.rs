@@ -4,52 +4,29 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
-use ojwt_core::issue::encrypt::encrypt;
+use ojwt_core::Alg;
 use ojwt_core::issue::sign::{SigningKey, to_jwk};
-use ojwt_core::keys::material::Material;
 use ojwt_core::text::base64url;
-use ojwt_core::{Alg, Enc, KeyAlg};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::harness::{
-    FORGER, HOST, ISSUER, Nginx, Response, Upstream, now, ok, public_pem, signed_by, token,
+    FORGER, HOST, ISSUER, MappedFile, Nginx, Upstream, bearer, encrypted, issuer, jwks, named_jwks,
+    now, ok, public_pem, secret_jwk, signed_by, token,
 };
 
 const EMPTY: &str = "{\"keys\":[]}";
-
-fn jwks(keys: &[(&SigningKey, Option<&str>)]) -> String {
-    let keys: Vec<Value> =
-        keys.iter().map(|(key, kid)| to_jwk(&key.material().unwrap(), *kid, None)).collect();
-    json!({ "keys": keys }).to_string()
-}
-
-fn issuer() -> String {
-    jwks(&[(&ISSUER, None)])
-}
 
 fn status_of(code: &str) -> String {
     format!("HTTP/1.1 {code} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 }
 
-fn get(nginx: &Nginx, target: &str, token: &str) -> Response {
-    nginx.get_with(target, &[&format!("Authorization: Bearer {token}")])
-}
-
 fn named(key: &SigningKey, kid: &str) -> String {
     key.sign(Alg::RS256, Some(kid), b"{}").unwrap()
-}
-
-/// The targets that an upstream was asked for.
-fn asked(upstream: &Upstream) -> Vec<String> {
-    let target = |head: &String| head.split(' ').nth(1).unwrap().to_owned();
-    upstream.requests().iter().map(target).collect()
 }
 
 /// What an upstream answers, by the target.
@@ -91,7 +68,7 @@ fn source_that_fails_takes_no_other_down() {
     let expired = token(json!({"exp": now() - 60}));
     for failure in [status_of("500"), ok("<html>garbage</html>"), String::new(), status_of("404")] {
         let (upstream, _) =
-            answering(&[("/keys/good", ok(&issuer())), ("/keys/bad", failure.clone())]);
+            answering(&[("/keys/good", ok(&jwks(&[&ISSUER]))), ("/keys/bad", failure.clone())]);
         for lines in [
             "auth_jwt_key_request /keys/good; auth_jwt_key_request /keys/bad;",
             "auth_jwt_key_request /keys/bad; auth_jwt_key_request /keys/good;",
@@ -102,14 +79,18 @@ fn source_that_fails_takes_no_other_down() {
         ] {
             let nginx = gates(&upstream, "", lines);
             for _ in 0..2 {
-                assert_eq!(get(&nginx, "/", &good).status, 200, "{lines} {failure}");
-                assert_eq!(get(&nginx, "/oracle", &good).body, "{}", "{lines}");
-                assert_eq!(get(&nginx, "/", &expired).status, 401, "{lines}");
-                assert_eq!(get(&nginx, "/oracle", &expired).body, "failed: token expired");
-                assert_eq!(get(&nginx, "/", "e30.e30.AA").status, 401, "{lines}");
+                assert_eq!(nginx.get_as("/", &good).status, 200, "{lines} {failure}");
+                assert_eq!(nginx.get_as("/oracle", &good).body, "{}", "{lines}");
+                assert_eq!(nginx.get_as("/", &expired).status, 401, "{lines}");
+                assert_eq!(nginx.get_as("/oracle", &expired).body, "failed: token expired");
+                assert_eq!(nginx.get_as("/", "e30.e30.AA").status, 401, "{lines}");
                 // What another key might have verified is our fault.
-                assert_eq!(get(&nginx, "/", &bad).status, 500, "{lines}");
-                assert_eq!(get(&nginx, "/oracle", &bad).body, "failed: key unavailable", "{lines}");
+                assert_eq!(nginx.get_as("/", &bad).status, 500, "{lines}");
+                assert_eq!(
+                    nginx.get_as("/oracle", &bad).body,
+                    "failed: key unavailable",
+                    "{lines}"
+                );
             }
             let log = nginx.error_log();
             assert!(log.contains("ojwt: key unavailable: key "), "{lines}: {log}");
@@ -119,27 +100,28 @@ fn source_that_fails_takes_no_other_down() {
 
 #[test]
 fn file_that_fails_is_told_of_once_while_other_keys_serve() {
-    let upstream = Upstream::with_answer(ok(&issuer()));
+    let upstream = issuer();
     let nginx = gates(&upstream, "", "auth_jwt_key_request /keys; auth_jwt_key_file $arg_f;");
     nginx.write("broken", "garbage");
     for _ in 0..3 {
         for file in ["broken", "none"] {
-            assert_eq!(get(&nginx, &format!("/?f={file}"), &token(json!({}))).status, 200);
+            assert_eq!(nginx.get_as(&format!("/?f={file}"), &token(json!({}))).status, 200);
         }
     }
     for line in ["/broken\": no usable key", "/none\": cannot be read"] {
         assert_eq!(nginx.count_in_log(line), 1, "{}", nginx.error_log());
     }
     nginx.write("broken", public_pem(&ISSUER));
-    assert_eq!(get(&nginx, "/?f=broken", &token(json!({}))).status, 200);
+    assert_eq!(nginx.get_as("/?f=broken", &token(json!({}))).status, 200);
     nginx.write("broken", "garbage");
-    assert_eq!(get(&nginx, "/?f=broken", &token(json!({}))).status, 200);
+    assert_eq!(nginx.get_as("/?f=broken", &token(json!({}))).status, 200);
     assert_eq!(nginx.count_in_log("/broken\": no usable key"), 2, "{}", nginx.error_log());
 }
 
 #[test]
 fn answer_or_file_without_keys_is_no_fault() {
-    let (upstream, _) = answering(&[("/keys/good", ok(&issuer())), ("/keys/none", ok(EMPTY))]);
+    let (upstream, _) =
+        answering(&[("/keys/good", ok(&jwks(&[&ISSUER]))), ("/keys/none", ok(EMPTY))]);
     let good = token(json!({}));
     for (lines, is_good) in [
         ("auth_jwt_key_request /keys/none;", false),
@@ -158,12 +140,12 @@ fn answer_or_file_without_keys_is_no_fault() {
         let nginx = gates(&upstream, "map $host $nothing { none none; }", lines);
         nginx.write("empty.jwks", format!("\u{feff}{EMPTY}"));
         nginx.write("empty.json", "{}");
-        let status = get(&nginx, "/", &good).status;
+        let status = nginx.get_as("/", &good).status;
         assert_eq!(status, if is_good { 200 } else { 401 }, "{lines}: {}", nginx.error_log());
         let verdict = if is_good { "{}" } else { "failed: unknown key" };
-        assert_eq!(get(&nginx, "/oracle", &good).body, verdict, "{lines}");
+        assert_eq!(nginx.get_as("/oracle", &good).body, verdict, "{lines}");
         assert!(!nginx.error_log().contains("[error]"), "{lines}: {}", nginx.error_log());
-        assert_eq!(get(&nginx, "/oracle", "x").body, "failed: malformed token", "{lines}");
+        assert_eq!(nginx.get_as("/oracle", "x").body, "failed: malformed token", "{lines}");
     }
 }
 
@@ -173,7 +155,7 @@ fn set_without_a_key_that_can_be_used_is_a_fault_all_the_same() {
     for set in sets {
         let upstream = Upstream::with_answer(ok(set));
         let nginx = gates(&upstream, "", "auth_jwt_key_request /keys;");
-        assert_eq!(get(&nginx, "/", &token(json!({}))).status, 500, "{set}");
+        assert_eq!(nginx.get_as("/", &token(json!({}))).status, 500, "{set}");
     }
 }
 
@@ -191,7 +173,7 @@ fn missing_keys_are_fetched_side_by_side() {
             thread::sleep(Duration::from_millis(5));
         }
         let has_key = ["GET /keys/4 ", "GET /keys/8 "].iter().any(|line| head.starts_with(line));
-        let set = if has_key { issuer() } else { EMPTY.to_owned() };
+        let set = if has_key { jwks(&[&ISSUER]) } else { EMPTY.to_owned() };
         let _ = stream.write_all(ok(&set).as_bytes());
     });
     let requests = |first: usize| {
@@ -218,7 +200,7 @@ fn missing_keys_are_fetched_side_by_side() {
         .start();
     for path in ["/", "/two"] {
         let start = Instant::now();
-        assert_eq!(get(&nginx, path, &token(json!({}))).status, 200, "{path}");
+        assert_eq!(nginx.get_as(path, &token(json!({}))).status, 200, "{path}");
         assert!(start.elapsed() < Duration::from_secs(2), "{path}: {:?}", start.elapsed());
     }
     assert_eq!(upstream.requests().len(), 8);
@@ -228,7 +210,7 @@ fn missing_keys_are_fetched_side_by_side() {
 fn promptly(nginx: &Nginx, path: &str, jwt: &str) -> String {
     let mut stream = TcpStream::connect(nginx.address()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(3))).unwrap();
-    let line = format!("Authorization: Bearer {jwt}");
+    let line = bearer(jwt);
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {HOST}\r\n{line}\r\n\r\n").unwrap();
     let mut answer = [0; 4096];
     let read = stream.read(&mut answer).expect("an answer in time");
@@ -239,7 +221,7 @@ fn promptly(nginx: &Nginx, path: &str, jwt: &str) -> String {
 fn source_that_hangs_keeps_out_no_token_that_the_keys_at_hand_verify() {
     let upstream = Upstream::start(|head, stream| {
         if head.starts_with("GET /keys/good ") {
-            let _ = stream.write_all(ok(&issuer()).as_bytes());
+            let _ = stream.write_all(ok(&jwks(&[&ISSUER])).as_bytes());
         } else {
             thread::sleep(Duration::from_secs(6));
         }
@@ -263,7 +245,7 @@ fn source_that_hangs_keeps_out_no_token_that_the_keys_at_hand_verify() {
 
 #[test]
 fn nothing_is_fetched_for_what_is_no_token() {
-    let upstream = Upstream::with_answer(ok(&issuer()));
+    let upstream = issuer();
     let nginx =
         gates(&upstream, "", "auth_jwt_key_request /keys; auth_jwt_algorithms RS256 ES256;");
     let of = |header: &str| format!("{}.e30.AA", base64url::encode(header.as_bytes()));
@@ -277,30 +259,31 @@ fn nothing_is_fetched_for_what_is_no_token() {
         of(r#"{"alg":"RS256"}"#) + "!",
         of(r#"{"alg":"RS256"}"#) + ".AA.AA",
     ] {
-        assert_eq!(get(&nginx, "/", &jwt).status, 401, "{jwt}");
-        assert!(get(&nginx, "/oracle", &jwt).body.starts_with("failed: "), "{jwt}");
+        assert_eq!(nginx.get_as("/", &jwt).status, 401, "{jwt}");
+        assert!(nginx.get_as("/oracle", &jwt).body.starts_with("failed: "), "{jwt}");
     }
     assert_eq!(upstream.requests().len(), 0);
-    assert_eq!(get(&nginx, "/", &of(r#"{"alg":"RS256"}"#)).status, 401);
+    assert_eq!(nginx.get_as("/", &of(r#"{"alg":"RS256"}"#)).status, 401);
     assert_eq!(upstream.requests().len(), 1);
 }
 
 #[test]
 fn token_is_remembered_for_the_very_keys_that_verified_it() {
-    let (upstream, answers) = answering(&[("/keys/a", ok(&issuer())), ("/keys/b", ok(EMPTY))]);
+    let (upstream, answers) =
+        answering(&[("/keys/a", ok(&jwks(&[&ISSUER]))), ("/keys/b", ok(EMPTY))]);
     let publish = |answer: String| answers.lock().unwrap()[1].1 = answer;
     let nginx = gates(&upstream, "", "auth_jwt_key_request /keys/a; auth_jwt_key_request /keys/b;");
     let (a, b) = (token(json!({})), signed_by(&FORGER, &json!({})));
     for _ in 0..3 {
         for (answer, status) in [
-            (ok(&jwks(&[(&FORGER, None)])), 200),
+            (ok(&jwks(&[&FORGER])), 200),
             (ok(EMPTY), 401),
             (status_of("503"), 500),
-            (ok(&issuer()), 401),
+            (ok(&jwks(&[&ISSUER])), 401),
         ] {
             publish(answer);
-            assert_eq!(get(&nginx, "/", &b).status, status);
-            assert_eq!(get(&nginx, "/", &a).status, 200);
+            assert_eq!(nginx.get_as("/", &b).status, status);
+            assert_eq!(nginx.get_as("/", &a).status, 200);
         }
     }
 }
@@ -308,19 +291,20 @@ fn token_is_remembered_for_the_very_keys_that_verified_it() {
 #[test]
 fn unknown_kid_has_kept_keys_fetched_again() {
     for path in ["/", "/oracle"] {
-        let old = ok(&jwks(&[(&ISSUER, Some("old"))]));
+        let old = ok(&named_jwks(&[(&ISSUER, Some("old"))]));
         let (upstream, answers) = answering(&[("/keys", old)]);
         let nginx = gates(&upstream, "", "auth_jwt_key_request /keys; auth_jwt_key_cache 1h;");
-        assert_eq!(get(&nginx, path, &named(&ISSUER, "old")).status, 200);
-        answers.lock().unwrap()[0].1 = ok(&jwks(&[(&ISSUER, Some("old")), (&FORGER, Some("new"))]));
-        let response = get(&nginx, path, &named(&FORGER, "new"));
+        assert_eq!(nginx.get_as(path, &named(&ISSUER, "old")).status, 200);
+        answers.lock().unwrap()[0].1 =
+            ok(&named_jwks(&[(&ISSUER, Some("old")), (&FORGER, Some("new"))]));
+        let response = nginx.get_as(path, &named(&FORGER, "new"));
         assert!(["content", "{}"].contains(&response.body.as_str()), "{path}: {}", response.body);
-        assert_eq!(asked(&upstream).len(), 2, "{path}");
+        assert_eq!(upstream.targets().len(), 2, "{path}");
         for kid in ["new", "old"] {
             let key = if kid == "new" { &*FORGER } else { &*ISSUER };
-            assert!(!get(&nginx, path, &named(key, kid)).body.contains("fail"), "{path} {kid}");
+            assert!(!nginx.get_as(path, &named(key, kid)).body.contains("fail"), "{path} {kid}");
         }
-        assert_eq!(asked(&upstream).len(), 2, "{path}");
+        assert_eq!(upstream.targets().len(), 2, "{path}");
     }
 }
 
@@ -329,64 +313,64 @@ fn unknown_kid_has_kept_keys_fetched_again() {
 fn unknown_kid_has_keys_fetched_again_beside_keys_without_a_name() {
     for path in ["/", "/oracle"] {
         let before = [(&*ISSUER, None), (&*ISSUER, Some("old"))];
-        let (upstream, answers) = answering(&[("/keys", ok(&jwks(&before)))]);
+        let (upstream, answers) = answering(&[("/keys", ok(&named_jwks(&before)))]);
         let nginx = gates(&upstream, "", "auth_jwt_key_request /keys; auth_jwt_key_cache 1h;");
-        let is_good = |key, kid| !get(&nginx, path, &named(key, kid)).body.contains("fail");
+        let is_good = |key, kid| !nginx.get_as(path, &named(key, kid)).body.contains("fail");
         // What a key without a name verifies has nothing fetched.
         for kid in ["old", "some", "other"] {
-            assert_eq!(get(&nginx, path, &named(&ISSUER, kid)).status, 200, "{path} {kid}");
+            assert_eq!(nginx.get_as(path, &named(&ISSUER, kid)).status, 200, "{path} {kid}");
         }
-        assert_eq!(asked(&upstream).len(), 1, "{path}");
+        assert_eq!(upstream.targets().len(), 1, "{path}");
         let after = [(&*ISSUER, None), (&*FORGER, Some("new"))];
-        answers.lock().unwrap()[0].1 = ok(&jwks(&after));
-        let response = get(&nginx, path, &named(&FORGER, "new"));
+        answers.lock().unwrap()[0].1 = ok(&named_jwks(&after));
+        let response = nginx.get_as(path, &named(&FORGER, "new"));
         assert!(["content", "{}"].contains(&response.body.as_str()), "{path}: {}", response.body);
         for number in 0..20 {
-            get(&nginx, path, &named(&FORGER, &format!("made-up-{number}")));
+            nginx.get_as(path, &named(&FORGER, &format!("made-up-{number}")));
         }
         assert!(is_good(&FORGER, "new") && is_good(&ISSUER, "some"), "{path}");
-        assert_eq!(asked(&upstream).len(), 2, "{path}");
+        assert_eq!(upstream.targets().len(), 2, "{path}");
     }
 }
 
 #[test]
 fn made_up_kids_have_keys_fetched_once_in_ten_seconds_and_lose_none() {
-    for answer in [status_of("503"), ok("garbage"), ok(&jwks(&[(&ISSUER, Some("old"))]))] {
-        let old = ok(&jwks(&[(&ISSUER, Some("old"))]));
+    for answer in [status_of("503"), ok("garbage"), ok(&named_jwks(&[(&ISSUER, Some("old"))]))] {
+        let old = ok(&named_jwks(&[(&ISSUER, Some("old"))]));
         let (upstream, answers) = answering(&[("/keys", old)]);
         let nginx = gates(&upstream, "", "auth_jwt_key_request /keys; auth_jwt_key_cache 1h;");
-        assert_eq!(get(&nginx, "/", &named(&ISSUER, "old")).status, 200);
+        assert_eq!(nginx.get_as("/", &named(&ISSUER, "old")).status, 200);
         answers.lock().unwrap()[0].1 = answer;
         let start = Instant::now();
         for number in 0..40 {
             let jwt = named(&FORGER, &format!("made-up-{number}"));
-            assert_eq!(get(&nginx, "/", &jwt).status, 401, "{number}");
-            assert_eq!(get(&nginx, "/oracle", &jwt).body, "failed: unknown key");
-            assert_eq!(get(&nginx, "/", &named(&ISSUER, "old")).status, 200);
+            assert_eq!(nginx.get_as("/", &jwt).status, 401, "{number}");
+            assert_eq!(nginx.get_as("/oracle", &jwt).body, "failed: unknown key");
+            assert_eq!(nginx.get_as("/", &named(&ISSUER, "old")).status, 200);
             // A signature that is wrong asks for nothing.
-            assert_eq!(get(&nginx, "/", &named(&FORGER, "old")).status, 401);
+            assert_eq!(nginx.get_as("/", &named(&FORGER, "old")).status, 401);
         }
         assert!(start.elapsed() < Duration::from_secs(9), "too slow to tell");
-        assert_eq!(asked(&upstream).len(), 2);
+        assert_eq!(upstream.targets().len(), 2);
     }
 }
 
 #[test]
 fn keys_are_fetched_again_for_an_unknown_kid_ten_seconds_later() {
-    let old = jwks(&[(&ISSUER, Some("old"))]);
+    let old = named_jwks(&[(&ISSUER, Some("old"))]);
     let (upstream, answers) = answering(&[("/keys", ok(&old))]);
     let nginx = gates(&upstream, "", "auth_jwt_key_request /keys; auth_jwt_key_cache 1h;");
     let start = Instant::now();
-    assert_eq!(get(&nginx, "/", &named(&FORGER, "new")).status, 401);
+    assert_eq!(nginx.get_as("/", &named(&FORGER, "new")).status, 401);
     // That request fetched them just so.
-    assert_eq!(asked(&upstream).len(), 1);
-    assert_eq!(get(&nginx, "/", &named(&FORGER, "new")).status, 401);
-    assert_eq!(asked(&upstream).len(), 2);
-    answers.lock().unwrap()[0].1 = ok(&jwks(&[(&FORGER, Some("new"))]));
-    nginx.wait("the new key", || get(&nginx, "/", &named(&FORGER, "new")).status == 200);
+    assert_eq!(upstream.targets().len(), 1);
+    assert_eq!(nginx.get_as("/", &named(&FORGER, "new")).status, 401);
+    assert_eq!(upstream.targets().len(), 2);
+    answers.lock().unwrap()[0].1 = ok(&named_jwks(&[(&FORGER, Some("new"))]));
+    nginx.wait("the new key", || nginx.get_as("/", &named(&FORGER, "new")).status == 200);
     assert!(start.elapsed() > Duration::from_secs(9), "{:?}", start.elapsed());
     assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
-    assert_eq!(asked(&upstream).len(), 3);
+    assert_eq!(upstream.targets().len(), 3);
 }
 
 #[test]
@@ -394,28 +378,28 @@ fn all_who_meet_an_unknown_kid_meanwhile_wait_for_the_same_fetch() {
     let count = AtomicUsize::new(0);
     let upstream = Upstream::start(move |_, stream| {
         let answer = if count.fetch_add(1, Ordering::SeqCst) == 0 {
-            jwks(&[(&ISSUER, Some("old"))])
+            named_jwks(&[(&ISSUER, Some("old"))])
         } else {
             thread::sleep(Duration::from_millis(800));
-            jwks(&[(&ISSUER, Some("old")), (&FORGER, Some("new"))])
+            named_jwks(&[(&ISSUER, Some("old")), (&FORGER, Some("new"))])
         };
         let _ = stream.write_all(ok(&answer).as_bytes());
     });
     let nginx = gates(&upstream, "", "auth_jwt_key_request /keys; auth_jwt_key_cache 1h;");
-    assert_eq!(get(&nginx, "/", &named(&ISSUER, "old")).status, 200);
+    assert_eq!(nginx.get_as("/", &named(&ISSUER, "old")).status, 200);
     thread::scope(|scope| {
         let nginx = &nginx;
         for path in ["/", "/oracle", "/", "/"] {
             scope.spawn(move || {
-                assert!(!get(nginx, path, &named(&FORGER, "new")).body.contains("failed"));
-                assert_eq!(get(nginx, path, &named(&FORGER, "new")).status, 200);
+                assert!(!nginx.get_as(path, &named(&FORGER, "new")).body.contains("failed"));
+                assert_eq!(nginx.get_as(path, &named(&FORGER, "new")).status, 200);
             });
         }
-        scope.spawn(move || assert_eq!(get(nginx, "/", &named(&FORGER, "none")).status, 401));
+        scope.spawn(move || assert_eq!(nginx.get_as("/", &named(&FORGER, "none")).status, 401));
         thread::sleep(Duration::from_millis(200));
         // Nobody else waits.
         let start = Instant::now();
-        assert_eq!(get(nginx, "/", &named(&ISSUER, "old")).status, 200);
+        assert_eq!(nginx.get_as("/", &named(&ISSUER, "old")).status, 200);
         assert!(start.elapsed() < Duration::from_millis(400), "{:?}", start.elapsed());
     });
     assert_eq!(upstream.requests().len(), 2);
@@ -424,8 +408,8 @@ fn all_who_meet_an_unknown_kid_meanwhile_wait_for_the_same_fetch() {
 #[test]
 fn each_kept_answer_is_fetched_again_for_itself() {
     let (upstream, answers) = answering(&[
-        ("/keys/a", ok(&jwks(&[(&ISSUER, Some("a"))]))),
-        ("/keys/b", ok(&jwks(&[(&ISSUER, Some("b"))]))),
+        ("/keys/a", ok(&named_jwks(&[(&ISSUER, Some("a"))]))),
+        ("/keys/b", ok(&named_jwks(&[(&ISSUER, Some("b"))]))),
     ]);
     let nginx = Nginx::builder()
         .file("html/page.html", "content")
@@ -440,31 +424,24 @@ fn each_kept_answer_is_fetched_again_for_itself() {
             upstream.address()
         ))
         .start();
-    assert_eq!(get(&nginx, "/ab", &named(&ISSUER, "a")).status, 200);
+    assert_eq!(nginx.get_as("/ab", &named(&ISSUER, "a")).status, 200);
     // Both were needed: the first request waits for whichever has its key.
-    nginx.wait("both", || get(&nginx, "/ab", &named(&ISSUER, "b")).status == 200);
-    assert_eq!(get(&nginx, "/a", &named(&ISSUER, "none")).status, 401);
-    let before = asked(&upstream);
+    nginx.wait("both", || nginx.get_as("/ab", &named(&ISSUER, "b")).status == 200);
+    assert_eq!(nginx.get_as("/a", &named(&ISSUER, "none")).status, 401);
+    let before = upstream.targets();
     assert_eq!(before.iter().filter(|path| *path == "/keys/a").count(), 2, "{before:?}");
-    answers.lock().unwrap()[1].1 = ok(&jwks(&[(&FORGER, Some("new"))]));
-    assert_eq!(get(&nginx, "/ab", &named(&FORGER, "new")).status, 200);
-    assert_eq!(asked(&upstream)[before.len()..], ["/keys/b"]);
+    answers.lock().unwrap()[1].1 = ok(&named_jwks(&[(&FORGER, Some("new"))]));
+    assert_eq!(nginx.get_as("/ab", &named(&FORGER, "new")).status, 200);
+    assert_eq!(upstream.targets()[before.len()..], ["/keys/b"]);
 }
 
 #[test]
 fn unknown_kid_of_an_enclosed_token_has_keys_fetched_again_too() {
-    let secret = Material::Secret(vec![7; 32]);
-    let nested = |jws: String| {
-        let (alg, enc) = (KeyAlg::A256Kw, Enc::A128CbcHs256);
-        encrypt(jws.as_bytes(), &secret, alg, enc, Some("e"), Some("JWT")).unwrap()
-    };
-    let jwk = json!({
-        "kty": "oct", "use": "enc", "kid": "e", "alg": "A256KW", "k": base64url::encode(&[7; 32]),
-    });
-    let (upstream, answers) = answering(&[("/keys", ok(&jwks(&[(&ISSUER, Some("old"))])))]);
+    let nested = |jws: String| encrypted(&jws, Some("JWT"));
+    let (upstream, answers) = answering(&[("/keys", ok(&named_jwks(&[(&ISSUER, Some("old"))])))]);
     let nginx = Nginx::builder()
         .file("html/page.html", "content")
-        .file("secret.jwks", json!({ "keys": [jwk] }).to_string())
+        .file("secret.jwks", json!({ "keys": [secret_jwk()] }).to_string())
         .server(&format!(
             "auth_jwt_type nested; auth_jwt_key_file secret.jwks;
              auth_jwt_key_request /keys; auth_jwt_key_cache 1h;
@@ -473,10 +450,10 @@ fn unknown_kid_of_an_enclosed_token_has_keys_fetched_again_too() {
             upstream.address()
         ))
         .start();
-    assert_eq!(get(&nginx, "/", &nested(named(&ISSUER, "old"))).status, 200);
-    answers.lock().unwrap()[0].1 = ok(&jwks(&[(&FORGER, Some("new"))]));
-    assert_eq!(get(&nginx, "/", &nested(named(&FORGER, "new"))).status, 200);
-    assert_eq!(asked(&upstream).len(), 2);
+    assert_eq!(nginx.get_as("/", &nested(named(&ISSUER, "old"))).status, 200);
+    answers.lock().unwrap()[0].1 = ok(&named_jwks(&[(&FORGER, Some("new"))]));
+    assert_eq!(nginx.get_as("/", &nested(named(&FORGER, "new"))).status, 200);
+    assert_eq!(upstream.targets().len(), 2);
 }
 
 /// What is in a `kid` or a claim, and how it stands in a URI.
@@ -495,7 +472,7 @@ const GIVEN: [(&str, &str); 10] = [
 
 #[test]
 fn what_a_token_gives_to_a_uri_arrives_percent_encoded() {
-    let upstream = Upstream::with_answer(ok(&issuer()));
+    let upstream = issuer();
     // Which variables show a token may be said later than where they stand.
     let nginx = Nginx::builder()
         .file("html/page.html", "content")
@@ -521,26 +498,26 @@ fn what_a_token_gives_to_a_uri_arrives_percent_encoded() {
         let jwt = ISSUER.sign(Alg::RS256, Some(given), claims.as_bytes()).unwrap();
         for path in ["/kid", "/claim", "/set", "/header", "/second", "/other"] {
             // There is no such page, but the gate is open.
-            assert_eq!(get(&nginx, path, &jwt).status, 404, "{path} {given}");
-            let asked = asked(&upstream).pop().unwrap();
+            assert_eq!(nginx.get_as(path, &jwt).status, 404, "{path} {given}");
+            let asked = upstream.targets().pop().unwrap();
             assert_eq!(asked, format!("/keys?k={encoded}&t={HOST}"), "{path} {given}");
         }
     }
     // A map in between is the operator's, and asks for what the token says.
     let jwt = token(json!({"iss": "a&b/c"}));
-    assert_eq!(get(&nginx, "/both", &jwt).status, 404);
-    assert_eq!(asked(&upstream).pop().unwrap(), format!("/keys?m=a&b/c&k=a%26b%2Fc&t={HOST}"));
+    assert_eq!(nginx.get_as("/both", &jwt).status, 404);
+    assert_eq!(upstream.targets().pop().unwrap(), format!("/keys?m=a&b/c&k=a%26b%2Fc&t={HOST}"));
 }
 
 #[test]
 fn what_a_token_gives_to_the_path_of_a_uri_stays_one_part_of_it() {
-    let upstream = Upstream::with_answer(ok(&issuer()));
+    let upstream = issuer();
     let nginx = gates(&upstream, "", "auth_jwt_key_request /keys/$jwt_header_kid;");
     for kid in ["..", ".", "../x", "a/b", "/", "..;", "a;b", "..;/x", "a\\b", "\\..\\x", "a/../b"] {
-        assert_eq!(get(&nginx, "/", &named(&ISSUER, kid)).status, 401, "{kid}");
-        assert_eq!(get(&nginx, "/oracle", &named(&ISSUER, kid)).body, "failed: unknown key");
+        assert_eq!(nginx.get_as("/", &named(&ISSUER, kid)).status, 401, "{kid}");
+        assert_eq!(nginx.get_as("/oracle", &named(&ISSUER, kid)).body, "failed: unknown key");
     }
-    assert_eq!(asked(&upstream), [""; 0]);
+    assert_eq!(upstream.targets(), [""; 0]);
     assert!(!nginx.error_log().contains("[error]"), "{}", nginx.error_log());
     assert!(nginx.error_log().contains("the token leads elsewhere"));
     for (kid, arrives) in [
@@ -552,42 +529,42 @@ fn what_a_token_gives_to_the_path_of_a_uri_stays_one_part_of_it() {
         ("a%2Fb", "a%252Fb"),
         ("...", "..."),
     ] {
-        assert_eq!(get(&nginx, "/", &named(&ISSUER, kid)).status, 200, "{kid}");
-        assert_eq!(asked(&upstream).pop().unwrap(), format!("/keys/{arrives}"));
+        assert_eq!(nginx.get_as("/", &named(&ISSUER, kid)).status, 200, "{kid}");
+        assert_eq!(upstream.targets().pop().unwrap(), format!("/keys/{arrives}"));
     }
 }
 
 #[test]
 fn uri_that_climbs_by_choice_of_a_token_is_an_unknown_key() {
-    let upstream = Upstream::with_answer(ok(&issuer()));
+    let upstream = issuer();
     let nginx = gates(&upstream, "", "auth_jwt_key_request $jwt_header_kid/page.html;");
     for kid in ["", "keys", "x", "..", ".", "?"] {
         // What is no path from the root would be a file beside the folder of pages.
         let status = if kid.is_empty() { 500 } else { 401 };
-        assert_eq!(get(&nginx, "/", &named(&ISSUER, kid)).status, status, "{kid}");
+        assert_eq!(nginx.get_as("/", &named(&ISSUER, kid)).status, status, "{kid}");
     }
     assert!(!nginx.error_log().contains("open()"), "{}", nginx.error_log());
     let map = "map $jwt_claim_iss $tenant { ~^(?<name>.*)$ $name; }";
     let nginx = gates(&upstream, map, "auth_jwt_key_request /keys/$tenant;");
     for iss in ["..", "../x", "a/../b", "%2e%2e/x", "..%2fx", "a%00"] {
-        assert_eq!(get(&nginx, "/", &token(json!({ "iss": iss }))).status, 401, "{iss}");
+        assert_eq!(nginx.get_as("/", &token(json!({ "iss": iss }))).status, 401, "{iss}");
     }
-    assert_eq!(asked(&upstream), [""; 0]);
+    assert_eq!(upstream.targets(), [""; 0]);
     assert!(!nginx.error_log().contains("[error]"), "{}", nginx.error_log());
     // A map stays as it is.
-    assert_eq!(get(&nginx, "/", &token(json!({"iss": "a/b;c?d=e&f"}))).status, 200);
-    assert_eq!(asked(&upstream), ["/keys/a/b;c?d=e&f"]);
+    assert_eq!(nginx.get_as("/", &token(json!({"iss": "a/b;c?d=e&f"}))).status, 200);
+    assert_eq!(upstream.targets(), ["/keys/a/b;c?d=e&f"]);
 }
 
 /// A gate with a file by a token, in a folder with keys and with other things.
 fn filed(lines: &str) -> Nginx {
     let nginx = Nginx::builder()
         .file("html/page.html", "content")
-        .file("keys/a.jwks", issuer())
-        .file("keys/sub/b.jwks", issuer())
-        .file("secret/a.jwks", issuer())
+        .file("keys/a.jwks", jwks(&[&ISSUER]))
+        .file("keys/sub/b.jwks", jwks(&[&ISSUER]))
+        .file("secret/a.jwks", jwks(&[&ISSUER]))
         .file("keys/broken.jwks", "garbage")
-        .file("keys/unreadable.jwks", issuer())
+        .file("keys/unreadable.jwks", jwks(&[&ISSUER]))
         .http(
             "map $jwt_header_kid $by_map { default none; a /nowhere; ~^x(?<rest>.*)$ $rest; }
              map $host $root { default ''; }",
@@ -618,23 +595,23 @@ fn path_that_a_token_makes_absolute_or_has_climb_is_an_unknown_key() {
         for kid in
             [absolute.to_str().unwrap(), "../x", "keys/../keys/a", "keys/a.jwks\0", "keys/.."]
         {
-            assert_eq!(get(&nginx, "/", &named(&ISSUER, kid)).status, 401, "{lines} {kid}");
-            let verdict = get(&nginx, "/oracle", &named(&ISSUER, kid)).body;
+            assert_eq!(nginx.get_as("/", &named(&ISSUER, kid)).status, 401, "{lines} {kid}");
+            let verdict = nginx.get_as("/oracle", &named(&ISSUER, kid)).body;
             assert_eq!(verdict, "failed: unknown key", "{lines} {kid}");
         }
         assert!(nginx.error_log().contains("the token makes it absolute"), "{lines}");
         assert!(!nginx.error_log().contains("[error]"), "{}", nginx.error_log());
         for kid in ["keys/a", "keys/sub/b"] {
-            assert_eq!(get(&nginx, "/", &named(&ISSUER, kid)).status, 200, "{lines} {kid}");
+            assert_eq!(nginx.get_as("/", &named(&ISSUER, kid)).status, 200, "{lines} {kid}");
         }
     }
     // Nor does it make a path absolute by what it leaves out.
     let nginx = filed("auth_jwt_key_file \"${jwt_claim_iss}${jwt_claim_sub}\";");
     let path = nginx.path("keys/a.jwks");
-    assert_eq!(get(&nginx, "/", &token(json!({"sub": path.to_str().unwrap()}))).status, 401);
-    assert_eq!(get(&nginx, "/", &token(json!({"iss": "keys", "sub": "/a.jwks"}))).status, 200);
+    assert_eq!(nginx.get_as("/", &token(json!({"sub": path.to_str().unwrap()}))).status, 401);
+    assert_eq!(nginx.get_as("/", &token(json!({"iss": "keys", "sub": "/a.jwks"}))).status, 200);
     let nginx = filed("auth_jwt_key_file \"${jwt_claim_iss}/etc/hostname\";");
-    assert_eq!(get(&nginx, "/", &token(json!({}))).status, 401);
+    assert_eq!(nginx.get_as("/", &token(json!({}))).status, 401);
 }
 
 #[test]
@@ -657,8 +634,8 @@ fn path_that_the_operator_makes_absolute_stays_so() {
                  location / {{ try_files /page.html =404; }}"
             ))
             .start();
-        assert_eq!(get(&nginx, "/", &named(&ISSUER, "a")).status, 200, "{name}");
-        assert_eq!(get(&nginx, "/", &named(&ISSUER, "b")).status, 401, "{name}");
+        assert_eq!(nginx.get_as("/", &named(&ISSUER, "a")).status, 200, "{name}");
+        assert_eq!(nginx.get_as("/", &named(&ISSUER, "b")).status, 401, "{name}");
     }
 }
 
@@ -671,23 +648,23 @@ fn file_that_a_token_chose_and_that_is_not_there_is_an_unknown_key() {
          location /other { auth_jwt realm; auth_jwt_key_file keys/$arg_f; }",
     );
     for kid in ["none", "none/a", "a.jwks/b", "folder", "loop", "", &too_long, "\u{1b}[1m"] {
-        assert_eq!(get(&nginx, "/", &named(&ISSUER, kid)).status, 401, "{kid}");
-        assert_eq!(get(&nginx, "/oracle", &named(&ISSUER, kid)).body, "failed: unknown key");
-        assert_eq!(get(&nginx, "/map", &named(&ISSUER, &format!("x{kid}"))).status, 401, "{kid}");
-        assert_eq!(get(&nginx, "/map", &named(&ISSUER, "none")).status, 401);
+        assert_eq!(nginx.get_as("/", &named(&ISSUER, kid)).status, 401, "{kid}");
+        assert_eq!(nginx.get_as("/oracle", &named(&ISSUER, kid)).body, "failed: unknown key");
+        assert_eq!(nginx.get_as("/map", &named(&ISSUER, &format!("x{kid}"))).status, 401, "{kid}");
+        assert_eq!(nginx.get_as("/map", &named(&ISSUER, "none")).status, 401);
     }
     let log = nginx.error_log();
     assert!(!log.contains("[error]") && !log.contains('\u{1b}'), "{log}");
     assert!(log.contains("ojwt: unknown key: key file \""), "{log}");
     assert!(log.contains("keys/none.jwks\": cannot be read: No such file"), "{log}");
     // What is there and no good is the operator's fault, and so is a name that the token has no say in.
-    assert_eq!(get(&nginx, "/", &named(&ISSUER, "broken")).status, 500);
+    assert_eq!(nginx.get_as("/", &named(&ISSUER, "broken")).status, 500);
     // Under AddressSanitizer workers are the user who runs this, who may be root and read everything.
     if env::var_os("ASAN_OPTIONS").is_none() {
-        assert_eq!(get(&nginx, "/", &named(&ISSUER, "unreadable")).status, 500);
+        assert_eq!(nginx.get_as("/", &named(&ISSUER, "unreadable")).status, 500);
     }
-    assert_eq!(get(&nginx, "/other?f=none", &named(&ISSUER, "a")).status, 500);
-    assert_eq!(get(&nginx, "/", &named(&ISSUER, "a")).status, 200);
+    assert_eq!(nginx.get_as("/other?f=none", &named(&ISSUER, "a")).status, 500);
+    assert_eq!(nginx.get_as("/", &named(&ISSUER, "a")).status, 200);
 }
 
 #[test]
@@ -703,10 +680,10 @@ fn answer_that_a_token_chose_and_that_is_not_there_is_an_unknown_key() {
                 let lines = format!("auth_jwt_key_request {uri}; auth_jwt_key_cache {cache};");
                 let nginx = gates(&upstream, map, &lines);
                 let jwt = named(&ISSUER, "a");
-                assert_eq!(get(&nginx, "/", &jwt).status, status, "{code} {uri} {cache}");
+                assert_eq!(nginx.get_as("/", &jwt).status, status, "{code} {uri} {cache}");
                 let verdict =
                     if status == 401 { "failed: unknown key" } else { "failed: key unavailable" };
-                assert_eq!(get(&nginx, "/oracle", &jwt).body, verdict, "{code} {uri} {cache}");
+                assert_eq!(nginx.get_as("/oracle", &jwt).body, verdict, "{code} {uri} {cache}");
                 let is_told = nginx.error_log().contains("[error]");
                 assert_eq!(is_told, status == 500, "{code} {uri}: {}", nginx.error_log());
             }
@@ -730,9 +707,9 @@ fn file_is_found_under_the_very_name_that_a_token_says() {
             .start();
         std::fs::create_dir_all(nginx.path("keys/sub")).unwrap();
         for name in names {
-            std::fs::write(nginx.path(&format!("keys/{name}.jwks")), issuer()).unwrap();
-            assert_eq!(get(&nginx, "/", &named(&ISSUER, name)).status, 200, "{lines} {name}");
-            assert_eq!(get(&nginx, "/", &named(&FORGER, name)).status, 401, "{lines} {name}");
+            std::fs::write(nginx.path(&format!("keys/{name}.jwks")), jwks(&[&ISSUER])).unwrap();
+            assert_eq!(nginx.get_as("/", &named(&ISSUER, name)).status, 200, "{lines} {name}");
+            assert_eq!(nginx.get_as("/", &named(&FORGER, name)).status, 401, "{lines} {name}");
         }
     }
 }
@@ -752,9 +729,9 @@ fn file_is_not_read_again_for_who_names_a_folder_in_its_place() {
         )
         .start();
     for name in ["k/", "k/.", "k//", "k/./", "./k/.//"] {
-        assert_eq!(get(&nginx, "/", &named(&ISSUER, "k")).status, 200);
-        assert_eq!(get(&nginx, "/", &named(&ISSUER, name)).status, 401, "{name}");
-        assert_eq!(get(&nginx, "/map?x=/", &named(&ISSUER, "k")).status, 500);
+        assert_eq!(nginx.get_as("/", &named(&ISSUER, "k")).status, 200);
+        assert_eq!(nginx.get_as("/", &named(&ISSUER, name)).status, 401, "{name}");
+        assert_eq!(nginx.get_as("/map?x=/", &named(&ISSUER, "k")).status, 500);
     }
     // Whenever it is read it is warned of.
     assert_eq!(nginx.count_in_log("[warn]"), 1, "{}", nginx.error_log());
@@ -763,7 +740,7 @@ fn file_is_not_read_again_for_who_names_a_folder_in_its_place() {
 /// What was read for a location that keeps keys longer is older than this one allows.
 #[test]
 fn location_keeps_keys_no_longer_than_it_says_where_the_server_keeps_them_longer() {
-    let (upstream, answers) = answering(&[("/keys", ok(&issuer()))]);
+    let (upstream, answers) = answering(&[("/keys", ok(&jwks(&[&ISSUER])))]);
     let nginx = gates(
         &upstream,
         "",
@@ -773,59 +750,15 @@ fn location_keeps_keys_no_longer_than_it_says_where_the_server_keeps_them_longer
     );
     let (old, new) = (token(json!({})), signed_by(&FORGER, &json!({})));
     for path in ["/", "/brief", "/new"] {
-        assert_eq!(get(&nginx, path, &old).status, 200, "{path}");
+        assert_eq!(nginx.get_as(path, &old).status, 200, "{path}");
     }
-    answers.lock().unwrap()[0].1 = ok(&jwks(&[(&FORGER, None)]));
+    answers.lock().unwrap()[0].1 = ok(&jwks(&[&FORGER]));
     thread::sleep(Duration::from_millis(2100));
-    assert_eq!(get(&nginx, "/", &old).status, 200);
-    assert_eq!(get(&nginx, "/brief", &old).status, 401);
-    assert_eq!(get(&nginx, "/brief", &new).status, 200);
-    assert_eq!(get(&nginx, "/new", &old).status, 401);
-    assert_eq!(get(&nginx, "/new", &new).status, 200);
-}
-
-/// Writes to a file in place without that its times tell, as within a tick of their clock: through a
-/// page of it that was written to already.
-pub struct Untold(Child);
-
-impl Untold {
-    pub fn of(path: &Path) -> Self {
-        let script = "import mmap, sys
-with open(sys.argv[1], 'r+b') as file:
-    page = mmap.mmap(file.fileno(), 0)
-    page[0:1] = page[0:1]
-    print(flush=True)
-    for line in sys.stdin:
-        contents = bytes.fromhex(line)
-        page[0:len(contents)] = contents
-        print(flush=True)";
-        let mut child = Command::new("python3")
-            .args(["-c", script])
-            .arg(path)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        Self::answer(&mut child);
-        Self(child)
-    }
-
-    pub fn write(&mut self, contents: &str) {
-        let digits: String = contents.bytes().map(|byte| format!("{byte:02x}")).collect();
-        writeln!(self.0.stdin.as_mut().unwrap(), "{digits}").unwrap();
-        Self::answer(&mut self.0);
-    }
-
-    fn answer(child: &mut Child) {
-        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
-    }
-}
-
-impl Drop for Untold {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+    assert_eq!(nginx.get_as("/", &old).status, 200);
+    assert_eq!(nginx.get_as("/brief", &old).status, 401);
+    assert_eq!(nginx.get_as("/brief", &new).status, 200);
+    assert_eq!(nginx.get_as("/new", &old).status, 401);
+    assert_eq!(nginx.get_as("/new", &new).status, 200);
 }
 
 #[test]
@@ -834,14 +767,14 @@ fn second_write_within_a_tick_of_the_clock_is_seen() {
     assert_eq!(a.len(), b.len());
     let nginx = filed("auth_jwt_key_file keys/$arg_f;");
     nginx.write("keys/k.pem", &a);
-    let mut file = Untold::of(&nginx.path("keys/k.pem"));
+    let mut file = MappedFile::open(&nginx.path("keys/k.pem"));
     let good = token(json!({}));
-    assert_eq!(get(&nginx, "/?f=k.pem", &good).status, 200);
+    assert_eq!(nginx.get_as("/?f=k.pem", &good).status, 200);
     let before = std::fs::metadata(nginx.path("keys/k.pem")).unwrap().modified().unwrap();
     file.write(&b);
     assert_eq!(std::fs::metadata(nginx.path("keys/k.pem")).unwrap().modified().unwrap(), before);
-    nginx.wait("the new key", || get(&nginx, "/?f=k.pem", &good).status == 401);
-    assert_eq!(get(&nginx, "/?f=k.pem", &signed_by(&FORGER, &json!({}))).status, 200);
+    nginx.wait("the new key", || nginx.get_as("/?f=k.pem", &good).status == 401);
+    assert_eq!(nginx.get_as("/?f=k.pem", &signed_by(&FORGER, &json!({}))).status, 200);
 }
 
 #[test]
@@ -851,52 +784,27 @@ fn file_that_says_that_it_has_no_keys_withdraws_them() {
     let nginx = gates(&upstream, "", lines);
     for _ in 0..3 {
         nginx.write("k.pem", public_pem(&ISSUER));
-        assert_eq!(get(&nginx, "/", &token(json!({}))).status, 200);
+        assert_eq!(nginx.get_as("/", &token(json!({}))).status, 200);
         nginx.write("k.pem", EMPTY);
-        assert_eq!(get(&nginx, "/", &token(json!({}))).status, 401);
+        assert_eq!(nginx.get_as("/", &token(json!({}))).status, 401);
     }
-}
-
-/// An nginx with key files by `$arg_f`, whose worker can be kept from opening more files.
-fn unprivileged() -> Nginx {
-    // Only a process of the same user may always lower a limit.
-    let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
-    let user = if is_root { "user root root;" } else { "" };
-    Nginx::builder()
-        .file("keys/a.pem", public_pem(&ISSUER))
-        .file("keys/broken.pem", "garbage")
-        .whole(&format!(
-            "load_module \"MODULE\"; worker_processes 1; pid nginx.pid; error_log error.log info; {user}
-             events {{ worker_connections 64; }}
-             http {{
-                 access_log off; client_body_temp_path tmp/body; proxy_temp_path tmp/proxy;
-                 fastcgi_temp_path tmp/f; uwsgi_temp_path tmp/u; scgi_temp_path tmp/s;
-                 server {{
-                     listen ADDRESS; auth_jwt_key_file keys/$arg_f; return 200 $decoded_ojwt;
-                 }}
-             }}"
-        ))
-        .start()
 }
 
 #[test]
 fn file_that_is_broken_is_not_opened_again_until_it_changes() {
-    let nginx = unprivileged();
+    let nginx = Nginx::builder()
+        .own_user()
+        .file("keys/a.pem", public_pem(&ISSUER))
+        .file("keys/broken.pem", "garbage")
+        .server("auth_jwt_key_file keys/$arg_f; return 200 $decoded_ojwt;")
+        .start();
     let jwt = token(json!({}));
     let verdict = |file: &str| nginx.get(&format!("/?f={file}.pem&jwt={jwt}")).body;
     assert_eq!(verdict("broken"), "failed: key unavailable");
     // By now nothing can have changed unseen.
     thread::sleep(Duration::from_secs(4));
     assert_eq!((verdict("a"), verdict("broken")), ("{}".into(), "failed: key unavailable".into()));
-    let worker = nginx.workers()[0].to_string();
-    let folder = std::fs::read_dir(format!("/proc/{worker}/fd")).unwrap();
-    let open: Vec<u32> =
-        folder.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect();
-    // The first that is free is for the connection.
-    let limit = (0..).filter(|number| !open.contains(number)).nth(1).unwrap();
-    let limit = format!("--nofile={limit}:");
-    let output = Command::new("prlimit").args(["--pid", &worker, &limit]).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
+    nginx.forbid_more_files();
     assert_eq!((verdict("a"), verdict("broken")), ("{}".into(), "failed: key unavailable".into()));
     assert!(!nginx.error_log().contains("os error 24"), "{}", nginx.error_log());
     assert_eq!(nginx.count_in_log("ojwt: key file \""), 1, "{}", nginx.error_log());
@@ -936,7 +844,7 @@ fn keys_beside_those_of_an_outer_level_are_warned_of() {
 
 #[test]
 fn keys_are_fetched_for_a_token_for_which_too_many_others_are_at_hand() {
-    let keys = ok(&jwks(&[(&ISSUER, Some("new"))]));
+    let keys = ok(&named_jwks(&[(&ISSUER, Some("new"))]));
     let (upstream, answers) = answering(&[("/keys", keys)]);
     let nginx = Nginx::builder()
         .file("html/page.html", "content")
@@ -948,8 +856,8 @@ fn keys_are_fetched_for_a_token_for_which_too_many_others_are_at_hand() {
             upstream.address(),
         ))
         .start();
-    assert_eq!(get(&nginx, "/", &named(&ISSUER, "new")).status, 200);
+    assert_eq!(nginx.get_as("/", &named(&ISSUER, "new")).status, 200);
     // A source that fails may have had the key.
     answers.lock().unwrap().clear();
-    assert_eq!(get(&nginx, "/", &named(&ISSUER, "new")).status, 500);
+    assert_eq!(nginx.get_as("/", &named(&ISSUER, "new")).status, 500);
 }

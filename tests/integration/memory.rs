@@ -9,16 +9,13 @@ use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 use std::{env, fs};
 
-use ojwt_core::issue::encrypt::encrypt;
-use ojwt_core::issue::sign::{SigningKey, to_jwk};
-use ojwt_core::keys::material::Material;
-use ojwt_core::text::base64url;
-use ojwt_core::{Enc, KeyAlg};
+use ojwt_core::issue::sign::SigningKey;
 use serde_json::json;
 
-use crate::harness::{FORGER, HOST, ISSUER, Nginx, Upstream, ok, public_pem, signed_by};
-
-const SECRET: [u8; 32] = [7; 32];
+use crate::harness::{
+    FORGER, HOST, ISSUER, Nginx, Upstream, encrypted, jwks_with_secret, ok, public_pem, resident,
+    signed_by,
+};
 
 /// The pages, and how they answer a token that is not good.
 const PAGES: [(&str, u16); 6] = [
@@ -37,15 +34,6 @@ fn rounds() -> usize {
 /// The key that is trusted in a round, and the one that is not.
 fn keys(round: usize) -> [&'static SigningKey; 2] {
     if round.is_multiple_of(2) { [&ISSUER, &FORGER] } else { [&FORGER, &ISSUER] }
-}
-
-/// The JWK Set of a round: a public key that signs, and a secret that encrypts.
-fn jwks(round: usize) -> String {
-    let signs = to_jwk(&keys(round)[0].material().unwrap(), None, None);
-    let encrypts = json!({
-        "kty": "oct", "use": "enc", "alg": "A256KW", "k": base64url::encode(&SECRET),
-    });
-    json!({ "keys": [signs, encrypts] }).to_string()
 }
 
 struct Gate {
@@ -102,7 +90,7 @@ impl Gate {
     /// Rotates the keys, and asks for every page with good tokens and bad ones, over one connection.
     fn ask(&self, round: usize) {
         let [trusted, other] = keys(round);
-        *self.answer.lock().unwrap() = ok(&jwks(round));
+        *self.answer.lock().unwrap() = ok(&jwks_with_secret(trusted));
         self.nginx.write("keys/new.pem", public_pem(trusted));
         fs::rename(self.nginx.path("keys/new.pem"), self.nginx.path("keys/a.pem")).unwrap();
 
@@ -124,7 +112,7 @@ impl Gate {
                     "/kept" => format!("/kept?round={}", round % 8),
                     page => page.to_owned(),
                 };
-                let jwt = if page == "/nested" { encrypted(jwt) } else { jwt.clone() };
+                let jwt = if page == "/nested" { encrypted(jwt, Some("JWT")) } else { jwt.clone() };
                 write!(
                     requests,
                     "GET {target} HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Bearer {jwt}\r\n\r\n"
@@ -139,22 +127,9 @@ impl Gate {
         assert_eq!(answers, expected, "{}", self.nginx.error_log());
     }
 
-    /// The resident memory of a process, in kilobytes.
-    fn size(process: u32) -> usize {
-        let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
-    }
-
     fn worker_size(&self) -> usize {
-        Self::size(self.nginx.workers()[0])
+        resident(self.nginx.workers()[0])
     }
-}
-
-fn encrypted(jwt: &str) -> String {
-    let key = Material::Secret(SECRET.to_vec());
-    let enc = Enc::A128CbcHs256;
-    encrypt(jwt.as_bytes(), &key, KeyAlg::A256Kw, enc, None, Some("JWT")).unwrap()
 }
 
 /// What was `first` must not have grown by more than a tenth.
@@ -186,12 +161,12 @@ fn reloads_leave_nothing_behind() {
     for round in 0..rounds() {
         gate.ask(round);
         if round == rounds() / 4 {
-            first = (Gate::size(master), gate.worker_size());
+            first = (resident(master), gate.worker_size());
         }
         gate.nginx.reload();
     }
     gate.ask(0);
-    assert_steady("master", first.0, Gate::size(master));
+    assert_steady("master", first.0, resident(master));
     assert_steady("worker", first.1, gate.worker_size());
     gate.nginx.quit();
 }

@@ -7,9 +7,7 @@ use ojwt_core::Alg;
 use ojwt_core::issue::sign::{SigningKey, to_jwk};
 use serde_json::{Value, json};
 
-use crate::harness::{
-    Builder, FORGER, ISSUER, Nginx, Response, Upstream, now, ok, public_pem, root, token,
-};
+use crate::harness::{Builder, FORGER, ISSUER, Nginx, Upstream, now, ok, public_pem, root, token};
 
 /// The examples of a section: those to be replaced, and those that replace them.
 fn examples(section: &str) -> (Vec<String>, Vec<String>) {
@@ -45,10 +43,6 @@ fn builder(example: &str) -> Builder {
         .file("html/index.html", "root")
 }
 
-fn get(nginx: &Nginx, target: &str, token: &str) -> Response {
-    nginx.get_with(target, &[&format!("Authorization: Bearer {token}")])
-}
-
 #[test]
 fn configuration_of_the_paid_module_runs_unchanged() {
     let (before, same) = examples("From NGINX Plus");
@@ -62,21 +56,21 @@ fn configuration_of_the_paid_module_runs_unchanged() {
         "exp": now() - 10,
     });
     let good = token(claims.clone());
-    let response = get(&nginx, "/site/", &good);
+    let response = nginx.get_as("/site/", &good);
     assert_eq!((response.status, response.body.as_str()), (200, "site"));
     assert_eq!(response.header("X-Subject"), Some("me"));
     assert_eq!(response.header("X-Roles"), Some("a,b"));
     let mut stranger = claims;
     stranger["iss"] = json!("https://other.example.com");
-    assert_eq!(get(&nginx, "/site/", &token(stranger)).status, 403);
+    assert_eq!(nginx.get_as("/site/", &token(stranger)).status, 403);
     let response = nginx.get("/site/");
     assert_eq!(response.status, 401);
     assert_eq!(response.header("WWW-Authenticate"), Some("Bearer realm=\"closed site\""));
     assert_eq!(nginx.get_with("/cookie/", &[&format!("Cookie: auth_token={good}")]).body, "cookie");
-    assert_eq!(get(&nginx, "/cookie/", &good).status, 401);
-    assert_eq!(get(&nginx, "/fetched/", &good).body, "fetched");
+    assert_eq!(nginx.get_as("/cookie/", &good).status, 401);
+    assert_eq!(nginx.get_as("/fetched/", &good).body, "fetched");
     let forged = crate::harness::signed_by(&FORGER, &json!({}));
-    assert_eq!(get(&nginx, "/fetched/", &forged).status, 401);
+    assert_eq!(nginx.get_as("/fetched/", &forged).status, 401);
 }
 
 #[test]
@@ -103,7 +97,7 @@ fn configuration_of_kjdevs_module_runs_with_the_changes_that_are_named() {
         claims[name] = value;
         signed(claims)
     };
-    assert_eq!(get(&nginx, "/", &signed(good.clone())).status, 200);
+    assert_eq!(nginx.get_as("/", &signed(good.clone())).status, 200);
     for jwt in [
         but("realm_access", json!({"roles": ["user"]})),
         but("realm_access", Value::Null),
@@ -116,7 +110,7 @@ fn configuration_of_kjdevs_module_runs_with_the_changes_that_are_named() {
         })),
         ISSUER.sign(Alg::PS256, Some("1"), good.to_string().as_bytes()).unwrap(),
     ] {
-        assert_eq!(get(&nginx, "/", &jwt).status, 401, "{}", nginx.error_log());
+        assert_eq!(nginx.get_as("/", &jwt).status, 401, "{}", nginx.error_log());
     }
 }
 
@@ -253,7 +247,7 @@ fn operators_answer_as_the_section_on_kjdevs_module_says() {
     let claims = r#"{"s":"a","n":5,"f":5.0,"r":["a","b"],"t":true}"#;
     let jwt = ISSUER.sign(Alg::RS256, None, claims.as_bytes()).unwrap();
     for (index, (requirement, is_met)) in OPERATORS.iter().enumerate() {
-        let body = get(&nginx, &format!("/{index}"), &jwt).body;
+        let body = nginx.get_as(&format!("/{index}"), &jwt).body;
         assert_eq!(body, if *is_met { claims } else { "failed: claim rejected" }, "{requirement}");
     }
     let refusal = |words: &str| {

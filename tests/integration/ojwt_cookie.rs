@@ -80,7 +80,7 @@ fn no_other_token_sets_a_cookie() {
         nginx.get(&format!("/?jwt={}", signed_by(&FORGER, &json!({})))),
         nginx.get(&format!("/?jwt={}", token(json!({"exp": now() - 1})))),
         nginx.get_with("/", &[&format!("Api-Key: {jwt}")]),
-        nginx.get_with("/", &[&format!("Authorization: Bearer {jwt}")]),
+        nginx.get_as("/", &jwt),
         nginx.get_with("/", &[&format!("Cookie: jwtcookie={jwt}")]),
     ] {
         assert_eq!(response.header("Set-Cookie"), None);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Nginx, token};
+use crate::harness::{Nginx, bearer, token};
 
 fn oracle(directives: &str) -> Nginx {
     Nginx::with_server(&format!("{directives} location / {{ return 200 $decoded_ojwt; }}"))
@@ -19,8 +19,8 @@ fn by_default_argument_cookie_api_key_and_bearer_are_tried_in_this_order() {
     let query = format!("/?jwt={a}");
     let cookie = format!("Cookie: jwtcookie={b}");
     let api_key = format!("Api-Key: {c}");
-    let bearer = format!("Authorization: Bearer {d}");
-    let all = [cookie.as_str(), &api_key, &bearer];
+    let authorization = bearer(&d);
+    let all = [cookie.as_str(), &api_key, &authorization];
     assert_eq!(nginx.get_with(&query, &all).body, r#"{"sub":"1"}"#);
     assert_eq!(nginx.get_with("/", &all).body, r#"{"sub":"2"}"#);
     assert_eq!(nginx.get_with("/", &all[1..]).body, r#"{"sub":"3"}"#);
@@ -32,7 +32,7 @@ fn by_default_argument_cookie_api_key_and_bearer_are_tried_in_this_order() {
 fn first_source_that_is_present_decides_even_if_it_fails() {
     let nginx = oracle("");
     let good = token(json!({}));
-    let header = format!("Authorization: Bearer {good}");
+    let header = bearer(&good);
     assert_eq!(nginx.get_with("/?jwt=x", &[&header]).body, "failed: malformed token");
     let cookie = ["Cookie: jwtcookie=x", &header];
     assert_eq!(nginx.get_with("/", &cookie).body, "failed: malformed token");
@@ -41,7 +41,7 @@ fn first_source_that_is_present_decides_even_if_it_fails() {
 #[test]
 fn empty_value_is_not_a_token() {
     let nginx = oracle("");
-    let header = format!("Authorization: Bearer {}", token(json!({})));
+    let header = bearer(&token(json!({})));
     for (target, cookie, api_key) in [
         ("/?jwt=", "Cookie: a=b", "X: y"),
         ("/?jwt", "Cookie: jwtcookie=", "Api-Key:"),
@@ -63,7 +63,7 @@ fn percent_encoded_argument_is_decoded() {
 #[test]
 fn another_cookie_does_not_hide_the_token_in_a_header() {
     let nginx = oracle("");
-    let header = format!("Authorization: Bearer {}", token(json!({})));
+    let header = bearer(&token(json!({})));
     let response = nginx.get_with("/", &["Cookie: session=abc; theme=dark", &header]);
     assert_eq!(response.body, "{}");
 }
@@ -131,19 +131,15 @@ fn token_in_a_header_of_its_own_may_stand_behind_the_scheme_bearer() {
         let line = format!("Api-Key: {value}");
         assert_eq!(nginx.get_with("/", &[&line]).body, "failed: malformed token", "{line}");
     }
-    let bearer = format!("Authorization: Bearer {jwt}");
-    assert_eq!(nginx.get_with("/", &["Api-Key: Bearer ", &bearer]).body, "{}");
+    let authorization = bearer(&jwt);
+    assert_eq!(nginx.get_with("/", &["Api-Key: Bearer ", &authorization]).body, "{}");
 }
 
 #[test]
 fn sets_sources_and_their_order() {
     let nginx = oracle("ojwt_token_from header=X-Token bearer cookie=tok arg=t;");
     let [a, b, c, d] = tokens();
-    let lines = [
-        format!("X-Token: {a}"),
-        format!("Authorization: Bearer {b}"),
-        format!("Cookie: tok={c}; jwtcookie=x"),
-    ];
+    let lines = [format!("X-Token: {a}"), bearer(&b), format!("Cookie: tok={c}; jwtcookie=x")];
     let lines = [lines[0].as_str(), &lines[1], &lines[2]];
     let query = format!("/?t={d}&jwt=x");
     assert_eq!(nginx.get_with(&query, &lines).body, r#"{"sub":"1"}"#);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::{FORGER, HOST, Nginx, Upstream, ok, public_pem, signed_by, token};
+use crate::harness::{FORGER, HOST, Nginx, Upstream, bearer, ok, public_pem, signed_by, token};
 
 const TWO_HOSTS: &str = "wrong host: the Host field is not that of the request's host";
 
@@ -30,8 +30,8 @@ fn request_whose_host_field_is_not_that_of_its_target_is_refused_by_every_gate()
         )
         .start();
     for claims in [json!({}), json!({"host": HOST}), json!({"host": "evil.example"})] {
-        let bearer = format!("Authorization: Bearer {}", token(claims));
-        let lines = ["Host: evil.example", bearer.as_str()];
+        let authorization = bearer(&token(claims));
+        let lines = ["Host: evil.example", authorization.as_str()];
         let body = raw(&nginx, &format!("http://{HOST}/"), &lines).body;
         assert_eq!(body, "failed: wrong host wrong_host");
         let body = raw(&nginx, &format!("http://{HOST}/other"), &lines).body;
@@ -52,7 +52,7 @@ fn request_whose_host_field_is_not_that_of_its_target_is_refused_by_every_gate()
 #[test]
 fn host_may_be_written_in_any_case_with_a_port_and_a_final_period() {
     let nginx = Nginx::with_location("/", "return 200 $decoded_ojwt;");
-    let bearer = format!("Authorization: Bearer {}", token(json!({"host": HOST})));
+    let authorization = bearer(&token(json!({"host": HOST})));
     for (target, host) in [
         ("/", "example.com"),
         ("/", "EXAMPLE.com:80"),
@@ -63,10 +63,10 @@ fn host_may_be_written_in_any_case_with_a_port_and_a_final_period() {
         ("http://example.com:80/", "Example.com:8080"),
         ("http://EXAMPLE.com./", "example.com"),
     ] {
-        let response = raw(&nginx, target, &[&format!("Host: {host}"), &bearer]);
+        let response = raw(&nginx, target, &[&format!("Host: {host}"), &authorization]);
         assert!(response.body.starts_with('{'), "{target} {host} {response:?}");
     }
-    let literal = format!("Authorization: Bearer {}", token(json!({"host": "[::1]"})));
+    let literal = bearer(&token(json!({"host": "[::1]"})));
     assert!(raw(&nginx, "/", &["Host: [::1]:8089", &literal]).body.starts_with('{'));
     // HTTP/1.0 needs no host.
     let old = format!("GET / HTTP/1.0\r\nAuthorization: Bearer {}\r\n\r\n", token(json!({})));
@@ -79,8 +79,7 @@ fn host_may_be_written_in_any_case_with_a_port_and_a_final_period() {
 #[test]
 fn host_with_a_port_that_is_none_is_refused() {
     let nginx = Nginx::with_location("/", "return 200 $decoded_ojwt;");
-    let bearer =
-        format!("Authorization: Bearer {}", token(json!({"host": ["victim.example", "[::1]"]})));
+    let authorization = bearer(&token(json!({"host": ["victim.example", "[::1]"]})));
     for host in [
         "victim.example:x",
         "victim.example:80:90",
@@ -91,7 +90,7 @@ fn host_with_a_port_that_is_none_is_refused() {
         "[::1]evil.example",
         "[::1]:80x",
     ] {
-        let response = raw(&nginx, "/", &[&format!("Host: {host}"), &bearer]);
+        let response = raw(&nginx, "/", &[&format!("Host: {host}"), &authorization]);
         let is_refused = response.status == 400 || response.body == "failed: wrong host";
         assert!(is_refused, "{host}: {response:?}");
     }
@@ -235,9 +234,8 @@ fn argument_under_an_encoded_name_is_the_argument() {
     let nginx = Nginx::with_location("/", "return 200 $decoded_ojwt;");
     let jwt = token(json!({"sub": "me"}));
     assert_eq!(nginx.get(&format!("/?%6Awt={jwt}")).body, r#"{"sub":"me"}"#);
-    let bearer = format!("Authorization: Bearer {jwt}");
-    assert_eq!(nginx.get_with("/?%6awt=x", &[&bearer]).body, "failed: malformed token");
-    assert_eq!(nginx.get_with("/?%256awt=x", &[&bearer]).body, r#"{"sub":"me"}"#);
+    assert_eq!(nginx.get_as("/?%6awt=x", &jwt).body, "failed: malformed token");
+    assert_eq!(nginx.get_as("/?%256awt=x", &jwt).body, r#"{"sub":"me"}"#);
 }
 
 #[test]
@@ -302,8 +300,8 @@ fn token_behind_a_fragment_is_none_and_no_other_token_hides_there() {
         format!("/?x=1#&jwt={other}"),
         format!("/#?jwt={other}"),
     ] {
-        let bearer = format!("Authorization: Bearer {good}");
-        let body = raw(&nginx, &target, &["Host: example.com", &bearer]).body;
+        let authorization = bearer(&good);
+        let body = raw(&nginx, &target, &["Host: example.com", &authorization]).body;
         assert_eq!(body, "failed: several tokens", "{target}");
     }
     for end in ["#", "#top", "#?x", &format!("#&jwt={good}")] {

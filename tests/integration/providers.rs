@@ -423,7 +423,7 @@ fn users_of_several_entra_tenants_pass_and_those_of_others_are_refused() {
             "iss": format!("https://login.microsoftonline.com/{issuer}/v2.0"), "tid": tenant,
             "aud": "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee",
         }));
-        nginx.get_with("/api/", &[&format!("Authorization: Bearer {token}")]).status
+        nginx.get_as("/api/", &token).status
     };
     let other = "66666666-7777-8888-9999-000000000000";
     let stranger = "99999999-7777-8888-9999-000000000000";
@@ -448,7 +448,7 @@ fn certificates_by_name_of_firebase_are_taken_as_well() {
     let token = signed(json!({
         "sub": "me", "iss": "https://securetoken.google.com/example-project", "aud": "example-project",
     }));
-    let response = nginx.get_with("/api/", &[&format!("Authorization: Bearer {token}")]);
+    let response = nginx.get_as("/api/", &token);
     assert_eq!(response.body, "application", "{}", nginx.error_log());
 }
 
@@ -499,7 +499,7 @@ fn each_of_several_issuers_signs_for_itself_alone() {
         let claims = json!({"iss": iss, "aud": aud, "exp": now() + 60}).to_string();
         let key = if by_other { &*FORGER } else { &*ISSUER };
         let token = key.sign(Alg::RS256, Some(KID), claims.as_bytes()).unwrap();
-        nginx.get_with("/api/", &[&format!("Authorization: Bearer {token}")]).status
+        nginx.get_as("/api/", &token).status
     };
     assert_eq!(get(false, auth0, "https://api.example.com"), 200, "{}", nginx.error_log());
     assert_eq!(get(true, keycloak, "partner-api"), 200, "{}", nginx.error_log());

@@ -124,7 +124,6 @@ fn second_names_work_beside_a_module_that_has_the_first_ones() {
         return;
     }
     let jwt = token(json!({"sub": "me", "role": "admin"}));
-    let bearer = format!("Authorization: Bearer {jwt}");
     for macros in VARIABLES {
         for rival in Rival::both(macros) {
             let theirs = if rival.is_first { "location /theirs { auth_jwt realm; }" } else { "" };
@@ -143,7 +142,7 @@ fn second_names_work_beside_a_module_that_has_the_first_ones() {
                 let nginx =
                     rival.nginx(is_loaded_first, "ojwt_claim_set $role role;", &server).start();
                 assert_eq!(nginx.get("/").status, 401, "{macros:?}");
-                let response = nginx.get_with("/", &[&bearer]);
+                let response = nginx.get_as("/", &jwt);
                 assert_eq!((response.status, response.body.as_str()), (200, "content"));
                 let claims = Some(r#"{"sub":"me","role":"admin"}"#);
                 assert_eq!(response.header("X-Claims"), claims, "{macros:?}");
@@ -156,7 +155,7 @@ fn second_names_work_beside_a_module_that_has_the_first_ones() {
                 assert_eq!(response.header("X-Shared"), Some(shared), "{macros:?}");
                 assert!(!nginx.file("stderr.log").contains("[warn]"), "{macros:?}");
                 if rival.is_first {
-                    assert_eq!(nginx.get_with("/theirs", &[&bearer]).status, 403, "{macros:?}");
+                    assert_eq!(nginx.get_as("/theirs", &jwt).status, 403, "{macros:?}");
                 }
             }
         }
@@ -187,14 +186,14 @@ fn variables_that_another_module_has_stay_its_own_where_no_directive_is_shared()
     if !can_build() {
         return;
     }
-    let bearer = format!("Authorization: Bearer {}", token(json!({"sub": "me"})));
+    let jwt = token(json!({"sub": "me"}));
     for (variables, warnings) in [("VARIABLES", 3), ("CLAIM", 0)] {
         for rival in Rival::both(&["NO_DIRECTIVES", variables]) {
             let server = "auth_jwt realm; auth_jwt_key_file issuer.pem;
                 add_header X-Theirs $jwt_claim_sub; add_header X-Ours $ojwt_claim_sub;
                 location / { try_files /page.html =404; }";
             let nginx = rival.nginx(true, "", server).start();
-            let response = nginx.get_with("/", &[&bearer]);
+            let response = nginx.get_as("/", &jwt);
             assert_eq!(response.header("X-Theirs"), Some("rival"), "{variables}");
             assert_eq!(response.header("X-Ours"), Some("me"), "{variables}");
             let text = nginx.file("stderr.log");
@@ -217,10 +216,10 @@ fn second_names_stand_for_the_first_and_mistakes_name_the_directive_as_written()
                  try_files /page.html =404; }",
         )
         .start();
-    let bearer = format!("Authorization: Bearer {}", token(json!({})));
+    let jwt = token(json!({}));
     assert_eq!(nginx.get("/first").status, 200);
     assert_eq!(nginx.get("/second").header("WWW-Authenticate"), None);
-    assert_eq!(nginx.get_with("/second", &[&bearer]).status, 403);
+    assert_eq!(nginx.get_as("/second", &jwt).status, 403);
     for (line, message) in [
         ("ojwt_leeway x;", "invalid value \"x\" in \"ojwt_leeway\""),
         ("ojwt a; auth_jwt b;", "\"auth_jwt\" directive is duplicate"),

@@ -43,8 +43,8 @@ fn access_log_shows_no_claim_of_a_token_that_is_refused_by_a_comparison() {
         )
         .start();
     for path in ["/", "/shown"] {
-        let bearer = format!("Authorization: Bearer {}", long("another"));
-        assert_eq!(nginx.get_with(path, &[&bearer]).status, 401);
+        let jwt = long("another");
+        assert_eq!(nginx.get_as(path, &jwt).status, 401);
     }
     nginx.wait("two lines", || nginx.file("access.log").lines().count() == 2);
     assert_eq!(nginx.file("access.log"), "[-|-]\n[-|-]\n");
@@ -61,8 +61,8 @@ fn access_log_escapes_a_claim_that_another_is_compared_with() {
         .server("location / { auth_jwt realm; try_files /page.html =404; }")
         .start();
     let claims = json!({"azp": "a\" \"b", "client_id": "a\" \"b", "sub": "c\" \"d"});
-    let bearer = format!("Authorization: Bearer {}", token(claims));
-    assert_eq!(nginx.get_with("/", &[&bearer]).status, 200);
+    let jwt = token(claims);
+    assert_eq!(nginx.get_as("/", &jwt).status, 200);
     nginx.wait("a line", || nginx.file("access.log").lines().count() == 1);
     assert_eq!(nginx.file("access.log"), "\"a\\x22 \\x22b\" \"c\\x22 \\x22d\"\n");
 }

@@ -5,12 +5,11 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::Command;
 
-use ojwt_core::issue::sign::to_jwk;
 use serde_json::json;
 
 use crate::harness::{
-    FORGER, HOST, ISSUER, Nginx, Upstream, has_http_3, has_since, ok, public_pem, self_signed,
-    signed_by, token,
+    FORGER, HOST, ISSUER, Nginx, Upstream, bearer, has_http_3, has_since, issuer, jwks, ok,
+    public_pem, self_signed, signed_by, token,
 };
 
 /// What curl shows of an answer: its head and its body.
@@ -110,8 +109,8 @@ fn path_with_variables_is_relative_to_the_folder_of_the_configuration_file() {
 
 #[test]
 fn keys_are_taken_from_memory_from_a_file_and_from_an_upstream() {
-    let keys = json!({"keys": [to_jwk(&ISSUER.material().unwrap(), None, None)]}).to_string();
-    let upstream = Upstream::with_answer(ok(&keys));
+    let keys = jwks(&[&ISSUER]);
+    let upstream = issuer();
     for (kind, location) in [
         ("memory", format!("return 200 '{keys}';")),
         ("file, mapped by the kernel", "sendfile on;".to_owned()),
@@ -139,11 +138,11 @@ fn keys_are_taken_from_memory_from_a_file_and_from_an_upstream() {
                  location = /keys {{ internal; {location} }}"
             ))
             .start();
-        let header = format!("Authorization: Bearer {}", token(json!({})));
+        let header = bearer(&token(json!({})));
         let response = nginx.get_with("/", &[&header]);
         assert_eq!((response.status, response.body.as_str()), (200, "content"), "{kind}");
-        let header = format!("Authorization: Bearer {}", signed_by(&FORGER, &json!({})));
-        assert_eq!(nginx.get_with("/", &[&header]).status, 401, "{kind}");
+        let jwt = signed_by(&FORGER, &json!({}));
+        assert_eq!(nginx.get_as("/", &jwt).status, 401, "{kind}");
     }
 }
 
@@ -254,7 +253,7 @@ fn gate_works_over_http_3() {
     let expected = r#"HTTP/3.0 {"sub":"me","host":"example.com"}  "#;
     for (target, headers) in [
         (format!("/?jwt={jwt}"), vec![]),
-        ("/".to_owned(), vec![format!("Authorization: Bearer {jwt}")]),
+        ("/".to_owned(), vec![bearer(&jwt)]),
         ("/".to_owned(), vec![format!("Api-Key: {jwt}")]),
     ] {
         let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
@@ -271,8 +270,8 @@ fn gate_works_over_http_3() {
     let refused = http_3(&nginx, "/gate", &[]);
     assert!(refused.starts_with("HTTP/3 401"), "{refused}");
     assert_eq!(count(&refused, "\nwww-authenticate: Bearer realm=\"realm\"\n"), 1, "{refused}");
-    let bearer = format!("Authorization: Bearer {jwt}");
-    let answer = http_3(&nginx, "/gate", &[&bearer]);
+    let authorization = bearer(&jwt);
+    let answer = http_3(&nginx, "/gate", &[&authorization]);
     assert!(answer.starts_with("HTTP/3 200") && answer.ends_with("content"), "{answer}");
 }
 
@@ -354,7 +353,7 @@ fn body_that_nginx_read_early_reaches_the_application_past_a_gate_that_fetches_k
         let answer = ok(&String::from_utf8(body).unwrap());
         stream.write_all(answer.as_bytes()).unwrap();
     });
-    let keys = json!({"keys": [to_jwk(&ISSUER.material().unwrap(), None, None)]}).to_string();
+    let keys = jwks(&[&ISSUER]);
     // What asks before keys can be fetched gets none, and spoils nothing.
     for early in ["1", "$is_good"] {
         let nginx = Nginx::builder()

@@ -11,6 +11,11 @@ use super::wait::PATIENCE;
 /// The host that requests are for unless they say otherwise.
 pub const HOST: &str = "example.com";
 
+/// The header line that carries a token.
+pub fn bearer(token: &str) -> String {
+    format!("Authorization: Bearer {token}")
+}
+
 impl Nginx {
     /// `GET target`, with header lines such as `Api-Key: x`.
     pub fn get_with(&self, target: &str, headers: &[&str]) -> Response {
@@ -27,6 +32,11 @@ impl Nginx {
     /// `GET target`.
     pub fn get(&self, target: &str) -> Response {
         self.get_with(target, &[])
+    }
+
+    /// `GET target`, with a token in `Authorization`.
+    pub fn get_as(&self, target: &str, token: &str) -> Response {
+        self.get_with(target, &[&bearer(token)])
     }
 
     /// Sends bytes as they are, and reads the answer until nginx closes the connection.

@@ -12,11 +12,12 @@ use tempfile::TempDir;
 use super::modules::{binary, is_static, module};
 use super::upstream::own_address;
 use super::wait::{PATIENCE, wait};
-use super::{HOST, ISSUER, Module, Nginx, public_pem};
+use super::{HOST, ISSUER, Module, Nginx, is_root, public_pem};
 
 /// An nginx that is being described.
 pub struct Builder {
     module: Module,
+    user: String,
     http: String,
     server: String,
     files: Vec<(String, Vec<u8>)>,
@@ -29,6 +30,7 @@ impl Nginx {
     pub fn builder() -> Builder {
         Builder {
             module: Module::Plain,
+            user: String::new(),
             http: String::new(),
             server: String::new(),
             files: vec![("issuer.pem".to_owned(), public_pem(&ISSUER).into_bytes())],
@@ -53,6 +55,17 @@ impl Builder {
     pub fn module(mut self, module: Module) -> Self {
         self.module = module;
         self
+    }
+
+    /// Has workers run as this user, and as this group if one is named.
+    pub fn user(mut self, user: &str) -> Self {
+        self.user = format!("user {user};");
+        self
+    }
+
+    /// Has workers run as the user of the tests: no other process may always lower their limits.
+    pub fn own_user(self) -> Self {
+        if is_root() { self.user("root root") } else { self }
     }
 
     /// Adds lines to `http`.
@@ -178,13 +191,13 @@ impl Builder {
     }
 
     fn configuration(&self) -> String {
-        let Self { http, server, .. } = self;
+        let Self { user, http, server, .. } = self;
         let access_log = if http.contains("access_log") { "" } else { "access_log off;" };
         format!(
             "load_module \"MODULE\";
 worker_processes 1;
 error_log error.log info;
-pid nginx.pid;
+pid nginx.pid; {user}
 events {{ worker_connections 512; }}
 http {{
 {access_log}

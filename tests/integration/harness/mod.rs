@@ -12,6 +12,7 @@
 mod client;
 mod configuration;
 mod keys;
+mod mapped_file;
 mod modules;
 mod nginx;
 mod repository;
@@ -19,12 +20,16 @@ mod upstream;
 mod versions;
 mod wait;
 
-pub use client::{HOST, Response};
+pub use client::{HOST, Response, bearer};
 pub use configuration::Builder;
-pub use keys::{FORGER, ISSUER, key, public_pem, self_signed, signed_by, token};
+pub use keys::{
+    FORGER, GARBAGE, ISSUER, encrypted, jwks, jwks_with_secret, key, named_jwks, public_pem,
+    secret_jwk, self_signed, signed_by, token,
+};
+pub use mapped_file::MappedFile;
 pub use modules::Module;
-pub use nginx::Nginx;
+pub use nginx::{Nginx, resident};
 pub use repository::{data, root};
-pub use upstream::{Upstream, ok};
-pub use versions::{has_http_3, has_since, has_tls, skipped};
+pub use upstream::{Upstream, issuer, ok};
+pub use versions::{has_http_3, has_since, has_tls, is_root, skipped};
 pub use wait::{now, wait};

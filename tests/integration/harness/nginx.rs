@@ -97,6 +97,20 @@ impl Nginx {
         read(Path::new(&children)).split_whitespace().map(|pid| pid.parse().unwrap()).collect()
     }
 
+    /// Lets its one worker open one file more, which a connection will be.
+    pub fn forbid_more_files(&self) {
+        let worker = self.workers()[0].to_string();
+        let open: Vec<u32> = fs::read_dir(format!("/proc/{worker}/fd"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap())
+            .collect();
+        // The first that is free is for the connection.
+        let limit = (0..).filter(|number| !open.contains(number)).nth(1).unwrap();
+        let limit = format!("--nofile={limit}:");
+        let output = Command::new("prlimit").args(["--pid", &worker, &limit]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+
     /// How often the error log holds `text`.
     pub fn count_in_log(&self, text: &str) -> usize {
         self.error_log().matches(text).count()
@@ -135,6 +149,13 @@ impl Drop for Nginx {
             }
         }
     }
+}
+
+/// The resident memory of a process, in kilobytes.
+pub fn resident(process: u32) -> usize {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 fn kill(pid: u32, signal: &str) {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use super::wait;
+use super::{ISSUER, jwks, wait};
 
 /// What a server of the test does with a request that it read: it answers to the stream, or not.
 pub type Answer = dyn Fn(&str, &mut TcpStream) + Send + Sync;
@@ -63,12 +63,23 @@ impl Upstream {
         self.requests.lock().unwrap().clone()
     }
 
+    /// What the requests so far asked for, as it stands in their first lines.
+    pub fn targets(&self) -> Vec<String> {
+        let target = |head: &String| head.split(' ').nth(1).unwrap().to_owned();
+        self.requests().iter().map(target).collect()
+    }
+
     /// The heads of the requests so far, once there are at least `count`: for those that nginx sends
     /// side by side, and whose answers it does not wait for.
     pub fn requests_once(&self, count: usize) -> Vec<String> {
         wait("the requests", || self.requests().len() >= count);
         self.requests()
     }
+}
+
+/// A server of the issuer's key.
+pub fn issuer() -> Upstream {
+    Upstream::with_answer(ok(&jwks(&[&ISSUER])))
 }
 
 fn read_head(stream: &mut TcpStream) -> String {

@@ -1,6 +1,7 @@
 //! What is tested only where nginx and the system have it.
 
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::process::Command;
 use std::{env, fs};
 
@@ -43,6 +44,11 @@ pub fn has_since(what: &str, version: [u32; 3]) -> bool {
         skipped(&format!("{what}: this nginx is older"));
     }
     is_there
+}
+
+/// Whether the tests, and so the master, run as root.
+pub fn is_root() -> bool {
+    fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
 /// Says what was not tested, and why: in the file that `OJWT_SKIPPED` names, since a test that passes
