@@ -4,7 +4,9 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::harness::{FORGER, Nginx, bearer, issuer, now, public_pem, signed_by, token};
+use crate::harness::{
+    FORGER, Nginx, bearer, issuer, now, public_pem, refuses_parameters, signed_by, token,
+};
 
 /// A server whose content comes from a phase after the access phase: `return` would come before.
 fn gate(server: &str) -> Nginx {
@@ -415,22 +417,21 @@ fn panic_in_the_access_phase_denies() {
 
 #[test]
 fn mistakes_are_refused_with_file_and_line() {
-    for (words, message) in [
-        ("", "invalid number of arguments in \"auth_jwt\" directive"),
-        ("a b c", "invalid number of arguments"),
-        ("realm token", "invalid parameter \"token\""),
-        ("realm token=", "invalid parameter \"token=\""),
-        ("realm token=abc", "invalid parameter \"token=abc\""),
-        ("realm cookie=$x", "invalid parameter \"cookie=$x\""),
-        ("realm token=$nosuch", "unknown \"nosuch\" variable"),
-        ("off token=abc", "invalid parameter \"token=abc\""),
-        ("off token=$nosuch", "unknown \"nosuch\" variable"),
-        ("a; auth_jwt b", "\"auth_jwt\" directive is duplicate"),
-    ] {
-        let text = Nginx::builder().server(&format!("auth_jwt {words};")).refused();
-        assert!(text.contains(message), "{words}: {text}");
-        assert!(text.contains("[emerg]"), "{text}");
-    }
+    refuses_parameters(
+        "auth_jwt",
+        &[
+            ("", "invalid number of arguments in \"auth_jwt\" directive"),
+            ("a b c", "invalid number of arguments"),
+            ("realm token", "invalid parameter \"token\""),
+            ("realm token=", "invalid parameter \"token=\""),
+            ("realm token=abc", "invalid parameter \"token=abc\""),
+            ("realm cookie=$x", "invalid parameter \"cookie=$x\""),
+            ("realm token=$nosuch", "unknown \"nosuch\" variable"),
+            ("off token=abc", "invalid parameter \"token=abc\""),
+            ("off token=$nosuch", "unknown \"nosuch\" variable"),
+            ("a; auth_jwt b", "\"auth_jwt\" directive is duplicate"),
+        ],
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use ojwt_core::Alg;
 
-use crate::harness::{ISSUER, Nginx, key, public_pem};
+use crate::harness::{ISSUER, Nginx, key, public_pem, refuses_parameters};
 
 #[test]
 fn narrows_what_the_keys_permit_and_is_inherited() {
@@ -54,14 +54,13 @@ fn edwards_curves_may_be_listed_by_their_own_names() {
 
 #[test]
 fn mistakes_are_refused_with_file_and_line() {
-    for (words, message) in [
-        ("", "invalid number of arguments in \"auth_jwt_algorithms\" directive"),
-        ("none", "unknown or unsafe algorithm \"none\""),
-        ("RS256 rs384", "unknown or unsafe algorithm \"rs384\""),
-        ("RS256; auth_jwt_algorithms RS384", "\"auth_jwt_algorithms\" directive is duplicate"),
-    ] {
-        let text = Nginx::builder().server(&format!("auth_jwt_algorithms {words};")).refused();
-        assert!(text.contains(message), "{words}: {text}");
-        assert!(text.contains("[emerg]") && text.contains("nginx.conf:"), "{text}");
-    }
+    refuses_parameters(
+        "auth_jwt_algorithms",
+        &[
+            ("", "invalid number of arguments in \"auth_jwt_algorithms\" directive"),
+            ("none", "unknown or unsafe algorithm \"none\""),
+            ("RS256 rs384", "unknown or unsafe algorithm \"rs384\""),
+            ("RS256; auth_jwt_algorithms RS384", "\"auth_jwt_algorithms\" directive is duplicate"),
+        ],
+    );
 }

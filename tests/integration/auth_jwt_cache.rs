@@ -3,7 +3,9 @@
 use ojwt_core::Alg;
 use serde_json::json;
 
-use crate::harness::{FORGER, ISSUER, Nginx, bearer, now, public_pem, resident, signed_by, token};
+use crate::harness::{
+    FORGER, ISSUER, Nginx, bearer, now, public_pem, refuses_lines, resident, signed_by, token,
+};
 
 fn gate(server: &str) -> Nginx {
     Nginx::builder()
@@ -121,16 +123,12 @@ fn flood_of_valid_tokens_leaves_the_worker_within_bounds() {
 
 #[test]
 fn mistakes_are_refused_with_file_and_line() {
-    for (line, message) in [
+    refuses_lines(&[
         ("auth_jwt_cache;", "invalid number of arguments in \"auth_jwt_cache\""),
         ("auth_jwt_cache on;", "invalid value \"on\" in \"auth_jwt_cache\""),
         ("auth_jwt_cache 1k;", "invalid value \"1k\" in \"auth_jwt_cache\""),
         ("auth_jwt_cache -1;", "invalid value \"-1\" in \"auth_jwt_cache\""),
         ("auth_jwt_cache off; auth_jwt_cache 1m;", "\"auth_jwt_cache\" directive is duplicate"),
         ("location / { if ($arg_a) { auth_jwt_cache off; } }", "directive is not allowed here"),
-    ] {
-        let text = Nginx::builder().server(&format!("\n{line}")).refused();
-        assert!(text.contains("[emerg]") && text.contains(message), "{line}: {text}");
-        assert!(text.contains("in nginx.conf:"), "{text}");
-    }
+    ]);
 }

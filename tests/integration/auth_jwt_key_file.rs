@@ -9,7 +9,10 @@ use ojwt_core::Alg;
 use ojwt_core::issue::sign::to_jwk;
 use serde_json::json;
 
-use crate::harness::{FORGER, ISSUER, Nginx, data, jwks, key, public_pem, signed_by, token};
+use crate::harness::{
+    FORGER, ISSUER, Nginx, data, jwks, key, public_pem, refuses_lines, refuses_parameters,
+    signed_by, token,
+};
 
 const ORACLE: &str = "location / { return 200 $decoded_ojwt; }";
 
@@ -387,15 +390,15 @@ fn files_that_cannot_be_read_are_refused_without_waiting() {
     let fifo = tempfile::tempdir().unwrap();
     let fifo = fifo.path().join("fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-    for (path, message) in [
-        ("missing.pem", "No such file or directory"),
-        ("html", "not a regular file"),
-        (fifo.to_str().unwrap(), "not a regular file"),
-        ("/dev/zero", "not a regular file"),
-    ] {
-        let text = Nginx::builder().server(&format!("auth_jwt_key_file {path};")).refused();
-        assert!(text.contains(message), "{path}: {text}");
-    }
+    refuses_parameters(
+        "auth_jwt_key_file",
+        &[
+            ("missing.pem", "No such file or directory"),
+            ("html", "not a regular file"),
+            (fifo.to_str().unwrap(), "not a regular file"),
+            ("/dev/zero", "not a regular file"),
+        ],
+    );
 }
 
 #[test]
@@ -447,10 +450,10 @@ fn is_allowed_where_the_paid_module_allows_it() {
              location / { auth_jwt_key_file issuer.pem; limit_except GET { auth_jwt_key_file issuer.pem; } }",
         )
         .accepted();
-    let text = Nginx::builder()
-        .server("location / { if ($arg_a) { auth_jwt_key_file issuer.pem; } }")
-        .refused();
-    assert!(text.contains("\"auth_jwt_key_file\" directive is not allowed here"), "{text}");
+    refuses_lines(&[(
+        "location / { if ($arg_a) { auth_jwt_key_file issuer.pem; } }",
+        "\"auth_jwt_key_file\" directive is not allowed here",
+    )]);
 }
 
 fn openssl_pubout(private: &[u8]) -> String {

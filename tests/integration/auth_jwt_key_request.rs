@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     Builder, FORGER, HOST, ISSUER, Nginx, Upstream, bearer, issuer, jwks, ok, public_pem,
-    self_signed, signed_by, token,
+    refuses_lines, self_signed, signed_by, token,
 };
 
 /// An nginx whose `/` is guarded by keys of `upstream`, and whose `/oracle` shows the verdict.
@@ -771,7 +771,7 @@ fn keys_are_fetched_over_http_2_as_well() {
 
 #[test]
 fn mistakes_are_refused_with_file_and_line() {
-    for (line, message) in [
+    refuses_lines(&[
         ("auth_jwt_key_request;", "invalid number of arguments in \"auth_jwt_key_request\""),
         ("auth_jwt_key_request keys;", "invalid URI \"keys\""),
         ("auth_jwt_key_request http://a/keys;", "invalid URI \"http://a/keys\""),
@@ -786,11 +786,7 @@ fn mistakes_are_refused_with_file_and_line() {
             "location / { if ($arg_a) { auth_jwt_key_request /a; } }",
             "directive is not allowed here",
         ),
-    ] {
-        let text = Nginx::builder().server(&format!("\n{line}")).refused();
-        assert!(text.contains("[emerg]") && text.contains(message), "{line}: {text}");
-        assert!(text.contains("in nginx.conf:") || line.contains("nosuch"), "{text}");
-    }
+    ]);
     Nginx::builder()
         .http("auth_jwt_key_request /a; auth_jwt_key_cache 1m;")
         .server("auth_jwt_key_request /b jwks; location / { auth_jwt_key_request /c pem; auth_jwt_key_cache 0; limit_except GET { auth_jwt_key_request /d; } }")

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Nginx, now, token};
+use crate::harness::{Nginx, now, refuses_parameters, token};
 
 #[test]
 fn widens_exp_and_nbf_by_as_much() {
@@ -67,15 +67,14 @@ fn largest_leeway_overflows_nothing() {
 
 #[test]
 fn mistakes_are_refused_with_file_and_line() {
-    for (words, message) in [
-        ("", "invalid number of arguments in \"auth_jwt_leeway\" directive"),
-        ("soon", "invalid value \"soon\" in \"auth_jwt_leeway\""),
-        ("-1", "invalid value \"-1\""),
-        ("9999999999999999999999", "invalid value"),
-        ("1s; auth_jwt_leeway 2s", "\"auth_jwt_leeway\" directive is duplicate"),
-    ] {
-        let text = Nginx::builder().server(&format!("auth_jwt_leeway {words};")).refused();
-        assert!(text.contains(message), "{words}: {text}");
-        assert!(text.contains("[emerg]") && text.contains("nginx.conf:"), "{text}");
-    }
+    refuses_parameters(
+        "auth_jwt_leeway",
+        &[
+            ("", "invalid number of arguments in \"auth_jwt_leeway\" directive"),
+            ("soon", "invalid value \"soon\" in \"auth_jwt_leeway\""),
+            ("-1", "invalid value \"-1\""),
+            ("9999999999999999999999", "invalid value"),
+            ("1s; auth_jwt_leeway 2s", "\"auth_jwt_leeway\" directive is duplicate"),
+        ],
+    );
 }

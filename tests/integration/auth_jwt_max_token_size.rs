@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Nginx, token};
+use crate::harness::{Nginx, refuses_parameters, token};
 
 #[test]
 fn longer_tokens_are_refused_unread() {
@@ -36,15 +36,17 @@ fn default_is_16_kilobytes() {
 
 #[test]
 fn mistakes_are_refused_with_file_and_line() {
-    for (words, message) in [
-        ("", "invalid number of arguments in \"auth_jwt_max_token_size\" directive"),
-        ("0", "invalid value \"0\" in \"auth_jwt_max_token_size\""),
-        ("big", "invalid value \"big\""),
-        ("-1k", "invalid value \"-1k\""),
-        ("1k; auth_jwt_max_token_size 1k", "\"auth_jwt_max_token_size\" directive is duplicate"),
-    ] {
-        let text = Nginx::builder().server(&format!("auth_jwt_max_token_size {words};")).refused();
-        assert!(text.contains(message), "{words}: {text}");
-        assert!(text.contains("[emerg]") && text.contains("nginx.conf:"), "{text}");
-    }
+    refuses_parameters(
+        "auth_jwt_max_token_size",
+        &[
+            ("", "invalid number of arguments in \"auth_jwt_max_token_size\" directive"),
+            ("0", "invalid value \"0\" in \"auth_jwt_max_token_size\""),
+            ("big", "invalid value \"big\""),
+            ("-1k", "invalid value \"-1k\""),
+            (
+                "1k; auth_jwt_max_token_size 1k",
+                "\"auth_jwt_max_token_size\" directive is duplicate",
+            ),
+        ],
+    );
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{FORGER, Nginx, Upstream, issuer, ok, signed_by, token};
+use crate::harness::{FORGER, Nginx, Upstream, issuer, ok, refuses_lines, signed_by, token};
 
 fn gate(server: &str) -> Nginx {
     Nginx::builder()
@@ -177,12 +177,9 @@ fn in_preaccess_a_part_of_a_page_and_a_mirror_are_judged_by_the_token_of_the_cli
 
 #[test]
 fn mistakes_are_refused_with_file_and_line() {
-    for (line, message) in [
+    refuses_lines(&[
         ("auth_jwt_phase;", "invalid number of arguments"),
         ("auth_jwt_phase rewrite;", "invalid value \"rewrite\" in \"auth_jwt_phase\""),
         ("auth_jwt_phase access; auth_jwt_phase access;", "directive is duplicate"),
-    ] {
-        let text = Nginx::builder().server(line).refused();
-        assert!(text.contains(message) && text.contains("nginx.conf:"), "{line}: {text}");
-    }
+    ]);
 }

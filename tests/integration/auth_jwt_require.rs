@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Nginx, Response, bearer, token};
+use crate::harness::{Nginx, Response, bearer, refuses_parameters, token};
 
 const MAPS: &str = "map $jwt_claim_role $is_admin { admin 1; default 0; }
      map $jwt_claim_scope $can_read { ~read yes; default ''; }";
@@ -97,22 +97,21 @@ fn refusal_is_told_by_status_and_log() {
 
 #[test]
 fn mistakes_are_refused_with_file_and_line() {
-    for (words, message) in [
-        ("", "invalid number of arguments in \"auth_jwt_require\" directive"),
-        ("1", "invalid parameter \"1\""),
-        ("error=403", "no value is required"),
-        ("$uri error=200", "invalid parameter \"error=200\""),
-        ("$uri error=444", "invalid parameter \"error=444\""),
-        ("$uri error=499", "invalid parameter \"error=499\""),
-        ("$uri error=600", "invalid parameter \"error=600\""),
-        ("$uri error=-1", "invalid parameter \"error=-1\""),
-        ("$uri error=403 error=404", "\"error\" directive is duplicate"),
-        ("$nosuch", "unknown \"nosuch\" variable"),
-    ] {
-        let text = Nginx::builder().server(&format!("auth_jwt_require {words};")).refused();
-        assert!(text.contains(message), "{words}: {text}");
-        assert!(text.contains("[emerg]"), "{text}");
-    }
+    refuses_parameters(
+        "auth_jwt_require",
+        &[
+            ("", "invalid number of arguments in \"auth_jwt_require\" directive"),
+            ("1", "invalid parameter \"1\""),
+            ("error=403", "no value is required"),
+            ("$uri error=200", "invalid parameter \"error=200\""),
+            ("$uri error=444", "invalid parameter \"error=444\""),
+            ("$uri error=499", "invalid parameter \"error=499\""),
+            ("$uri error=600", "invalid parameter \"error=600\""),
+            ("$uri error=-1", "invalid parameter \"error=-1\""),
+            ("$uri error=403 error=404", "\"error\" directive is duplicate"),
+            ("$nosuch", "unknown \"nosuch\" variable"),
+        ],
+    );
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{FORGER, Nginx, bearer, now, signed_by, token};
+use crate::harness::{
+    FORGER, Nginx, bearer, now, refuses_lines, refuses_parameters, signed_by, token,
+};
 
 fn oracle(http: &str, server: &str) -> Nginx {
     Nginx::builder()
@@ -521,45 +523,46 @@ fn refusal_names_the_claim_and_what_is_wrong_with_its_type() {
 
 #[test]
 fn mistakes_are_refused_with_file_line_and_reason() {
-    for (words, message) in [
-        ("", "invalid number of arguments in \"auth_jwt_require_claim\" directive"),
-        ("sub eq", "invalid number of arguments"),
-        ("sub eq a b", "invalid number of arguments"),
-        ("'' eq a", "invalid path \"\""),
-        (".a. eq a", "invalid path \".a.\""),
-        ("$arg_x eq a", "invalid path \"$arg_x\""),
-        ("sub == a", "unknown operator \"==\""),
-        ("sub neq a", "unknown operator \"neq\""),
-        ("sub !!ne a", "unknown operator \"!!ne\""),
-        ("sub nin a", "operator \"in\" needs an array or an object in JSON, not \"a\""),
-        ("sub !!eq a", "unknown operator \"!!eq\""),
-        ("sub EQ a", "unknown operator \"EQ\""),
-        ("sub eq json=", "\"json=\" is not strict JSON"),
-        ("sub eq 'json={\"a\":1,\"a\":2}'", "is not strict JSON"),
-        ("sub eq json=[", "\"json=[\" is not strict JSON"),
-        ("sub eq 'json=\"$arg_a\"'", "no variable may stand in \"json=\""),
-        ("sub in abc", "operator \"in\" needs an array or an object in JSON, not \"abc\""),
-        ("sub in '[\"a\"]'", "operator \"in\" needs an array or an object in JSON"),
-        ("sub !in json=1", "operator \"in\" needs an array or an object in JSON, not \"json=1\""),
-        ("sub lt json=true", "operator \"lt\" needs a number or a string, not \"json=true\""),
-        ("sub match json=1", "operator \"match\" needs a regular expression, not \"json=1\""),
-        ("sub match (", "pattern \"(\": unclosed group"),
-        ("sub match $arg_x", "no pattern may hold a variable: \"$arg_x\""),
-        ("sub match ^${host}", "no pattern may hold a variable"),
-        ("sub match '(a{1000}){1000}'", "pattern \"(a{1000}){1000}\": "),
-        ("sub eq a$", "invalid variable name"),
-    ] {
-        let server = format!("\nauth_jwt_require_claim {words};");
-        let text = Nginx::builder().server(&server).refused();
-        assert!(text.contains(message), "{words}: {text}");
-        assert!(text.contains("[emerg]") && text.contains("nginx.conf:16"), "{words}: {text}");
-    }
+    refuses_parameters(
+        "auth_jwt_require_claim",
+        &[
+            ("", "invalid number of arguments in \"auth_jwt_require_claim\" directive"),
+            ("sub eq", "invalid number of arguments"),
+            ("sub eq a b", "invalid number of arguments"),
+            ("'' eq a", "invalid path \"\""),
+            (".a. eq a", "invalid path \".a.\""),
+            ("$arg_x eq a", "invalid path \"$arg_x\""),
+            ("sub == a", "unknown operator \"==\""),
+            ("sub neq a", "unknown operator \"neq\""),
+            ("sub !!ne a", "unknown operator \"!!ne\""),
+            ("sub nin a", "operator \"in\" needs an array or an object in JSON, not \"a\""),
+            ("sub !!eq a", "unknown operator \"!!eq\""),
+            ("sub EQ a", "unknown operator \"EQ\""),
+            ("sub eq json=", "\"json=\" is not strict JSON"),
+            ("sub eq 'json={\"a\":1,\"a\":2}'", "is not strict JSON"),
+            ("sub eq json=[", "\"json=[\" is not strict JSON"),
+            ("sub eq 'json=\"$arg_a\"'", "no variable may stand in \"json=\""),
+            ("sub in abc", "operator \"in\" needs an array or an object in JSON, not \"abc\""),
+            ("sub in '[\"a\"]'", "operator \"in\" needs an array or an object in JSON"),
+            (
+                "sub !in json=1",
+                "operator \"in\" needs an array or an object in JSON, not \"json=1\"",
+            ),
+            ("sub lt json=true", "operator \"lt\" needs a number or a string, not \"json=true\""),
+            ("sub match json=1", "operator \"match\" needs a regular expression, not \"json=1\""),
+            ("sub match (", "pattern \"(\": unclosed group"),
+            ("sub match $arg_x", "no pattern may hold a variable: \"$arg_x\""),
+            ("sub match ^${host}", "no pattern may hold a variable"),
+            ("sub match '(a{1000}){1000}'", "pattern \"(a{1000}){1000}\": "),
+            ("sub eq a$", "invalid variable name"),
+        ],
+    );
 }
 
 #[test]
 fn unknown_variable_is_refused() {
-    let text = Nginx::builder().server("auth_jwt_require_claim sub eq $nosuch;").refused();
-    assert!(text.contains("[emerg] unknown \"nosuch\" variable"), "{text}");
+    let mistake = ("sub eq $nosuch", "unknown \"nosuch\" variable");
+    refuses_parameters("auth_jwt_require_claim", &[mistake]);
 }
 
 #[test]
@@ -569,8 +572,8 @@ fn is_allowed_at_every_level_and_not_in_if() {
         .http(words)
         .server(&format!("{words} location / {{ {words} limit_except GET {{ {words} }} }}"))
         .accepted();
-    let text = Nginx::builder().server(&format!("if ($arg_a) {{ {words} }}")).refused();
-    assert!(text.contains("directive is not allowed here"), "{text}");
+    let in_if = format!("if ($arg_a) {{ {words} }}");
+    refuses_lines(&[(&in_if, "directive is not allowed here")]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use ojwt_core::Alg;
 
-use crate::harness::{FORGER, ISSUER, Nginx};
+use crate::harness::{FORGER, ISSUER, Nginx, refuses_parameters};
 
 fn oracle(server: &str) -> Nginx {
     Nginx::builder().http("auth_jwt_key_file issuer.pem;").server(server).start()
@@ -156,15 +156,13 @@ fn refusal_names_the_parameter_in_the_log_alone() {
 
 #[test]
 fn mistakes_are_refused_with_file_line_and_reason() {
-    for (words, message) in [
-        ("kid eq", "invalid number of arguments in \"auth_jwt_require_header\" directive"),
-        ("[x] eq a", "invalid path \"[x]\""),
-        ("kid nmatch a", "unknown operator \"nmatch\""),
-        ("kid match [", "pattern \"[\": unclosed character class"),
-    ] {
-        let server = format!("\nauth_jwt_require_header {words};");
-        let text = Nginx::builder().server(&server).refused();
-        assert!(text.contains(message), "{words}: {text}");
-        assert!(text.contains("[emerg]") && text.contains("nginx.conf:16"), "{words}: {text}");
-    }
+    refuses_parameters(
+        "auth_jwt_require_header",
+        &[
+            ("kid eq", "invalid number of arguments in \"auth_jwt_require_header\" directive"),
+            ("[x] eq a", "invalid path \"[x]\""),
+            ("kid nmatch a", "unknown operator \"nmatch\""),
+            ("kid match [", "pattern \"[\": unclosed character class"),
+        ],
+    );
 }

@@ -6,7 +6,9 @@ use ojwt_core::text::base64url;
 use ojwt_core::{Alg, Enc, KeyAlg};
 use serde_json::{Value, json};
 
-use crate::harness::{FORGER, HOST, ISSUER, Nginx, encrypted, jwks_with_secret, now, token};
+use crate::harness::{
+    FORGER, HOST, ISSUER, Nginx, encrypted, jwks_with_secret, now, refuses_lines, token,
+};
 
 fn gate(lines: &str) -> Nginx {
     Nginx::builder()
@@ -179,14 +181,10 @@ fn type_is_inherited_and_replaced() {
 
 #[test]
 fn mistakes_are_refused_with_file_and_line() {
-    for (line, message) in [
+    refuses_lines(&[
         ("auth_jwt_type;", "invalid number of arguments in \"auth_jwt_type\""),
         ("auth_jwt_type jwe;", "invalid value \"jwe\" in \"auth_jwt_type\""),
         ("auth_jwt_type signed; auth_jwt_type signed;", "\"auth_jwt_type\" directive is duplicate"),
         ("location / { if ($arg_a) { auth_jwt_type signed; } }", "directive is not allowed here"),
-    ] {
-        let text = Nginx::builder().server(&format!("\n{line}")).refused();
-        assert!(text.contains("[emerg]") && text.contains(message), "{line}: {text}");
-        assert!(text.contains("in nginx.conf:"), "{text}");
-    }
+    ]);
 }

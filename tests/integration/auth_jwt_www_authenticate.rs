@@ -1,6 +1,6 @@
 //! `auth_jwt_www_authenticate`: the header of a refusal.
 
-use crate::harness::Nginx;
+use crate::harness::{Nginx, refuses_parameters};
 
 #[test]
 fn is_that_of_rfc_6750_or_none_or_ones_own() {
@@ -58,14 +58,13 @@ fn header_stays_one_line() {
 
 #[test]
 fn mistakes_are_refused_with_file_and_line() {
-    for (words, message) in [
-        ("", "invalid number of arguments"),
-        ("''", "invalid value \"\" in \"auth_jwt_www_authenticate\""),
-        ("on; auth_jwt_www_authenticate off", "directive is duplicate"),
-        ("$nosuch", "unknown \"nosuch\" variable"),
-    ] {
-        let text =
-            Nginx::builder().server(&format!("auth_jwt_www_authenticate {words};")).refused();
-        assert!(text.contains(message), "{words}: {text}");
-    }
+    refuses_parameters(
+        "auth_jwt_www_authenticate",
+        &[
+            ("", "invalid number of arguments"),
+            ("''", "invalid value \"\" in \"auth_jwt_www_authenticate\""),
+            ("on; auth_jwt_www_authenticate off", "directive is duplicate"),
+            ("$nosuch", "unknown \"nosuch\" variable"),
+        ],
+    );
 }

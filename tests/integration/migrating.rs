@@ -7,7 +7,9 @@ use ojwt_core::Alg;
 use ojwt_core::issue::sign::{SigningKey, to_jwk};
 use serde_json::{Value, json};
 
-use crate::harness::{Builder, FORGER, ISSUER, Nginx, Upstream, now, ok, public_pem, root, token};
+use crate::harness::{
+    Builder, FORGER, ISSUER, Nginx, Upstream, now, ok, public_pem, refuses_parameters, root, token,
+};
 
 /// The examples of a section: those to be replaced, and those that replace them.
 fn examples(section: &str) -> (Vec<String>, Vec<String>) {
@@ -250,10 +252,12 @@ fn operators_answer_as_the_section_on_kjdevs_module_says() {
         let body = nginx.get_as(&format!("/{index}"), &jwt).body;
         assert_eq!(body, if *is_met { claims } else { "failed: claim rejected" }, "{requirement}");
     }
-    let refusal = |words: &str| {
-        Nginx::builder().server(&format!("auth_jwt_require_claim {words};")).refused()
-    };
-    assert!(refusal("s match $http_x").contains("no pattern may hold a variable"));
-    assert!(refusal("s in a").contains("operator \"in\" needs an array or an object"));
-    assert!(refusal("s in 'json=[\"$http_x\"]'").contains("no variable may stand in \"json=\""));
+    refuses_parameters(
+        "auth_jwt_require_claim",
+        &[
+            ("s match $http_x", "no pattern may hold a variable"),
+            ("s in a", "operator \"in\" needs an array or an object"),
+            ("s in 'json=[\"$http_x\"]'", "no variable may stand in \"json=\""),
+        ],
+    );
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Nginx, bearer, token};
+use crate::harness::{Nginx, bearer, refuses_parameters, token};
 
 fn oracle(directives: &str) -> Nginx {
     Nginx::with_server(&format!("{directives} location / {{ return 200 $decoded_ojwt; }}"))
@@ -171,21 +171,20 @@ fn is_inherited_and_replaced_as_a_whole() {
 
 #[test]
 fn mistakes_are_refused_with_file_and_line() {
-    for (words, message) in [
-        ("arg", "invalid parameter \"arg\" in nginx.conf:"),
-        ("arg=", "invalid parameter \"arg=\""),
-        ("arg=$x", "invalid parameter \"arg=$x\""),
-        ("cookie=a;b", "unknown directive \"b\""),
-        ("'cookie=a b'", "invalid parameter \"cookie=a b\""),
-        ("'header=a:b'", "invalid parameter \"header=a:b\""),
-        ("bearer=x", "invalid parameter \"bearer=x\""),
-        ("query=jwt", "invalid parameter \"query=jwt\""),
-        ("bearer bearer", "duplicate parameter \"bearer\""),
-        ("bearer; ojwt_token_from bearer", "\"ojwt_token_from\" directive is duplicate"),
-        ("", "invalid number of arguments in \"ojwt_token_from\" directive"),
-    ] {
-        let text = Nginx::builder().server(&format!("ojwt_token_from {words};")).refused();
-        assert!(text.contains(message), "{words}: {text}");
-        assert!(text.contains("[emerg]") && text.contains("nginx.conf:"), "{text}");
-    }
+    refuses_parameters(
+        "ojwt_token_from",
+        &[
+            ("arg", "invalid parameter \"arg\" in nginx.conf:"),
+            ("arg=", "invalid parameter \"arg=\""),
+            ("arg=$x", "invalid parameter \"arg=$x\""),
+            ("cookie=a;b", "unknown directive \"b\""),
+            ("'cookie=a b'", "invalid parameter \"cookie=a b\""),
+            ("'header=a:b'", "invalid parameter \"header=a:b\""),
+            ("bearer=x", "invalid parameter \"bearer=x\""),
+            ("query=jwt", "invalid parameter \"query=jwt\""),
+            ("bearer bearer", "duplicate parameter \"bearer\""),
+            ("bearer; ojwt_token_from bearer", "\"ojwt_token_from\" directive is duplicate"),
+            ("", "invalid number of arguments in \"ojwt_token_from\" directive"),
+        ],
+    );
 }

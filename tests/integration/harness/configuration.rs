@@ -14,12 +14,18 @@ use super::upstream::own_address;
 use super::wait::{PATIENCE, wait};
 use super::{HOST, ISSUER, Module, Nginx, is_root, public_pem};
 
+/// The line of `nginx.conf` where what is added to `http` begins.
+pub(super) const HTTP: usize = 10;
+
+/// The line where what is added to the server begins, if `http` has one line at the most.
+pub(super) const SERVER: usize = 15;
+
 /// An nginx that is being described.
 pub struct Builder {
     module: Module,
     user: String,
-    http: String,
-    server: String,
+    pub(super) http: String,
+    pub(super) server: String,
     files: Vec<(String, Vec<u8>)>,
     whole: Option<String>,
     configuration_file: &'static str,

@@ -13,6 +13,7 @@ mod client;
 mod configuration;
 mod keys;
 mod mapped_file;
+mod mistakes;
 mod modules;
 mod nginx;
 mod repository;
@@ -27,6 +28,7 @@ pub use keys::{
     secret_jwk, self_signed, signed_by, token,
 };
 pub use mapped_file::MappedFile;
+pub use mistakes::{refuses_lines, refuses_parameters};
 pub use modules::Module;
 pub use nginx::{Nginx, resident};
 pub use repository::{data, root};
