@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::harness::{ISSUER, Nginx, issuer, jwks, public_pem, root, token};
+use crate::harness::{ISSUER, Nginx, documents, issuer, jwks, public_pem, root, token};
 
 /// The text of every file in Rust or Python below a folder.
 fn sources(folder: &Path) -> String {
@@ -90,18 +90,7 @@ fn configuration_that_reliability_md_recommends_is_accepted_and_fetches_keys_onc
 
 /// The pages of the project: path and text, without what stands in fences and in code.
 fn pages() -> Vec<(PathBuf, String)> {
-    let docs = fs::read_dir(root().join("docs")).unwrap();
-    let mut paths: Vec<PathBuf> = docs.map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
-    let others = [
-        "README.md",
-        "CHANGELOG.md",
-        "CONTRIBUTING.md",
-        "SECURITY.md",
-        "crates/python/README.md",
-        "benches/results/README.md",
-    ];
-    paths.extend(others.map(|name| root().join(name)));
+    let paths = documents();
     assert!(paths.len() > 12, "{paths:?}");
     let pages = paths.into_iter().map(|path| {
         let text = fs::read_to_string(&path).unwrap();

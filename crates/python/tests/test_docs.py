@@ -9,10 +9,12 @@ import re
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-PAGES = [ROOT / "docs" / "python.md", ROOT / "crates" / "python" / "README.md"]
+READMES = [ROOT / "README.md", ROOT / "crates" / "python" / "README.md"]
+PAGES = [*sorted((ROOT / "docs").rglob("*.md")), *READMES]
+SESSIONS = [page for page in PAGES if "\n```pycon\n" in page.read_text()]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", SESSIONS, ids=lambda page: page.name)
 def test_examples_run_as_they_are_shown(page: pathlib.Path) -> None:
     blocks = re.findall(r"^```pycon\n(.*?)^```$", page.read_text(), re.S | re.M)
     assert blocks
@@ -23,10 +25,12 @@ def test_examples_run_as_they_are_shown(page: pathlib.Path) -> None:
 
 
 def test_programs_of_the_documentation_compile() -> None:
-    programs = re.findall(r"^```python\n(.*?)^```$", PAGES[0].read_text(), re.S | re.M)
-    assert len(programs) >= 2
-    for program in programs:
-        compile(program, "python.md", "exec")
+    count = 0
+    for page in PAGES:
+        for program in re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.S | re.M):
+            compile(program, page.name, "exec")
+            count += 1
+    assert count >= 3
 
 
 def test_diagrams_and_pages_that_are_linked_are_there() -> None:

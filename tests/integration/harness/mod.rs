@@ -31,7 +31,7 @@ pub use mapped_file::MappedFile;
 pub use mistakes::{refuses_lines, refuses_parameters};
 pub use modules::Module;
 pub use nginx::{Nginx, resident};
-pub use repository::{data, root};
+pub use repository::{data, documents, root};
 pub use upstream::{Upstream, issuer, ok};
 pub use versions::{has_http_3, has_since, has_tls, is_root, skipped};
 pub use wait::{now, wait};
