@@ -8,7 +8,7 @@ import shutil
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 SEEDS = TOP / "fuzz" / "seeds"
-DATA = TOP / "crates" / "core" / "tests" / "data"
+DATA = TOP / "tests" / "data"
 
 # How many a target has at most, and how long they are.
 MOST = 16

@@ -13,8 +13,7 @@ use ojwt_core::{KeySet, KeySetBuilder, Policy, TokenType, Verifier};
 pub static SIGNERS: LazyLock<Vec<(&str, SigningKey)>> = LazyLock::new(|| {
     macro_rules! data {
         ($name:literal) => {
-            SigningKey::read(include_bytes!(concat!("../../crates/core/tests/data/", $name)))
-                .unwrap()
+            SigningKey::read(include_bytes!(concat!("../../tests/data/", $name))).unwrap()
         };
     }
     vec![

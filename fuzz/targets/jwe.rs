@@ -30,8 +30,7 @@ fn secret(length: usize) -> Vec<u8> {
 
 static KEYS: LazyLock<[Arc<KeySet>; 1]> = LazyLock::new(|| {
     let private: Value =
-        serde_json::from_slice(include_bytes!("../../crates/core/tests/data/rsa.private.jwk"))
-            .unwrap();
+        serde_json::from_slice(include_bytes!("../../tests/data/rsa.private.jwk")).unwrap();
     let mut keys = vec![jwk(&SIGNERS[0].1, None)];
     for alg in KeyAlg::ALL {
         let mut key = match alg.secret_len() {
@@ -50,7 +49,7 @@ static KEYS: LazyLock<[Arc<KeySet>; 1]> = LazyLock::new(|| {
 
 /// The public half of the pair that decrypts.
 static RSA: LazyLock<Material> = LazyLock::new(|| {
-    let file = include_bytes!("../../crates/core/tests/data/rsa.private.jwk");
+    let file = include_bytes!("../../tests/data/rsa.private.jwk");
     ojwt_core::issue::sign::SigningKey::read(file).unwrap().material().unwrap()
 });
 

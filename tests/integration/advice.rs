@@ -15,7 +15,7 @@ fn builder(http: &str, server: &str) -> Builder {
         .file("b.jwks", jwks(&[&FORGER]))
         .file("a.pem", public_pem(&ISSUER))
         .file("b.pem", public_pem(&FORGER))
-        .file("ec.pem", public_pem(&key("ec256.pem")))
+        .file("ec.pem", public_pem(&key("ec_prime256v1.pem")))
         .file("html/page.html", "content")
         .http(http)
         .server(server)

@@ -63,7 +63,7 @@ fn takes_jwk_sets_and_finds_keys_by_kid() {
     let jwks = json!({"keys": [
         to_jwk(&FORGER.material().unwrap(), Some("old"), None),
         to_jwk(&ISSUER.material().unwrap(), Some("new"), Some(Alg::RS256)),
-        to_jwk(&key("ec256.pem").material().unwrap(), Some("ec"), None),
+        to_jwk(&key("ec_prime256v1.pem").material().unwrap(), Some("ec"), None),
     ]});
     let nginx = oracle("keys.jwks", jwks.to_string());
     let signed = |kid, alg| ISSUER.sign(alg, kid, b"{}").unwrap();
@@ -108,7 +108,7 @@ fn takes_keys_by_name_from_a_json_object() {
 fn files_of_a_level_add_up_and_those_of_an_inner_level_replace_them() {
     let nginx = Nginx::builder()
         .file("other.pem", public_pem(&FORGER))
-        .file("ec.pem", public_pem(&key("ec256.pem")))
+        .file("ec.pem", public_pem(&key("ec_prime256v1.pem")))
         .http("auth_jwt_key_file issuer.pem; auth_jwt_key_file ec.pem;")
         .server(
             "location /both { return 200 $decoded_ojwt; }
@@ -116,7 +116,7 @@ fn files_of_a_level_add_up_and_those_of_an_inner_level_replace_them() {
         )
         .start();
     let rsa = token(json!({}));
-    let elliptic = key("ec256.pem").sign(Alg::ES256, None, b"{}").unwrap();
+    let elliptic = key("ec_prime256v1.pem").sign(Alg::ES256, None, b"{}").unwrap();
     let other = signed_by(&FORGER, &json!({}));
     for (path, jwt, expected) in [
         ("/both", &rsa, "{}"),
@@ -297,7 +297,7 @@ fn openssl(words: &[&str]) -> Vec<u8> {
 /// As OpenSSL and issuers write them.
 #[test]
 fn takes_keys_in_every_form_that_issuers_write() {
-    let (rsa, ec) = (data("rsa.pem"), data("ec256.pem"));
+    let (rsa, ec) = (data("rsa.pem"), data("ec_prime256v1.pem"));
     let (rsa, ec) = (rsa.to_str().unwrap(), ec.to_str().unwrap());
     let certificate = ["req", "-x509", "-new", "-subj", "/CN=issuer", "-key", rsa];
     let certificate = openssl(&[&certificate[..], &["-outform", "DER"]].concat());
@@ -312,7 +312,7 @@ fn takes_keys_in_every_form_that_issuers_write() {
         ("x5c", "RSA", json!({"kty": "RSA", "x5c": [x5c], "n": null}).to_string().into()),
         ("mark", "RSA", format!("\u{feff}{}", public_pem(&ISSUER)).into()),
         ("curve", "EC", openssl(&["pkey", "-pubout", "-outform", "DER", "-in", ec])),
-        ("named", "EC", (parameters + &public_pem(&key("ec256.pem"))).into()),
+        ("named", "EC", (parameters + &public_pem(&key("ec_prime256v1.pem"))).into()),
     ];
     let (mut builder, mut server) = (Nginx::builder(), Vec::new());
     for (name, _, contents) in &forms {
@@ -325,7 +325,7 @@ fn takes_keys_in_every_form_that_issuers_write() {
     for (name, kty, _) in forms {
         let (signer, alg) = match kty {
             "RSA" => (&*ISSUER, Alg::RS256),
-            _ => (&key("ec256.pem"), Alg::ES256),
+            _ => (&key("ec_prime256v1.pem"), Alg::ES256),
         };
         let jwt = signer.sign(alg, None, b"{}").unwrap();
         assert_eq!(nginx.get(&format!("/{name}?jwt={jwt}")).body, "{}", "{name}");
@@ -654,7 +654,7 @@ fn claims_that_choose_a_key_are_seen_by_nothing_else_before_they_are_verified() 
 /// By then multiples of the key were made, with which it is verified in another way.
 #[test]
 fn key_that_is_used_often_decides_as_it_did() {
-    for (file, alg) in [("ec256.pem", Alg::ES256), ("ed25519.pem", Alg::EdDSA)] {
+    for (file, alg) in [("ec_prime256v1.pem", Alg::ES256), ("ed25519.pem", Alg::EdDSA)] {
         let issuer = key(file);
         let nginx = Nginx::builder()
             .file("often.pem", public_pem(&issuer))

@@ -112,7 +112,7 @@ fn several_requests_and_files_count_together_and_each_is_fetched_once_for_a_toke
         let keys = if head.starts_with("GET /one ") { jwks(&[&FORGER]) } else { jwks(&[&ISSUER]) };
         let _ = stream.write_all(ok(&keys).as_bytes());
     });
-    let elliptic = crate::harness::key("ec256.pem");
+    let elliptic = crate::harness::key("ec_prime256v1.pem");
     let nginx = Nginx::builder()
         .file("html/page.html", "content")
         .file("ec.pem", public_pem(&elliptic))

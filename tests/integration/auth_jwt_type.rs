@@ -7,7 +7,7 @@ use ojwt_core::{Alg, Enc, KeyAlg};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    FORGER, HOST, ISSUER, Nginx, encrypted, jwks_with_secret, now, refuses_lines, token,
+    FORGER, HOST, ISSUER, Nginx, data, encrypted, jwks_with_secret, now, refuses_lines, token,
 };
 
 fn gate(lines: &str) -> Nginx {
@@ -135,7 +135,7 @@ fn algorithms_and_compression_that_are_not_offered_are_refused() {
 fn private_rsa_key_of_a_jwk_decrypts_with_a_warning() {
     let private = json!({"keys": [
         serde_json::from_slice::<Value>(
-            &std::fs::read(crate::harness::root().join("crates/core/tests/data/rsa.private.jwk")).unwrap()
+            &std::fs::read(data("rsa.private.jwk")).unwrap()
         ).unwrap()
     ]});
     let nginx = Nginx::builder()

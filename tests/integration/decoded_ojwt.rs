@@ -112,7 +112,7 @@ fn host_bound_token_is_refused_where_the_request_names_no_host() {
 #[test]
 fn accepts_every_kind_of_key_at_once_and_each_only_with_its_algorithm() {
     let nginx = Nginx::builder()
-        .file("ec.pem", public_pem(&key("ec256.pem")))
+        .file("ec.pem", public_pem(&key("ec_prime256v1.pem")))
         .file("ed.pem", public_pem(&key("ed25519.pem")))
         .http("auth_jwt_key_file issuer.pem; auth_jwt_key_file ec.pem; auth_jwt_key_file ed.pem;")
         .server("location / { return 200 $decoded_ojwt; }")
@@ -124,7 +124,7 @@ fn accepts_every_kind_of_key_at_once_and_each_only_with_its_algorithm() {
         ("rsa.pem", Alg::PS256),
         ("rsa.pem", Alg::PS384),
         ("rsa.pem", Alg::PS512),
-        ("ec256.pem", Alg::ES256),
+        ("ec_prime256v1.pem", Alg::ES256),
         ("ed25519.pem", Alg::EdDSA),
     ] {
         let jwt = key(file).sign(alg, None, br#"{"by":"us"}"#).unwrap();

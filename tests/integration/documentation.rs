@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::harness::{ISSUER, Nginx, documents, issuer, jwks, public_pem, root, token};
+use crate::harness::{ISSUER, Nginx, data, documents, issuer, jwks, public_pem, root, token};
 
 /// The text of every file in Rust or Python below a folder.
 fn sources(folder: &Path) -> String {
@@ -371,7 +371,7 @@ pub fn accepted(example: &str, keys: &str) -> String {
     let (http, server) = levels(example);
     Nginx::builder()
         .file("keys.jwks", keys)
-        .file("ca.pem", fs::read(root().join("crates/core/tests/data/chain.crt")).unwrap())
+        .file("ca.pem", fs::read(data("chain.crt")).unwrap())
         .file("keys.json", json!({ "1": public_pem(&ISSUER) }).to_string())
         .file("revoked.txt", "mallory\n")
         .file("revoked.json", r#"{"mallory":{}}"#)

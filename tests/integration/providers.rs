@@ -298,7 +298,7 @@ fn start(example: &str, upstream: &Upstream) -> Nginx {
         .join("\n")
         .replace("127.0.0.1:8080", &address)
         .replace("https://kubernetes.default.svc/", &format!("http://{address}/"));
-    let certificate = fs::read(root().join("crates/core/tests/data/chain.crt")).unwrap();
+    let certificate = fs::read(data("chain.crt")).unwrap();
     let (http, server) = levels(&local(&(shared + &example)));
     // For machines whose cache lines are short.
     let http = format!("map_hash_bucket_size 128;{http}");
@@ -469,7 +469,7 @@ fn padded_token_of_the_load_balancer_is_refused_as_the_page_says() {
         "client": "1example23456789", "iss": POOL, "exp": now() + 120,
     });
     let claims = json!({"sub": "me", "exp": now() + 120, "iss": POOL});
-    let elliptic = key("ec256.pem");
+    let elliptic = key("ec_prime256v1.pem");
     let token = elliptic
         .sign_with_header(Alg::ES256, header.to_string().as_bytes(), claims.to_string().as_bytes())
         .unwrap();

@@ -3,7 +3,7 @@
 
 Needs the `cryptography` package, which signs with OpenSSL, PyJWT and jwcrypto, so that the tokens are
 made by other implementations than the one that verifies them. The keys are those of
-crates/core/tests/data. A token that is there already stays if what it signs is the same, since
+tests/data. A token that is there already stays if what it signs is the same, since
 signatures of ECDSA and RSA-PSS differ each time; without jws.json all are made anew.
 """
 
@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa, utils
 
 HERE = pathlib.Path(__file__).parent
-DATA = HERE.parent.parent / "crates/core/tests/data"
+DATA = HERE.parent / "data"
 SECRET = b"\x5a" * 64
 HASHES = {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}
 CURVES = {"ES256": 32, "ES384": 48, "ES512": 66, "ES256K": 32}

@@ -3,7 +3,7 @@
 
 Needs jwcrypto, which makes the tokens. It has no RSA-OAEP with SHA-384 and SHA-512: those are made
 here with the `cryptography` package, which encrypts with OpenSSL. The RSA key and the key of P-256 are
-those of crates/core/tests/data. Run it again only to add a vector: every token differs each time.
+those of tests/data. Run it again only to add a vector: every token differs each time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from jwcrypto import jwe, jwk, jws
 
 HERE = pathlib.Path(__file__).parent
-DATA = HERE.parent.parent / "crates/core/tests/data"
+DATA = HERE.parent / "data"
 CLAIMS = {"sub": "alice", "exp": 4102444800, "host": "example.com"}
 RSA = json.loads((DATA / "rsa.private.jwk").read_text())
 SIGNER = jwk.JWK.from_pem((DATA / "ec_prime256v1.pem").read_bytes())

@@ -17,7 +17,7 @@ use super::data;
 pub static ISSUER: LazyLock<SigningKey> = LazyLock::new(|| key("rsa.pem"));
 
 /// A key that no gate trusts.
-pub static FORGER: LazyLock<SigningKey> = LazyLock::new(|| key("other_rsa.pem"));
+pub static FORGER: LazyLock<SigningKey> = LazyLock::new(|| key("attacker_rsa.pem"));
 
 /// A key of `tests/data`.
 pub fn key(name: &str) -> SigningKey {

@@ -80,7 +80,7 @@ pub(crate) const SECRET: [u8; 64] = [0x5a; 64];
 
 /// A file of `tests/data`.
 pub(crate) fn data(name: &str) -> Vec<u8> {
-    std::fs::read(format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    std::fs::read(format!("{}/../../tests/data/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
 /// The vectors of a file that all parts of the project share (`tests/vectors`).
