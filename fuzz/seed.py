@@ -16,7 +16,7 @@ LONGEST = 2000
 
 
 def vectors(name):
-    return json.loads((TOP / "tests" / "vectors" / name).read_text())
+    return json.loads((DATA / "vectors" / name).read_text())
 
 
 def decoded(part):

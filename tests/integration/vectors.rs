@@ -1,4 +1,4 @@
-//! The tokens of `tests/vectors`, put to a real nginx.
+//! The tokens of `tests/data/vectors`, put to a real nginx.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,7 +6,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::harness::{Nginx, root};
+use crate::harness::{Nginx, data};
 
 /// Why no gate takes the keys of a vector, in its `expect`.
 const REFUSED: &str = "keys refused: ";
@@ -15,7 +15,7 @@ const REFUSED: &str = "keys refused: ";
 fn vectors() -> Vec<Value> {
     let files = ["jws.json", "jwe.json", "rfc.json", "wycheproof_jose.json"];
     let read = |name: &str| -> Vec<Value> {
-        let file = fs::read(root().join("tests/vectors").join(name)).unwrap();
+        let file = fs::read(data("vectors").join(name)).unwrap();
         serde_json::from_slice(&file).unwrap()
     };
     files.into_iter().flat_map(read).filter(|vector| vector.get("now").is_none()).collect()

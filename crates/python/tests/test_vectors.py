@@ -1,4 +1,4 @@
-"""The vectors that all parts of the project share (``tests/vectors``)."""
+"""The vectors that all parts of the project share (``tests/data/vectors``)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 import ox_jwt
 
-FOLDER = pathlib.Path(__file__).resolve().parents[3] / "tests" / "vectors"
+FOLDER = pathlib.Path(__file__).resolve().parents[3] / "tests" / "data" / "vectors"
 PATHS = [FOLDER / name for name in ("jws.json", "rfc.json") if FOLDER.exists()]
 VECTORS: list[dict[str, Any]] = [vector for path in PATHS for vector in json.loads(path.read_text())]
 EVERY = [

@@ -217,7 +217,7 @@ mod tests {
     /// RFC 7518 appendix B, whose `A` is no header.
     #[test]
     fn aes_cbc_hmac_opens_the_test_cases_of_rfc_7518() {
-        let file = include_str!("../../../../tests/vectors/rfc7518_b.json");
+        let file = include_str!("../../../../tests/data/vectors/rfc7518_b.json");
         let lines: Vec<&str> = file.lines().filter(|line| line.starts_with('{')).collect();
         assert_eq!(lines.len(), 3);
         for line in lines {

@@ -83,9 +83,9 @@ pub(crate) fn data(name: &str) -> Vec<u8> {
     std::fs::read(format!("{}/../../tests/data/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-/// The vectors of a file that all parts of the project share (`tests/vectors`).
+/// The vectors of a file that all parts of the project share (`tests/data/vectors`).
 pub(crate) fn shared_vectors(name: &str) -> Vec<Value> {
-    let path = format!("{}/../../tests/vectors/{name}", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/../../tests/data/vectors/{name}", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 

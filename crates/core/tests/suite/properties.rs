@@ -16,7 +16,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::common::{
-    NOW, bare_jwk, data, judge, key, refusal, token, verifier_for, verifier_of_all_kinds,
+    NOW, bare_jwk, data, judge, key, refusal, shared_vectors, token, verifier_for,
+    verifier_of_all_kinds,
 };
 use crate::same_json::assert_same;
 
@@ -500,8 +501,7 @@ fn every_denial_that_the_verifier_can_give_is_reachable() {
     // A guard for this suite: each reason below has been seen for a token that earns it.
     let verifier = verifier_of_all_kinds();
     let at = Circumstances::new(NOW, Some(b"example.com"));
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/jws.json");
-    let vectors: Vec<Value> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let vectors = shared_vectors("jws.json");
     let expected: BTreeSet<&str> =
         vectors.iter().map(|vector| vector["expect"].as_str().unwrap()).collect();
     let reasons = [

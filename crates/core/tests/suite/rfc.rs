@@ -1,4 +1,4 @@
-//! The examples of the RFCs, as they stand there (`tests/vectors/rfc*.json`).
+//! The examples of the RFCs, as they stand there (`tests/data/vectors/rfc*.json`).
 //!
 //! What a gate says of each is tested in `vectors.rs`. Most hold no claims, so that a gate refuses them
 //! in any case: here is what their signatures and their encryption are worth.

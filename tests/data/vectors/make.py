@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa, utils
 
 HERE = pathlib.Path(__file__).parent
-DATA = HERE.parent / "data"
+DATA = HERE.parent
 SECRET = b"\x5a" * 64
 HASHES = {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}
 CURVES = {"ES256": 32, "ES384": 48, "ES512": 66, "ES256K": 32}

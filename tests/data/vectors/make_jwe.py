@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from jwcrypto import jwe, jwk, jws
 
 HERE = pathlib.Path(__file__).parent
-DATA = HERE.parent / "data"
+DATA = HERE.parent
 CLAIMS = {"sub": "alice", "exp": 4102444800, "host": "example.com"}
 RSA = json.loads((DATA / "rsa.private.jwk").read_text())
 SIGNER = jwk.JWK.from_pem((DATA / "ec_prime256v1.pem").read_bytes())
