@@ -228,7 +228,7 @@ fn register_shared_variables(cf: Conf<'_>, main: &MainConf) -> Option<Vec<&'stat
 
 unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     guard(ERROR, || {
-        // SAFETY: nginx builds the chains of filters and the phases anew for each configuration, in
+        // SAFETY: nginx builds the chains of filters and the phases for each configuration, in
         // a single thread, and no request runs meanwhile; nobody else looks at the main
         // configuration now.
         unsafe {
@@ -266,7 +266,7 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     })
 }
 
-/// Compiles what leads to keys anew, now that all variables that show a token have names; `None` if
+/// Compiles what leads to keys again, now that all variables that show a token have names; `None` if
 /// memory is short. Those that `is_foreign` are of other modules.
 ///
 /// # Safety

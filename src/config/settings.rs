@@ -11,7 +11,7 @@ use crate::keys::sources::Locator;
 /// `auth_jwt_cache`.
 #[derive(Clone, Debug)]
 pub(crate) enum CacheSetting {
-    /// Every token is verified anew.
+    /// Every token is verified each time.
     Off,
     /// Verified tokens are kept here.
     On(Cache),

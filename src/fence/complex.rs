@@ -43,7 +43,7 @@ impl ComplexValue {
 }
 
 impl Conf<'_> {
-    /// Compiles a word of the directive at hand; `None` if nginx refuses it, and says why.
+    /// Compiles a word of the current directive; `None` if nginx refuses it, and says why.
     pub(crate) fn compile(self, word: &[u8]) -> Option<ComplexValue> {
         let value = ComplexValue(self.allocate::<ngx_http_complex_value_t>()?);
         // SAFETY: the words of a directive live as long as the configuration.

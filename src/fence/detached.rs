@@ -105,7 +105,7 @@ impl Detached {
 
 impl Drop for Detached {
     fn drop(&mut self) {
-        // SAFETY: whoever holds this has not given the request up yet, so that it lives.
+        // SAFETY: the holder of this has not given the request up yet, so that it lives.
         unsafe { terminate(self.as_raw()) };
     }
 }

@@ -24,7 +24,7 @@ use super::string::{bytes, string};
 static MODULE: AtomicUsize = AtomicUsize::new(usize::MAX);
 
 /// Tells the fence which slot is the module's; before any request, whenever nginx may have
-/// numbered its modules anew.
+/// numbered its modules again.
 pub(crate) fn set_module(index: usize) {
     MODULE.store(index, Ordering::Relaxed);
 }

@@ -357,7 +357,7 @@ impl<'r> Request<'r> {
             let Some(made) = subrequest.as_mut().filter(|_| started == OK) else {
                 return Err(failed);
             };
-            // A list of its own, for whoever adds to it: a copy of another would point into that.
+            // A list of its own, for modules that add to it: a copy of another would point into that.
             let host = (*raw).headers_in.host;
             let headers = &raw mut made.headers_in.headers;
             if ngx_list_init(headers, pool, 4, size_of::<ngx_table_elt_t>()) != OK {

@@ -66,7 +66,7 @@ pub(crate) unsafe fn asked_name<'r>(data: usize) -> &'r [u8] {
     unsafe { name.as_ref().map_or(&[], |name| bytes(*name)) }
 }
 
-/// Registers a variable that is evaluated anew whenever it is used; `None` if nginx refuses, and
+/// Registers a variable that is evaluated whenever it is used; `None` if nginx refuses, and
 /// says why.
 ///
 /// # Safety

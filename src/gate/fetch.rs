@@ -19,7 +19,7 @@ pub(crate) enum Readiness {
     Waiting,
 }
 
-/// Fetches the keys that gates need to judge this request, unless those at hand do: all that are
+/// Fetches the keys that gates need to judge this request, unless the present ones do: all that are
 /// missing at a time, and for each that comes the request runs on.
 pub(crate) fn prepare<'g>(
     visit: &Visit<'_>,
@@ -50,7 +50,7 @@ pub(crate) fn prepare<'g>(
     Readiness::Waiting
 }
 
-/// Fetches the keys that may make the token of a request good at a gate, if those at hand do not: what
+/// Fetches the keys that may make the token of a request good at a gate, if the present ones do not: what
 /// is missing; else, where the token means none of them, what is kept.
 ///
 /// What fails here fails again when the outcome is asked for, and is told then.

@@ -232,7 +232,7 @@ fn detail_of(request: Request<'_>, denial: Denial) -> Option<&'static str> {
 /// A verdict, and what the log says of it besides the reason.
 type Explained = (Result<Arc<Claims>, Denial>, Option<String>);
 
-/// What the keys at hand make of a token, and what the log says of it besides the reason.
+/// What the present keys make of a token, and what the log says of it besides the reason.
 ///
 /// # Errors
 ///

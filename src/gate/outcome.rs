@@ -179,7 +179,7 @@ impl<'r> Visit<'r> {
         remembered.entries().nth(compared)?.outcome.verdict.as_deref().ok()
     }
 
-    /// The token that keys are being chosen for right now, if they are; whoever asks has a say in them.
+    /// The token that keys are being chosen for right now, if they are; a variable that asks has a say in them.
     pub(crate) fn choosing(&self) -> Option<Rc<Unverified>> {
         let in_flight = self.remembered()?.in_flight.get()?;
         let token = in_flight.choosing.borrow().clone()?;

@@ -24,7 +24,7 @@ use crate::file::{Opened, State, is_missing};
 const MAX_FILES: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
 /// For how long keys serve at most after they were last seen in a file that has none now, in seconds,
-/// where `auth_jwt_key_cache` lets them: whoever writes it in place takes a moment.
+/// where `auth_jwt_key_cache` lets them: writing it in place takes a moment.
 const MAX_GRACE: u64 = 5;
 
 /// How often a file that was just written is read again at most, in milliseconds.
@@ -288,7 +288,7 @@ impl NamedFile {
         Ok(keys)
     }
 
-    /// No keys: what is asked for is not to be had.
+    /// No keys: what is asked for cannot be obtained.
     fn refused(&self, why: &str) -> FileKeys {
         if self.is_chosen {
             FileKeys::Missing(self.line(why))

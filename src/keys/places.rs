@@ -1,4 +1,4 @@
-//! Where the keys of a gate are for a token, and which of them are at hand.
+//! Where the keys of a gate are for a token, and which of them are present.
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ pub(crate) enum Said {
     Directly,
 }
 
-/// The keys that are at hand for a token.
+/// The keys that are present for a token.
 #[derive(Debug, Default)]
 pub(crate) struct Gathered<'p> {
     /// Those that have any key.

@@ -78,7 +78,7 @@ struct KeyFetch {
 
 /// How far the keys are that a request needs.
 pub(crate) enum Progress {
-    /// They are at hand.
+    /// They are present.
     Ready(Arc<KeySet>),
     /// They are being fetched.
     Waiting,
@@ -105,11 +105,11 @@ impl KeyRequests {
         }
     }
 
-    /// The keys for this request, as far as they are at hand; `cache` is how long they may be kept.
+    /// The keys for this request, as far as they are present; `cache` is how long they may be kept.
     ///
     /// # Errors
     ///
-    /// [`Denial::KeyUnavailable`] where they cannot be had.
+    /// [`Denial::KeyUnavailable`] where they cannot be obtained.
     pub(crate) fn find(
         &self,
         flights: &Flights,
@@ -135,8 +135,8 @@ impl KeyRequests {
         }
     }
 
-    /// The same, but fetches what is missing: then the request is to wait, and to ask again when it
-    /// runs on. It may wait for several targets at a time, and runs on for each.
+    /// The keys for this request; where they are missing they are fetched, and the request is to wait
+    /// and to ask again when it runs on. It may wait for several targets at a time, and runs on for each.
     ///
     /// # Errors
     ///
@@ -241,7 +241,7 @@ impl KeyRequests {
     }
 
     /// Whether another fetch may be under way. For what the configuration names, or verified tokens
-    /// were good for, there is always room: whoever makes up hosts takes it from no one else.
+    /// were good for, there is always room: made-up hosts take it from none of these.
     fn has_room(&self, target: &Target) -> bool {
         if self.is_foreseen(target) || self.kept.is_proven(target) {
             return true;

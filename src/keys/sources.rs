@@ -19,7 +19,7 @@ pub(crate) struct KeySources {
     pub(crate) cache: u64,
 }
 
-/// What leads to keys, once a request is at hand: a path or a URI.
+/// What leads to keys, once there is a request: a path or a URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Locator {
     pub(crate) value: ComplexValue,

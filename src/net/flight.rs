@@ -181,7 +181,7 @@ impl<K: Eq + Clone, V> Flights<K, V> {
         self.used.borrow_mut().push(used);
     }
 
-    /// Has the request take the value of a key anew.
+    /// Has the request look up the value of a key again.
     pub(crate) fn give_back(&self, key: &K) {
         self.used.borrow_mut().retain(|used| used.key != *key);
     }

@@ -1,7 +1,7 @@
 //! Fetched values that a worker keeps: fresh for as long as the configuration says, stale for a bounded
 //! time where the source fails, with a back-off between attempts.
 //!
-//! Values that proved good displace each other, and unproven ones displace each other: whoever can make
+//! Values that proved good displace each other, and unproven ones displace each other: a client that can make
 //! up keys fills the latter alone.
 
 use std::cell::RefCell;
@@ -23,7 +23,7 @@ const STALE_FACTOR: u64 = 10;
 /// And never longer than this, in seconds.
 const MAX_STALE: u64 = 3600;
 
-/// For how long a stale value is used while another one is being fetched, in milliseconds: whoever could
+/// For how long a stale value is used while another one is being fetched, in milliseconds: a client that could
 /// make a fetch take long would else have keys used that were withdrawn.
 const STALE_WHILE_FETCHING: u64 = 5_000;
 

@@ -1,7 +1,7 @@
 //! Tokens that were verified before, so that their signatures are not checked again.
 //!
 //! What is remembered is that keys made a signature, and what the token says: never a verdict. A
-//! token that is found is judged by the policy at hand, so that times, hosts, requirements and
+//! token that is found is judged by the current policy, so that times, hosts, requirements and
 //! revocations count on every request; and it is found for the very keys that it was verified by
 //! alone, so that a rotated key takes effect at once.
 
@@ -20,8 +20,8 @@ use crate::token::claims::Claims;
 pub const DEFAULT_SIZE: usize = 8 * 1024 * 1024;
 
 /// How many bytes of a token are hashed: its last ones, which are the signature or the tag, and so as
-/// good as random. All of a token is compared; whoever can make tokens with the same end, as the holder
-/// of a public key can for RSA-OAEP, makes his own look-ups longer.
+/// good as random. All of a token is compared; a client that can make tokens with the same end, as the holder
+/// of a public key can for RSA-OAEP, makes its own look-ups longer.
 const HASHED: usize = 32;
 
 /// What an entry takes besides the token and its claims, in bytes: the entry, its place in the

@@ -92,7 +92,7 @@ denials! {
         DecryptionFailed => "decryption failed", "decryption_failed", Theirs;
         /// The gate has no key at all.
         NoKey => "no key", "no_key", Ours;
-        /// The gate's keys cannot be had now.
+        /// The gate's keys cannot be obtained now.
         KeyUnavailable => "key unavailable", "key_unavailable", Ours;
         /// Something of ours failed; the request is refused all the same.
         InternalError => "internal error", "internal_error", Ours;

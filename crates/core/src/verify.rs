@@ -40,7 +40,7 @@ pub struct Memory<'m> {
     pub headers: Option<&'m RefCell<HeaderTable>>,
 }
 
-/// What a token means that is not among the keys at hand.
+/// What a token means that is not among the given keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lack {
     /// Nothing.
@@ -68,7 +68,7 @@ impl Verifier {
         Ok(claims)
     }
 
-    /// The same, but a token that is in `memory` is not authenticated again, a header that is there is
+    /// Judges a compact token, too, but one that is in `memory` is not authenticated again, a header that is there is
     /// not parsed again, and what is good is kept there.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ pub fn argument<'a>(args: &'a [u8], name: &[u8]) -> Result<Option<Cow<'a, [u8]>>
     one(values.filter(|value| !value.is_empty()).map(percent_decoded))
 }
 
-/// The same for a name in any case, and a value as it stands: nginx has both so in variables.
+/// The value of the query argument `name`, in any case, as it stands: nginx has arguments so in variables.
 ///
 /// # Errors
 ///
@@ -35,7 +35,7 @@ pub fn argument_in_any_case<'a>(args: &'a [u8], name: &[u8]) -> Result<Option<&'
     one(values.filter(|value| !value.is_empty()))
 }
 
-/// Checks that whoever takes what follows the `#` of a URL for arguments, too, reads no other value in it
+/// Checks that a parser that takes what follows the `#` of a URL for arguments, too, reads no other value in it
 /// than was `found` before it.
 ///
 /// # Errors
@@ -120,7 +120,7 @@ pub fn cookie<'a>(
     one(values.filter(|value| !value.is_empty()))
 }
 
-/// The same for a name in any case, and a value as it stands: nginx has both so in variables.
+/// The value of the cookie `name`, in any case, as it stands: nginx has cookies so in variables.
 ///
 /// # Errors
 ///

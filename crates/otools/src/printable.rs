@@ -1,4 +1,4 @@
-//! Text that a terminal shows as text: whoever chose a file name or a claim commands no terminal.
+//! Text that a terminal shows as text: a file name or a claim commands no terminal.
 
 use std::fmt::Write as _;
 

@@ -1,6 +1,6 @@
 //! AES Key Wrap (RFC 3394), over AWS-LC's AES, for each of the three lengths of keys.
 //!
-//! AWS-LC's own key wrapping is at hand for keys of 128 and 256 bits alone, and sets its key up anew
+//! AWS-LC's own key wrapping is there for keys of 128 and 256 bits alone, and sets its key up again
 //! for each token.
 
 use aws_lc_rs::cipher::{DecryptingKey, DecryptionContext};

@@ -116,7 +116,7 @@ impl JweHeader {
         Ok(Self { alg, enc, wrapping, parameters })
     }
 
-    /// `alg`: how the content encryption key is said to be had.
+    /// `alg`: how the content encryption key is said to be obtained.
     pub fn alg(&self) -> KeyAlg {
         self.alg
     }
@@ -173,7 +173,7 @@ impl Parameters {
         &self.json
     }
 
-    /// The bytes that it takes, all told.
+    /// The bytes that it takes in total.
     pub(crate) fn size(&self) -> usize {
         size_of::<Self>() + self.kid.as_ref().map_or(0, String::capacity) + self.json.heap_size()
     }

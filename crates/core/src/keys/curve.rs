@@ -56,7 +56,7 @@ impl Curve {
         *alg
     }
 
-    /// The same, as a list of all of them.
+    /// All algorithms that sign with keys of this curve: the one of [`Curve::alg`].
     pub(super) const fn algs(self) -> &'static [Alg; 1] {
         match self {
             Self::P256 => &[Alg::ES256],

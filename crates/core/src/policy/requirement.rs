@@ -45,7 +45,7 @@ impl Part {
 /// How a value is compared with an operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operator {
-    /// The same value.
+    /// The same JSON value.
     Eq,
     /// Greater: numbers by value, strings by their bytes.
     Gt,

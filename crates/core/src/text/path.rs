@@ -96,8 +96,8 @@ pub fn lookup<'a, N: AsRef<str>>(json: &'a Json, names: &[N]) -> Option<Value<'a
 /// commas, anything else as JSON.
 ///
 /// The text is safe in a header and a log: a control character stays escaped as JSON has it. So does
-/// white space at an end of a string, which whoever reads a header drops (RFC 9110 section 5.5), or
-/// whoever splits it at commas: ` admin` is not to arrive as `admin`.
+/// white space at an end of a string, which parsers of headers drop (RFC 9110 section 5.5), or
+/// parsers that split it at commas: ` admin` is not to arrive as `admin`.
 pub fn render(value: Value<'_>) -> Cow<'_, str> {
     match value.as_array() {
         Some(elements) => {

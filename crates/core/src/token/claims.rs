@@ -109,7 +109,7 @@ impl Claims {
         self.hosts.iter().flatten()
     }
 
-    /// The bytes that they take, all told; the header counts in full, since it may outlive its other
+    /// The bytes that they take in total; the header counts in full, since it may outlive its other
     /// users.
     pub(crate) fn size(&self) -> usize {
         let enclosed = self.enclosed.as_ref().map_or(0, String::capacity);
