@@ -8,11 +8,12 @@ use std::path::Path;
 /// `O_NONBLOCK`: opening a named pipe must not wait for a writer.
 const NON_BLOCKING: i32 = 0o4000;
 
-/// How long after a change another one may bear the same time, in seconds: as coarse as the clocks of
-/// file systems get.
+/// How long after a change another one may bear the same time, in seconds: as coarse as the clocks
+/// of file systems get.
 const COARSEST_CLOCK: i64 = 2;
 
-/// `ENXIO` and `ELOOP`: a socket is no file to read, and links that lead to each other lead nowhere.
+/// `ENXIO` and `ELOOP`: a socket is no file to read, and links that lead to each other lead
+/// nowhere.
 const NOWHERE: [i32; 2] = [6, 40];
 
 /// What tells one state of a file from another, however it came to be.
@@ -33,8 +34,8 @@ impl State {
         fs::metadata(path).ok().as_ref().map(Self::of)
     }
 
-    /// Whether the file was changed so shortly before `now`, in seconds since the epoch, that it may
-    /// change again and look the same.
+    /// Whether the file was changed so shortly before `now`, in seconds since the epoch, that it
+    /// may change again and look the same.
     ///
     /// A time that lies further ahead is that of another clock, which says nothing.
     pub(crate) fn is_recent(&self, now: i64) -> bool {

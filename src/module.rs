@@ -39,7 +39,8 @@ use crate::gate::outcome::{Remembered, Visit};
 use crate::keys::files;
 use crate::keys::sources::LocatorWord;
 
-/// The module, under the name that nginx's own build looks for; a dynamic module is found by its tables.
+/// The module, under the name that nginx's own build looks for; a dynamic module is found by its
+/// tables.
 #[cfg_attr(not(feature = "export-modules"), unsafe(no_mangle))]
 #[allow(non_upper_case_globals)]
 static mut ngx_http_ojwt_module: ngx_module_t = ngx_module_t {
@@ -266,8 +267,8 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     })
 }
 
-/// Compiles what leads to keys again, now that all variables that show a token have names; `None` if
-/// memory is short. Those that `is_foreign` are of other modules.
+/// Compiles what leads to keys again, now that all variables that show a token have names; `None`
+/// if memory is short. Those that `is_foreign` are of other modules.
 ///
 /// # Safety
 ///
@@ -300,7 +301,8 @@ fn is_of(name: &[u8], variable: &str) -> bool {
 /// nginx has read all of the configuration.
 unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
     guard(OK, || {
-        // SAFETY: nginx hands the cycle that it is making; nobody else looks at the main configuration.
+        // SAFETY: nginx hands the cycle that it is making; nobody else looks at the main
+        // configuration.
         let parts = unsafe {
             let cycle = Cycle::from_raw(cycle);
             (cycle, cycle.and_then(|cycle| cycle.main_conf::<MainConf>(context_index())))
@@ -516,7 +518,8 @@ unsafe fn store(
     OK
 }
 
-/// The server rewrite phase, before nginx's own rewrite module: what nginx logs from here on is redacted.
+/// The server rewrite phase, before nginx's own rewrite module: what nginx logs from here on is
+/// redacted.
 unsafe extern "C" fn redact(request: *mut ngx_http_request_t) -> ngx_int_t {
     guard(INTERNAL_SERVER_ERROR, || {
         // SAFETY: nginx is handling the request.

@@ -52,7 +52,8 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// Does some work, which must not hold more than `limit` bytes at any time beyond what was held before.
+/// Does some work, which must not hold more than `limit` bytes at any time beyond what was held
+/// before.
 pub fn within<T>(limit: usize, work: impl FnOnce() -> T) -> T {
     let before = HELD.load(Relaxed);
     MOST.store(before, Relaxed);

@@ -1,5 +1,5 @@
-//! A verifier that is slow and plain, and shares no code with ojwt: signatures by `jsonwebtoken`, JSON
-//! by `serde_json`, the rest written again from the RFCs and from docs/.
+//! A verifier that is slow and plain, and shares no code with ojwt: signatures by `jsonwebtoken`,
+//! JSON by `serde_json`, the rest written again from the RFCs and from docs/.
 
 use std::collections::HashSet;
 use std::fmt;

@@ -1,8 +1,8 @@
 //! JSON means the same to ojwt and to `serde_json`, and its compact text means the same as it does.
 //!
-//! The two differ on purpose in three things: ojwt refuses a member that occurs twice, and what nests
-//! deeper than 32, and so does the reference; and it takes a number that overflows a double, which
-//! `serde_json` refuses.
+//! The two differ on purpose in three things: ojwt refuses a member that occurs twice, and what
+//! nests deeper than 32, and so does the reference; and it takes a number that overflows a double,
+//! which `serde_json` refuses.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

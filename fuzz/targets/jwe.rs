@@ -1,6 +1,8 @@
-//! Encrypted tokens: any bytes, and tokens that are well encrypted whose header and content are any.
+//! Encrypted tokens: any bytes, and tokens that are well encrypted whose header and content are
+//! any.
 //!
-//! A token as it is, or: two bytes for the algorithms, a line of further header parameters, the content.
+//! A token as it is, or: two bytes for the algorithms, a line of further header parameters, the
+//! content.
 #![no_main]
 
 use std::sync::{Arc, LazyLock};

@@ -1,5 +1,5 @@
-//! The whole verifier: whatever it accepts the reference accepts, and the other way round, and what it
-//! remembers changes no verdict. Its memory is bounded by the length of the token.
+//! The whole verifier: whatever it accepts the reference accepts, and the other way round, and what
+//! it remembers changes no verdict. Its memory is bounded by the length of the token.
 #![no_main]
 
 use std::cell::RefCell;

@@ -28,11 +28,11 @@ pub(crate) enum Decision {
 
 /// Decides in a phase. For a refusal the response is prepared, but for its status.
 ///
-/// nginx runs the preaccess phase for subrequests, too, and the access phase for none. A subrequest is
-/// judged by the token of the client's request.
+/// nginx runs the preaccess phase for subrequests, too, and the access phase for none. A subrequest
+/// is judged by the token of the client's request.
 pub(crate) fn decide(visit: &Visit<'_>, conf: &LocationConf, phase: Phase) -> Decision {
-    // Limits are for what clients ask for. A fetch that one of them delays would not be woken, and what
-    // they find in it would count for the client's request.
+    // Limits are for what clients ask for. A fetch that one of them delays would not be woken, and
+    // what they find in it would count for the client's request.
     if phase == Phase::Preaccess && visit.request.is_part_of_fetch() {
         return Decision::Pass;
     }
@@ -40,8 +40,8 @@ pub(crate) fn decide(visit: &Visit<'_>, conf: &LocationConf, phase: Phase) -> De
         return Decision::Declined;
     }
     let Some((auth, gate)) = conf.auth() else {
-        // Where it is off, variables show the claims all the same, and cannot wait for keys. A token that
-        // other directives put into a variable is there by now.
+        // Where it is off, variables show the claims all the same, and cannot wait for keys. A
+        // token that other directives put into a variable is there by now.
         return match prepare(visit, conf.auth_gate()) {
             Readiness::Waiting => Decision::Wait,
             Readiness::Ready => Decision::Declined,

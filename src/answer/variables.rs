@@ -58,12 +58,14 @@ pub(crate) const VARIABLES: [Variable; 10] = [
     Variable { name: ENCODED, evaluate: Evaluate::Named(encoded), on_fault: "" },
 ];
 
-/// Before the name of a variable that shows a token: the same, percent-encoded. It is what stands for it
-/// in the URI of `auth_jwt_key_request`, where a `map` that asks for the variable sees it as it is.
+/// Before the name of a variable that shows a token: the same, percent-encoded. It is what stands
+/// for it in the URI of `auth_jwt_key_request`, where a `map` that asks for the variable sees it as
+/// it is.
 const ENCODED: &str = "encoded_ojwt_";
 
 impl Variable {
-    /// Whether another module may have a variable of this name, too: nobody else has the second name.
+    /// Whether another module may have a variable of this name, too: nobody else has the second
+    /// name.
     pub(crate) fn is_shared(&self) -> bool {
         self.name.starts_with(SHARED)
     }
@@ -213,7 +215,8 @@ fn claims<'r>(visit: &Visit<'r>, conf: &'r LocationConf) -> Value<'r> {
     verified(visit, conf).map_or(Value::Missing, |claims| Value::Text(claims.as_json().as_bytes()))
 }
 
-/// `$jwt_payload`: what a verified token encloses: another token where it is nested, else its claims.
+/// `$jwt_payload`: what a verified token encloses: another token where it is nested, else its
+/// claims.
 fn payload<'r>(visit: &Visit<'r>, conf: &'r LocationConf) -> Value<'r> {
     verified(visit, conf).map_or(Value::Missing, |claims| Value::Text(claims.payload().as_bytes()))
 }
@@ -234,7 +237,8 @@ fn header<'r>(visit: &Visit<'r>, conf: &'r LocationConf, name: &str) -> Value<'r
     value_at(visit, conf, Part::Header, &[name])
 }
 
-/// A variable that shows a token, percent-encoded but for what RFC 3986 section 2.3 leaves as it is.
+/// A variable that shows a token, percent-encoded but for what RFC 3986 section 2.3 leaves as it
+/// is.
 fn encoded<'r>(visit: &Visit<'r>, conf: &'r LocationConf, name: &str) -> Value<'r> {
     visit.gives_directly();
     let by_prefix = VARIABLES.iter().find_map(|variable| match variable.evaluate {

@@ -15,10 +15,12 @@ use crate::fence::printable;
 use crate::fence::worker::{Access, Worker};
 use crate::keys::files;
 
-/// Claims whose type every gate checks (RFC 7519 section 4.1), so that none is `false`, `null` or `{}`.
+/// Claims whose type every gate checks (RFC 7519 section 4.1), so that none is `false`, `null` or
+/// `{}`.
 const TYPED: [&str; 7] = ["aud", "exp", "iat", "iss", "jti", "nbf", "sub"];
 
-/// Warns where `auth_jwt_require` asks that a claim be there, as if that were to ask that it be true.
+/// Warns where `auth_jwt_require` asks that a claim be there, as if that were to ask that it be
+/// true.
 pub(crate) fn of_values(cf: Conf<'_>, main: &MainConf) {
     let mut words = cf.words();
     let directive = printable(words.next().unwrap_or_default());
@@ -41,8 +43,8 @@ pub(crate) fn of_values(cf: Conf<'_>, main: &MainConf) {
     }
 }
 
-/// Notes where a key file is named that is read with the configuration, and what it is; and the folder
-/// of one that requests name.
+/// Notes where a key file is named that is read with the configuration, and what it is; and the
+/// folder of one that requests name.
 pub(crate) fn note_key_file(cf: Conf<'_>, conf: &mut LocationConf, main: &mut MainConf) {
     let Some(word) = cf.words().nth(1) else { return };
     if let Some(variable) = word.iter().position(|byte| *byte == b'$') {

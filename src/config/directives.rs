@@ -479,7 +479,8 @@ fn auth_jwt_key_file(
     let (file, format) = key_source(cf)?;
     if file.contains(&b'$') {
         let mut locator = locator(cf, file, format)?;
-        // What a token says stands in a path as it is; so only what it may make absolute is compiled again.
+        // What a token says stands in a path as it is; so only what it may make absolute is
+        // compiled again.
         if file.starts_with(b"$") {
             locator.without_token = Some(cf.compile(file).ok_or_else(|| invalid_parameter(file))?);
             main.locators.push(LocatorWord { locator, word: file.to_vec() });

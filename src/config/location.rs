@@ -147,8 +147,9 @@ impl LocationConf {
         }
     }
 
-    /// What this level says of keys beside what it takes from the level around it, which an operator may
-    /// take for replaced: one directive never replaces the other. Before they are merged.
+    /// What this level says of keys beside what it takes from the level around it, which an
+    /// operator may take for replaced: one directive never replaces the other. Before they are
+    /// merged.
     pub(crate) fn mixed_keys(&self, outer: &Self) -> Option<[&'static str; 2]> {
         let has_files = outer.key_files.is_some() || outer.sealed_key_files.is_some();
         let has_requests = outer.key_requests.is_some();

@@ -127,8 +127,8 @@ impl MainConf {
     }
 }
 
-/// nginx adds the request line and the referrer to what it logs as an error; a token in an argument is not
-/// for the log.
+/// nginx adds the request line and the referrer to what it logs as an error; a token in an argument
+/// is not for the log.
 impl Redact for MainConf {
     fn redact(&self, line: &[u8]) -> Vec<u8> {
         transport::redacted(line, &self.argument_names.iter().map(Vec::as_slice))

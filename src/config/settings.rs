@@ -29,8 +29,8 @@ pub(crate) struct KeyFilesSetting {
 /// `auth_jwt`.
 #[derive(Clone, Debug)]
 pub(crate) enum AuthSetting {
-    /// Every request is let pass. Claims are shown of the token that a variable holds, if it is named,
-    /// and the keys verify it.
+    /// Every request is let pass. Claims are shown of the token that a variable holds, if it is
+    /// named, and the keys verify it.
     Off { token: Option<ComplexValue> },
     /// Requests with a valid token are let pass.
     On(Auth),

@@ -9,8 +9,8 @@ pub(crate) fn now() -> i64 {
     unsafe { (*ngx_cached_time).sec }
 }
 
-/// The milliseconds of a clock that nobody sets, by which nginx's timers go: for how long ago something
-/// was, whatever becomes of the time meanwhile.
+/// The milliseconds of a clock that nobody sets, by which nginx's timers go: for how long ago
+/// something was, whatever becomes of the time meanwhile.
 pub(crate) fn uptime() -> u64 {
     // SAFETY: a number, whose one writer is the event loop of this process.
     unsafe { ngx_current_msec as u64 }

@@ -81,8 +81,8 @@ impl Conf<'_> {
 impl ComplexValue {
     /// As it stands in the configuration, variables and all.
     pub(crate) fn text(&self) -> &[u8] {
-        // SAFETY: nginx keeps the text that it compiled, in the pool of the configuration, which the
-        // value does not outlive.
+        // SAFETY: nginx keeps the text that it compiled, in the pool of the configuration, which
+        // the value does not outlive.
         unsafe { bytes(self.0.as_ref().value) }
     }
 }
@@ -99,8 +99,8 @@ impl<'r> Request<'r> {
 
     /// The value for this request; `None` if it cannot be evaluated.
     ///
-    /// Variables that nginx evaluates whenever they are used are afterwards as they were: it may be about
-    /// to use one whose length it has already asked for (see [`Request::keeping`]).
+    /// Variables that nginx evaluates whenever they are used are afterwards as they were: it may be
+    /// about to use one whose length it has already asked for (see [`Request::keeping`]).
     pub(crate) fn evaluate(self, value: ComplexValue) -> Option<&'r [u8]> {
         let has_variables = value.variables().next().is_some();
         let _keeping = has_variables.then(|| self.keeping(value.variables()));

@@ -121,8 +121,8 @@ impl<'c> Conf<'c> {
         }
     }
 
-    /// The first directive of another module with one of these names, if there is any: nginx gives a
-    /// directive to the first of its modules that has the name.
+    /// The first directive of another module with one of these names, if there is any: nginx gives
+    /// a directive to the first of its modules that has the name.
     pub(crate) fn foreign_directive(
         self,
         ours: *const ngx_module_t,
@@ -165,8 +165,9 @@ impl<'c> Conf<'c> {
             // SAFETY: names live as long as the configuration.
             unsafe { bytes(*other) }.eq_ignore_ascii_case(name)
         };
-        // SAFETY: until all modules have seen the configuration, the core module's main configuration
-        // holds the names of variables, each with its variable, and the beginnings of names.
+        // SAFETY: until all modules have seen the configuration, the core module's main
+        // configuration holds the names of variables, each with its variable, and the beginnings of
+        // names.
         unsafe {
             let core = self.core_conf();
             if kind == Name::Prefix {
@@ -260,8 +261,8 @@ impl<'c> Conf<'c> {
 
     /// Copies bytes, so that they live as long as the configuration; `None` if memory is short.
     pub(super) fn copy(self, source: &[u8]) -> Option<&'c [u8]> {
-        // SAFETY: the pool of the configuration lives as long as the cycle; what it gives is ours alone,
-        // and filled before anyone reads it.
+        // SAFETY: the pool of the configuration lives as long as the cycle; what it gives is ours
+        // alone, and filled before anyone reads it.
         unsafe {
             let copy = ngx_pnalloc((*self.raw.as_ptr()).pool, source.len().max(1)).cast::<u8>();
             ptr::NonNull::new(copy)?;

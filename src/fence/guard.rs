@@ -15,7 +15,8 @@ pub(crate) fn guard<T>(on_panic: T, entry: impl FnOnce() -> T) -> T {
     // What a panic may leave half-done belongs to the current request or configuration, which
     // is refused; so nothing observes a broken invariant.
     panic::catch_unwind(AssertUnwindSafe(entry)).unwrap_or_else(|payload| {
-        // Dropping the payload runs code of the module that panicked, which could panic again; not if it is text.
+        // Dropping the payload runs code of the module that panicked, which could panic again; not
+        // if it is text.
         let kept = payload.downcast::<String>().map(drop);
         let kept = kept.or_else(|payload| payload.downcast::<&'static str>().map(drop));
         core::mem::forget(kept);

@@ -1,7 +1,7 @@
 //! The fence: every touch of nginx's memory, behind small typed wrappers.
 //!
-//! Outside this folder and [`crate::module`] the compiler denies `unsafe`. The wrappers lend what nginx
-//! owns for as long as nginx guarantees it to live, and say which guarantee that is.
+//! Outside this folder and [`crate::module`] the compiler denies `unsafe`. The wrappers lend what
+//! nginx owns for as long as nginx guarantees it to live, and say which guarantee that is.
 
 pub(crate) mod subrequest;
 

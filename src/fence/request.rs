@@ -33,8 +33,8 @@ pub(crate) fn set_module(index: usize) {
 ///
 /// # Safety
 ///
-/// `create_main_conf` and `create_loc_conf` of the module must make a `Main` and a `Location`, and nothing
-/// else.
+/// `create_main_conf` and `create_loc_conf` of the module must make a `Main` and a `Location`, and
+/// nothing else.
 pub(crate) unsafe trait Types {
     /// The configuration of the whole `http` block.
     type Main: Redact + 'static;
@@ -147,8 +147,8 @@ impl<'r> Request<'r> {
         unsafe { (*self.raw.as_ptr()).read_event_handler = Some(ngx_http_block_reading) };
     }
 
-    /// Evaluates something by variables as they are when nothing is remembered of them, and leaves no
-    /// trace: what nginx remembers of variables and of captures is as it was afterwards.
+    /// Evaluates something by variables as they are when nothing is remembered of them, and leaves
+    /// no trace: what nginx remembers of variables and of captures is as it was afterwards.
     ///
     /// What a directive or a regular expression set stays visible meanwhile.
     pub(crate) fn without_trace<T>(self, evaluate: impl FnOnce() -> T) -> T {
@@ -165,12 +165,12 @@ impl<'r> Request<'r> {
         })
     }
 
-    /// Keeps what nginx has of these variables, of those that it evaluates whenever they are used, until
-    /// what this gives is dropped.
+    /// Keeps what nginx has of these variables, of those that it evaluates whenever they are used,
+    /// until what this gives is dropped.
     ///
-    /// nginx makes a text of variables in two passes, in which it adds up their lengths and copies them,
-    /// and asks for the variables in either. One that is evaluated for another in between may hold
-    /// something longer by then, and must not: it would be written beyond the end of the text.
+    /// nginx makes a text of variables in two passes, in which it adds up their lengths and copies
+    /// them, and asks for the variables in either. One that is evaluated for another in between may
+    /// hold something longer by then, and must not: it would be written beyond the end of the text.
     pub(super) fn keeping(self, indices: impl Iterator<Item = usize>) -> KeptValues<'r> {
         let (variables, values) = (self.variables(), self.variable_values());
         let is_evaluated_anew = |index: &usize| {
@@ -182,11 +182,11 @@ impl<'r> Request<'r> {
         KeptValues { request: self, values }
     }
 
-    /// Which turn of the rewrite directives it is that the request takes right now, if it takes one: they
-    /// are handled again where a redirect leads.
+    /// Which turn of the rewrite directives it is that the request takes right now, if it takes
+    /// one: they are handled again where a redirect leads.
     pub(crate) fn rewriting(self) -> Option<Rewriting> {
-        // SAFETY: `phase_handler` is the place of the handler that the request is at, or was at last, among
-        // those of the phases, which outlive it.
+        // SAFETY: `phase_handler` is the place of the handler that the request is at, or was at
+        // last, among those of the phases, which outlive it.
         unsafe {
             let phase = usize::try_from((*self.raw.as_ptr()).phase_handler).ok()?;
             let handlers = (*self.core_conf()).phase_engine.handlers;
@@ -258,8 +258,8 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// What the client sent behind a `#`, if it did: it is no part of a request's target (RFC 9112 section
-    /// 3.2), and nginx takes no notice, but hands it on with the rest.
+    /// What the client sent behind a `#`, if it did: it is no part of a request's target (RFC 9112
+    /// section 3.2), and nginx takes no notice, but hands it on with the rest.
     pub(crate) fn fragment(self) -> Option<&'r [u8]> {
         // SAFETY: as for `args`.
         let uri = unsafe { bytes((*self.raw.as_ptr()).unparsed_uri) };
@@ -340,8 +340,8 @@ impl<'r> Request<'r> {
             .filter_map(move |(field, value)| field.eq_ignore_ascii_case(name).then_some(value))
     }
 
-    /// The values of the header fields that are of that name where variables are made of them, in nginx as
-    /// in CGI (RFC 3875 section 4.1.18): in any case, with `_` for `-`.
+    /// The values of the header fields that are of that name where variables are made of them, in
+    /// nginx as in CGI (RFC 3875 section 4.1.18): in any case, with `_` for `-`.
     pub(crate) fn header_of_variable(self, name: &[u8]) -> impl Iterator<Item = &'r [u8]> {
         let fold = |byte: &u8| if *byte == b'-' { b'_' } else { byte.to_ascii_lowercase() };
         self.headers().filter_map(move |(field, value)| {
@@ -354,7 +354,8 @@ impl<'r> Request<'r> {
     /// This module's configuration of the location that the request is in.
     pub(crate) fn location_conf(self) -> Option<&'r <Module as Types>::Location> {
         // SAFETY: nginx sets `loc_conf` before any handler runs, with a slot for each module; the
-        // configuration outlives the requests that it serves, and ours is of the type that `Types` says.
+        // configuration outlives the requests that it serves, and ours is of the type that `Types`
+        // says.
         unsafe {
             let confs = (*self.raw.as_ptr()).loc_conf.as_ref()?;
             (*ptr::from_ref(confs).add(MODULE.load(Ordering::Relaxed)))
@@ -386,8 +387,8 @@ impl<'r> Request<'r> {
         Some(&self.kept()?.value)
     }
 
-    /// What this module remembers of the client's request, from now on if it was nothing; `None` if memory
-    /// is short.
+    /// What this module remembers of the client's request, from now on if it was nothing; `None` if
+    /// memory is short.
     pub(crate) fn remember(self) -> Option<&'r <Module as Types>::Remembered> {
         Some(&self.keep()?.value)
     }
@@ -477,7 +478,8 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Has what nginx says of the client's request in its error log redacted; `None` if memory is short.
+    /// Has what nginx says of the client's request in its error log redacted; `None` if memory is
+    /// short.
     pub(crate) fn redact_log(self) -> Option<()> {
         let main = self.main().raw.as_ptr();
         self.keep()?.log_handler.get_or_init(|| {
@@ -515,8 +517,8 @@ impl<'r> Request<'r> {
     }
 }
 
-/// A turn of the rewrite directives of a server or a location: no other of the same client's request has
-/// all of these.
+/// A turn of the rewrite directives of a server or a location: no other of the same client's
+/// request has all of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rewriting {
     request: usize,
@@ -602,8 +604,8 @@ impl Drop for Trace<'_> {
     }
 }
 
-/// Whether nginx computes a variable, by a map or another handler that looks at other variables, and
-/// remembers what came of it.
+/// Whether nginx computes a variable, by a map or another handler that looks at other variables,
+/// and remembers what came of it.
 pub(super) fn is_computed(index: usize, variable: &ngx_http_variable_t) -> bool {
     // A variable that directives or regular expressions set has no value but the one set: nginx's
     // handler for it is handed its index, or nothing.
@@ -631,10 +633,10 @@ impl Captures {
         }
     }
 
-    /// Puts them where nginx has them now. That may be another place: it gives a request room for them
-    /// when it first needs it, and once more where the room is shared with a copy of the request, which
-    /// it notes (`realloc_captures`). There it stays, so that room is taken once, and what is shared is
-    /// not written to.
+    /// Puts them where nginx has them now. That may be another place: it gives a request room for
+    /// them when it first needs it, and once more where the room is shared with a copy of the
+    /// request, which it notes (`realloc_captures`). There it stays, so that room is taken once,
+    /// and what is shared is not written to.
     fn restore(&self, request: Request<'_>) {
         // SAFETY: as in `of`; wherever they are, there is room for those of any expression of the
         // configuration.

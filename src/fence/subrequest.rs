@@ -357,7 +357,8 @@ impl<'r> Request<'r> {
             let Some(made) = subrequest.as_mut().filter(|_| started == OK) else {
                 return Err(failed);
             };
-            // A list of its own, for modules that add to it: a copy of another would point into that.
+            // A list of its own, for modules that add to it: a copy of another would point into
+            // that.
             let host = (*raw).headers_in.host;
             let headers = &raw mut made.headers_in.headers;
             if ngx_list_init(headers, pool, 4, size_of::<ngx_table_elt_t>()) != OK {
@@ -444,8 +445,8 @@ pub(crate) enum SubrequestError {
 type EndHandler =
     unsafe extern "C" fn(*mut ngx_http_request_t, *mut c_void, ngx_int_t) -> ngx_int_t;
 
-/// nginx calls it whenever it ends a subrequest: before that whenever it has to wait with the output,
-/// and after an error once for the error, and again for the response that it makes of it.
+/// nginx calls it whenever it ends a subrequest: before that whenever it has to wait with the
+/// output, and after an error once for the error, and again for the response that it makes of it.
 unsafe extern "C" fn ended(
     subrequest: *mut ngx_http_request_t,
     data: *mut c_void,

@@ -47,8 +47,8 @@ impl Waker {
 
     /// Wakes it; again is as once.
     pub(crate) fn wake(&self) {
-        // SAFETY: the box lives as long as `self`. nginx's queue of events is ready in a worker, and
-        // the event is in no queue.
+        // SAFETY: the box lives as long as `self`. nginx's queue of events is ready in a worker,
+        // and the event is in no queue.
         unsafe {
             let inner = self.0.as_ref();
             if !inner.is_posted.replace(true) {
@@ -61,8 +61,8 @@ impl Waker {
 
 impl Drop for Waker {
     fn drop(&mut self) {
-        // SAFETY: the box is ours; the event is in the queue if `wake` put it there and `woken` does
-        // not say otherwise.
+        // SAFETY: the box is ours; the event is in the queue if `wake` put it there and `woken`
+        // does not say otherwise.
         unsafe {
             let inner = Box::from_raw(self.0.as_ptr());
             if inner.is_posted.get() {

@@ -59,8 +59,8 @@ impl Cycle {
     ///
     /// `T` must be what the module's `create_main_conf` makes, and nobody else may look at it now.
     pub(crate) unsafe fn main_conf<'c, T>(self, module: usize) -> Option<&'c mut T> {
-        // SAFETY: the configuration of the module `http` is null, or an `ngx_http_conf_ctx_t` with a
-        // slot for each of its modules.
+        // SAFETY: the configuration of the module `http` is null, or an `ngx_http_conf_ctx_t` with
+        // a slot for each of its modules.
         unsafe {
             let context = (*self.0.as_ref().conf_ctx.add(ngx_http_module.index))
                 .cast::<ngx_http_conf_ctx_t>()
@@ -69,11 +69,11 @@ impl Cycle {
         }
     }
 
-    /// The user that workers will run as; `None` if they stay the user who reads the configuration, or
-    /// may read everything.
+    /// The user that workers will run as; `None` if they stay the user who reads the configuration,
+    /// or may read everything.
     pub(crate) fn worker(self) -> Option<Worker> {
-        // SAFETY: the core module's configuration is complete once all of it was read; the name is a C
-        // string where the master is to change to that user.
+        // SAFETY: the core module's configuration is complete once all of it was read; the name is
+        // a C string where the master is to change to that user.
         unsafe {
             let core = (*self.0.as_ref().conf_ctx.add(ngx_core_module.index))
                 .cast::<ngx_core_conf_t>()
@@ -107,8 +107,8 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Whether this user has access to what is at a path, and may pass the folders on the way; true where
-    /// nobody can tell.
+    /// Whether this user has access to what is at a path, and may pass the folders on the way; true
+    /// where nobody can tell.
     pub(crate) fn has(&self, access: Access, path: &Path) -> bool {
         // Where links lead through other folders these count, too.
         let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());

@@ -50,8 +50,8 @@ pub(crate) fn prepare<'g>(
     Readiness::Waiting
 }
 
-/// Fetches the keys that may make the token of a request good at a gate, if the present ones do not: what
-/// is missing; else, where the token means none of them, what is kept.
+/// Fetches the keys that may make the token of a request good at a gate, if the present ones do
+/// not: what is missing; else, where the token means none of them, what is kept.
 ///
 /// What fails here fails again when the outcome is asked for, and is told then.
 fn fetch_for(request: Request<'_>, remembered: &Remembered, gate: &Rc<Gate>) -> Readiness {

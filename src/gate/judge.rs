@@ -2,10 +2,11 @@
 //! client's request ends.
 //!
 //! A request may meet several gates on its way through rewrites, internal redirects and
-//! subrequests; each judges a token once. The outcome belongs to the request that the client made, so
-//! that a subrequest neither loses the token nor brings another one. Where arguments or a variable may
-//! hold another token by now, that one is judged. What a gate compares with variables is compared
-//! whenever it is asked and these changed: they may say something else where a redirect leads.
+//! subrequests; each judges a token once. The outcome belongs to the request that the client made,
+//! so that a subrequest neither loses the token nor brings another one. Where arguments or a
+//! variable may hold another token by now, that one is judged. What a gate compares with variables
+//! is compared whenever it is asked and these changed: they may say something else where a redirect
+//! leads.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -37,9 +38,9 @@ use crate::lists::files::CurrentLists;
 /// # Errors
 ///
 /// [`Denial::InternalError`] where there is no memory to remember it in, or where the gate is being
-/// asked already, so that it would never answer; [`Denial::KeyUnavailable`] where keys that are to be
-/// fetched were not (see `prepare` in `fetch`); [`Denial::ClaimRejected`] where a requirement with
-/// variables is not met.
+/// asked already, so that it would never answer; [`Denial::KeyUnavailable`] where keys that are to
+/// be fetched were not (see `prepare` in `fetch`); [`Denial::ClaimRejected`] where a requirement
+/// with variables is not met.
 pub(crate) fn outcome<'r>(visit: &Visit<'r>, gate: &Rc<Gate>) -> Result<&'r Outcome, Denial> {
     let (request, remembered) = (visit.request, visit.remember()?);
     if gate.is_plain
@@ -142,8 +143,8 @@ type Found<'r, 'g> = (&'g Source, Cow<'r, [u8]>);
 ///
 /// # Errors
 ///
-/// [`Denial::WrongHost`] where the request names two hosts, [`Denial::SeveralTokens`] where the first
-/// place that holds a token holds another one, too.
+/// [`Denial::WrongHost`] where the request names two hosts, [`Denial::SeveralTokens`] where the
+/// first place that holds a token holds another one, too.
 pub(super) fn find<'r, 'g>(
     request: Request<'r>,
     gate: &'g Gate,
@@ -159,8 +160,8 @@ pub(super) fn find<'r, 'g>(
     Ok(None)
 }
 
-/// Whether the request is for another host than its `Host` field says (RFC 9112 section 3.2.2), by which
-/// an application may go.
+/// Whether the request is for another host than its `Host` field says (RFC 9112 section 3.2.2), by
+/// which an application may go.
 fn names_two_hosts(request: Request<'_>) -> bool {
     let request = request.main();
     request.host_field().is_some_and(|field| !host::agrees(field, request.host()))
@@ -213,7 +214,8 @@ pub(super) fn places_of(
     let token = Unverified::read(token, gate.verifier.max_token_size)?;
     let in_flight = remembered.in_flight();
     let _choosing = Choosing::begin(in_flight, token);
-    // Each for itself: what one remembers of a map would hide from the next that it asked the token.
+    // Each for itself: what one remembers of a map would hide from the next that it asked the
+    // token.
     Places::find(request, &gate.keys, &gate.stores, |value| {
         in_flight.said.set(Said::Nothing);
         let value = request.without_trace(|| evaluate(value))?;
@@ -297,8 +299,8 @@ fn explained(verdict: Result<Arc<Claims>, Refusal>) -> Explained {
     }
 }
 
-/// Whether other keys might spare a token this denial: an algorithm may be one that no key is for, or
-/// one that the policy forbids whatever the keys are.
+/// Whether other keys might spare a token this denial: an algorithm may be one that no key is for,
+/// or one that the policy forbids whatever the keys are.
 pub(super) fn is_for_want_of_keys(gate: &Gate, token: &[u8], denial: Denial) -> bool {
     match denial {
         Denial::AlgorithmNotAllowed => gate.verifier.read(token).is_ok(),

@@ -1,7 +1,7 @@
 //! What gates made of a client's request, remembered until it ends.
 //!
-//! The outcome belongs to the request that the client made, so that a subrequest neither loses the token
-//! nor brings another one.
+//! The outcome belongs to the request that the client made, so that a subrequest neither loses the
+//! token nor brings another one.
 
 use core::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
@@ -89,8 +89,8 @@ pub(super) struct Entry {
 pub(super) enum Judged {
     /// There was none.
     None,
-    /// The one in a field of the client's header. Of several places the first counts, so that there is
-    /// one such token at most for a gate.
+    /// The one in a field of the client's header. Of several places the first counts, so that there
+    /// is one such token at most for a gate.
     Lasting,
     /// This one, from where another may come to be.
     Changing(Vec<u8>),
@@ -115,8 +115,8 @@ impl Judged {
     }
 }
 
-/// Where the arguments of a request are. nginx never writes to them where they stand, and frees none
-/// before the request ends: those that a rewrite or a redirect brings stand elsewhere.
+/// Where the arguments of a request are. nginx never writes to them where they stand, and frees
+/// none before the request ends: those that a rewrite or a redirect brings stand elsewhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Arguments {
     start: usize,
@@ -179,7 +179,8 @@ impl<'r> Visit<'r> {
         remembered.entries().nth(compared)?.outcome.verdict.as_deref().ok()
     }
 
-    /// The token that keys are being chosen for right now, if they are; a variable that asks has a say in them.
+    /// The token that keys are being chosen for right now, if they are; a variable that asks has a
+    /// say in them.
     pub(crate) fn choosing(&self) -> Option<Rc<Unverified>> {
         let in_flight = self.remembered()?.in_flight.get()?;
         let token = in_flight.choosing.borrow().clone()?;
@@ -189,8 +190,8 @@ impl<'r> Visit<'r> {
         Some(token)
     }
 
-    /// Notes that a part of the token that keys are being chosen for goes directly into what leads to
-    /// them.
+    /// Notes that a part of the token that keys are being chosen for goes directly into what leads
+    /// to them.
     pub(crate) fn gives_directly(&self) {
         if let Some(in_flight) = self.remembered().and_then(|remembered| remembered.in_flight.get())
         {
@@ -210,9 +211,9 @@ impl<'r> Visit<'r> {
         self.remembered()?.overruled.get()
     }
 
-    /// The status to tell, which is `now`: one turn of the rewrite directives is told the same all the
-    /// time. They ask twice, for the length of a text and to make it, and what else is in it may ask a
-    /// gate.
+    /// The status to tell, which is `now`: one turn of the rewrite directives is told the same all
+    /// the time. They ask twice, for the length of a text and to make it, and what else is in it
+    /// may ask a gate.
     pub(crate) fn steady(&self, now: &'static str) -> &'static str {
         let Some(rewriting) = self.request.rewriting() else { return now };
         let Ok(remembered) = self.remember() else { return now };
@@ -225,8 +226,8 @@ impl<'r> Visit<'r> {
         }
     }
 
-    /// For each gate that was asked what it made of the token that it was last asked about; finds nothing
-    /// out.
+    /// For each gate that was asked what it made of the token that it was last asked about; finds
+    /// nothing out.
     pub(crate) fn outcomes(
         &self,
     ) -> impl Iterator<Item = (&'r Rc<Gate>, Result<&'r Outcome, Denial>)> + use<'r> {

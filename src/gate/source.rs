@@ -54,8 +54,8 @@ impl Source {
         }
     }
 
-    /// Whether what is at this place stays the same while the request lasts: nginx changes no field of
-    /// the client's header, but rewrites and redirects change arguments and variables.
+    /// Whether what is at this place stays the same while the request lasts: nginx changes no field
+    /// of the client's header, but rewrites and redirects change arguments and variables.
     pub(crate) fn is_lasting(&self) -> bool {
         match self {
             Self::Cookie(_) | Self::Header(_) | Self::Bearer => true,
@@ -66,13 +66,13 @@ impl Source {
     /// The token at this place. An empty value is none.
     ///
     /// It is the client's request that is looked at: a subrequest brings no token of its own.
-    /// Arguments are as they are now, or, where a rewrite or an internal redirect dropped the token,
-    /// as they came.
+    /// Arguments are as they are now, or, where a rewrite or an internal redirect dropped the
+    /// token, as they came.
     ///
     /// # Errors
     ///
-    /// [`Denial::SeveralTokens`] where the place holds different ones: an application may read another
-    /// than the gate.
+    /// [`Denial::SeveralTokens`] where the place holds different ones: an application may read
+    /// another than the gate.
     pub(crate) fn find<'r>(&self, request: Request<'r>) -> Result<Option<Cow<'r, [u8]>>, Denial> {
         let request = request.main();
         match self {
@@ -99,7 +99,8 @@ impl Source {
                 let values = request.header(name).filter_map(transport::bare);
                 let found = transport::one(values)?;
                 if found.is_some() {
-                    // What nginx is told to let in with `_` may be the same field for the application.
+                    // What nginx is told to let in with `_` may be the same field for the
+                    // application.
                     transport::one(request.header_of_variable(name).filter_map(transport::bare))?;
                 }
                 Ok(found.map(Cow::Borrowed))

@@ -23,8 +23,8 @@ use crate::file::{Opened, State, is_missing};
 /// How many key files that requests name are kept by a worker.
 const MAX_FILES: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
-/// For how long keys serve at most after they were last seen in a file that has none now, in seconds,
-/// where `auth_jwt_key_cache` lets them: writing it in place takes a moment.
+/// For how long keys serve at most after they were last seen in a file that has none now, in
+/// seconds, where `auth_jwt_key_cache` lets them: writing it in place takes a moment.
 const MAX_GRACE: u64 = 5;
 
 /// How often a file that was just written is read again at most, in milliseconds.
@@ -61,7 +61,8 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     Opened::open(path)?.read(MAX_KEY_FILE_SIZE)
 }
 
-/// Whether this is keys in their format, but none of them: an answer or a file that says so is no fault.
+/// Whether this is keys in their format, but none of them: an answer or a file that says so is no
+/// fault.
 pub(crate) fn is_empty_set(contents: &[u8], format: Option<KeyFormat>) -> bool {
     let contents = contents.strip_prefix(BYTE_ORDER_MARK).unwrap_or(contents);
     let Ok(json) = Json::parse_object(contents) else { return false };
@@ -140,8 +141,8 @@ impl KeyFiles {
         Self { read: RefCell::new(read), told: RefCell::new(told) }
     }
 
-    /// The keys of a file for this request, as the file is now; or, where it is broken, as it was at
-    /// most `cache` seconds ago. A failure is logged when it begins.
+    /// The keys of a file for this request, as the file is now; or, where it is broken, as it was
+    /// at most `cache` seconds ago. A failure is logged when it begins.
     pub(crate) fn find(&self, request: Request<'_>, file: &NamedFile, cache: u64) -> FileKeys {
         let keys = self.keys(request, file, cache.min(MAX_GRACE).saturating_mul(1000));
         match &keys {
@@ -174,7 +175,8 @@ impl KeyFiles {
             return file.refused("cannot be read: not a regular file");
         }
         let name = (PathBuf::from(OsStr::from_bytes(&file.path)), file.format);
-        // A file that has not changed is not opened again: that works where no more files may be opened.
+        // A file that has not changed is not opened again: that works where no more files may be
+        // opened.
         let state = State::at(&name.0);
         if let Some(read) = self.read.borrow_mut().get_mut(&name)
             && Some(read.state) == state
@@ -246,14 +248,14 @@ impl ReadFile {
         self.is_settled = !state.is_recent(fence::now());
     }
 
-    /// Whether it is to be read although it looks as it did: the clock of its times may not have moved
-    /// between two changes.
+    /// Whether it is to be read although it looks as it did: the clock of its times may not have
+    /// moved between two changes.
     fn is_to_be_read(&self) -> bool {
         !self.is_settled && fence::uptime().saturating_sub(self.looked) >= UNSETTLED
     }
 
-    /// The keys, now that the file is in the state that it was in; those of a broken one for `grace`
-    /// milliseconds.
+    /// The keys, now that the file is in the state that it was in; those of a broken one for
+    /// `grace` milliseconds.
     fn look(&mut self, grace: u64) -> FileKeys {
         let now = fence::uptime();
         if self.fault.is_none() {

@@ -122,8 +122,8 @@ impl<'p> Gathered<'p> {
         gathered
     }
 
-    /// What becomes of a denial that other keys might have spared the token, and what the log says of
-    /// it: a source that failed may have had these keys.
+    /// What becomes of a denial that other keys might have spared the token, and what the log says
+    /// of it: a source that failed may have had these keys.
     pub(crate) fn without_hope(&self, denial: Denial) -> (Denial, Option<String>) {
         if !self.failures.is_empty() {
             return (Denial::KeyUnavailable, Some(self.failures.join("; ")));
@@ -176,9 +176,10 @@ fn target_at<'r>(
     Ok(Place::At(target))
 }
 
-/// Whether a URI that a token has a say in leads to another place than the configuration has in mind: to
-/// what is no path from the root, upwards or, by what the token gives directly, from one part of the path
-/// into another. nginx decodes the path, and what it hands on it encodes by rules of its own.
+/// Whether a URI that a token has a say in leads to another place than the configuration has in
+/// mind: to what is no path from the root, upwards or, by what the token gives directly, from one
+/// part of the path into another. nginx decodes the path, and what it hands on it encodes by rules
+/// of its own.
 fn leads_astray(uri: &[u8], said: Said) -> bool {
     if said == Said::Nothing {
         return false;

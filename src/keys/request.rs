@@ -1,8 +1,8 @@
 //! Keys by subrequest: one fetch for all who want its answer, which is parsed once for each body,
 //! and kept for as long as `auth_jwt_key_cache` says.
 //!
-//! What is kept belongs to the worker. An answer is for one URI of one server and one host: a subrequest
-//! brings nothing else that the client sent.
+//! What is kept belongs to the worker. An answer is for one URI of one server and one host: a
+//! subrequest brings nothing else that the client sent.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -37,8 +37,8 @@ const MIN_FETCHES: usize = 4;
 /// Of how many of a worker's connections one may wait for room for such a fetch.
 const CONNECTIONS_PER_WAITING: usize = 4;
 
-/// The statuses that say that there is nothing, or nothing of such a name or length (RFC 9110 sections
-/// 15.5.1, 15.5.5, 15.5.11, 15.5.15 and 15.5.21).
+/// The statuses that say that there is nothing, or nothing of such a name or length (RFC 9110
+/// sections 15.5.1, 15.5.5, 15.5.11, 15.5.15 and 15.5.21).
 const NOT_THERE: [u16; 5] = [400, 404, 410, 414, 422];
 
 /// The key requests of a worker.
@@ -135,8 +135,9 @@ impl KeyRequests {
         }
     }
 
-    /// The keys for this request; where they are missing they are fetched, and the request is to wait
-    /// and to ask again when it runs on. It may wait for several targets at a time, and runs on for each.
+    /// The keys for this request; where they are missing they are fetched, and the request is to
+    /// wait and to ask again when it runs on. It may wait for several targets at a time, and runs
+    /// on for each.
     ///
     /// # Errors
     ///
@@ -170,7 +171,8 @@ impl KeyRequests {
     /// Fetches a target again of whose kept keys none is meant by a token, if that is not too soon;
     /// whether the request is to wait for it.
     ///
-    /// The kept keys stay, and serve others: they are lost to no answer but one that is well-formed.
+    /// The kept keys stay, and serve others: they are lost to no answer but one that is
+    /// well-formed.
     pub(crate) fn ask_again(
         self: &Rc<Self>,
         request: Request<'_>,
@@ -316,8 +318,8 @@ impl KeyRequests {
 }
 
 impl Target {
-    /// What a locator, of which the value is `uri`, leads to for this request; `is_chosen` where the
-    /// token itself has a say in it.
+    /// What a locator, of which the value is `uri`, leads to for this request; `is_chosen` where
+    /// the token itself has a say in it.
     pub(crate) fn of(request: Request<'_>, uri: &[u8], locator: &Locator, is_chosen: bool) -> Self {
         Self {
             server: request.server(),

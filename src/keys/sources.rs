@@ -28,8 +28,8 @@ pub(crate) struct Locator {
     pub(crate) has_variables: bool,
     /// How often the configuration itself climbs with `..`.
     pub(crate) climbs: usize,
-    /// For a path that begins with a variable: the same with a word in place of each thing that a token
-    /// says, by which a path that others make absolute is told from one that the token does.
+    /// For a path that begins with a variable: the same with a word in place of each thing that a
+    /// token says, by which a path that others make absolute is told from one that the token does.
     pub(crate) without_token: Option<ComplexValue>,
 }
 

@@ -89,8 +89,8 @@ pub(crate) struct RevocationFile {
     /// What it held when it was last read, and when the list was.
     held: Cell<Digest>,
     listed: Cell<Digest>,
-    /// Whether it could be read then, whatever it held, was whole, and cannot have changed since unseen;
-    /// else the next look tries again.
+    /// Whether it could be read then, whatever it held, was whole, and cannot have changed since
+    /// unseen; else the next look tries again.
     is_settled: Cell<bool>,
     /// The second in which the file was looked at last.
     looked: Cell<i64>,

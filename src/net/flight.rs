@@ -98,8 +98,8 @@ impl<K: Hash + Eq + Clone, V> UnderWay<K, V> {
         }
     }
 
-    /// Has the request woken when a flight has ended, to see whether there is room then; whether no more
-    /// than `limit` wait for that.
+    /// Has the request woken when a flight has ended, to see whether there is room then; whether no
+    /// more than `limit` wait for that.
     pub(crate) fn wait_for_room(
         &self,
         request: Request<'_>,
@@ -133,8 +133,8 @@ pub(crate) struct Flights<K, V> {
 /// A kept value in use.
 struct Used<K, V> {
     key: K,
-    /// For how long it might be kept where it was taken, in seconds: nothing for one who wants a newer
-    /// one.
+    /// For how long it might be kept where it was taken, in seconds: nothing for one who wants a
+    /// newer one.
     lifetime: u64,
     value: Arc<V>,
 }

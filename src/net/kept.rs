@@ -1,8 +1,8 @@
-//! Fetched values that a worker keeps: fresh for as long as the configuration says, stale for a bounded
-//! time where the source fails, with a back-off between attempts.
+//! Fetched values that a worker keeps: fresh for as long as the configuration says, stale for a
+//! bounded time where the source fails, with a back-off between attempts.
 //!
-//! Values that proved good displace each other, and unproven ones displace each other: a client that can make
-//! up keys fills the latter alone.
+//! Values that proved good displace each other, and unproven ones displace each other: a client
+//! that can make up keys fills the latter alone.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -23,14 +23,15 @@ const STALE_FACTOR: u64 = 10;
 /// And never longer than this, in seconds.
 const MAX_STALE: u64 = 3600;
 
-/// For how long a stale value is used while another one is being fetched, in milliseconds: a client that could
-/// make a fetch take long would else have keys used that were withdrawn.
+/// For how long a stale value is used while another one is being fetched, in milliseconds: a client
+/// that could make a fetch take long would else have keys used that were withdrawn.
 const STALE_WHILE_FETCHING: u64 = 5_000;
 
 /// The back-off after a failure, where values are kept, in milliseconds.
 const RETRY: u64 = 5_000;
 
-/// The back-off where nothing is kept yet, so that everything is refused until then, in milliseconds.
+/// The back-off where nothing is kept yet, so that everything is refused until then, in
+/// milliseconds.
 const RETRY_WITHOUT_VALUE: u64 = 1_000;
 
 /// The time between two early fetches of a key, in milliseconds.
@@ -81,8 +82,8 @@ impl<K: Hash + Eq + Clone, V> Kept<K, V> {
         }
     }
 
-    /// The kept value: a fresh one, not older than `lifetime` seconds, or the last one where fetching it
-    /// again failed just now or began just now. `None` where it is to be fetched.
+    /// The kept value: a fresh one, not older than `lifetime` seconds, or the last one where
+    /// fetching it again failed just now or began just now. `None` where it is to be fetched.
     ///
     /// # Errors
     ///
@@ -152,8 +153,8 @@ impl<K: Hash + Eq + Clone, V> Kept<K, V> {
         }
     }
 
-    /// Whether a kept value may be fetched before its time: not within ten seconds of the last time, nor
-    /// of the back-off.
+    /// Whether a kept value may be fetched before its time: not within ten seconds of the last
+    /// time, nor of the back-off.
     pub(crate) fn may_refetch(&self, key: &K) -> bool {
         let uptime = fence::uptime();
         let failed = self.failures.borrow().peek(key).copied();
@@ -177,9 +178,10 @@ fn is_within<K: Hash + Eq>(
     times.borrow_mut().get(key).is_some_and(|time| uptime.saturating_sub(*time) < limit)
 }
 
-/// Which value is to make room for another: of those that anybody can make up, as far as there are any,
-/// and of the value that most of these have, the one that was not used for longest. One good token may be
-/// good for any number of made-up hosts, all with the same keys; they displace each other.
+/// Which value is to make room for another: of those that anybody can make up, as far as there are
+/// any, and of the value that most of these have, the one that was not used for longest. One good
+/// token may be good for any number of made-up hosts, all with the same keys; they displace each
+/// other.
 fn least_missed<K: Hash + Eq + Clone, V>(
     proven: &LruCache<K, Answer<V>>,
     is_foreseen: impl Fn(&K) -> bool,
@@ -205,8 +207,8 @@ impl<V> Answer<V> {
 
     /// Whether it came less than `lifetime` seconds ago by both clocks.
     ///
-    /// A clock that is set, or that went on while the machine slept, makes no value fresh; but that alone
-    /// is no reason to refuse what the last good value would let in.
+    /// A clock that is set, or that went on while the machine slept, makes no value fresh; but that
+    /// alone is no reason to refuse what the last good value would let in.
     fn is_fresh(&self, lifetime: u64, uptime: u64) -> bool {
         let seconds = fence::now().saturating_sub(self.fetched);
         let by_day = u64::try_from(seconds).is_ok_and(|seconds| seconds < lifetime);

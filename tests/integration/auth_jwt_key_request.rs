@@ -31,8 +31,8 @@ fn gate(upstream: &Upstream, lines: &str) -> Nginx {
     builder(upstream, lines).start()
 }
 
-/// With the lines that the documentation has: nginx takes any certificate without them. Sessions are not
-/// resumed, since the one server here would vouch for itself.
+/// With the lines that the documentation has: nginx takes any certificate without them. Sessions
+/// are not resumed, since the one server here would vouch for itself.
 #[test]
 fn keys_of_a_server_that_nobody_vouches_for_open_no_gate() {
     let (key, certificate) = self_signed();

@@ -64,7 +64,8 @@ fn control_characters_in_claims_split_no_header() {
     assert_eq!(response.header("X-Admin"), None);
 }
 
-/// Whoever reads a header drops white space around its value, and around what stands between commas.
+/// Whoever reads a header drops white space around its value, and around what stands between
+/// commas.
 #[test]
 fn white_space_at_the_ends_of_claims_does_not_get_lost_on_the_way() {
     let application = Upstream::with_answer(ok("application"));

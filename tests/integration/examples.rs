@@ -116,6 +116,7 @@ fn every_file_of_the_folder_is_loaded_by_a_test() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    // Each is named in a test above, flask.conf in one of the Python package; a new one wants its own.
+    // Each is named in a test above, flask.conf in one of the Python package; a new one wants its
+    // own.
     assert_eq!(names, ["example.conf", "flask.conf", "html", "nginx.conf", "proxy.conf"]);
 }

@@ -195,8 +195,8 @@ fn every_method_meets_the_gate() {
     }
 }
 
-/// An application takes `X_Claims` for `X-Claims` (CGI and WSGI do); a proxy before it may drop what
-/// `Connection` names (as CVE-2024-45410 of Traefik had it).
+/// An application takes `X_Claims` for `X-Claims` (CGI and WSGI do); a proxy before it may drop
+/// what `Connection` names (as CVE-2024-45410 of Traefik had it).
 #[test]
 fn no_header_of_the_client_stands_for_the_claims_or_takes_them_away() {
     let application = Upstream::with_answer(ok("application"));

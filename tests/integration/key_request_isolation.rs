@@ -1,5 +1,5 @@
-//! The subrequest of `auth_jwt_key_request` and the request that makes it do not get in each other's
-//! way, whatever else nginx does with either.
+//! The subrequest of `auth_jwt_key_request` and the request that makes it do not get in each
+//! other's way, whatever else nginx does with either.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -274,8 +274,8 @@ fn captures_of_the_location_outlive_the_choice_of_keys() {
     assert_eq!(keys.targets(), ["/keys/t"]);
 }
 
-/// nginx shares them between the copies that it makes of a request, here for each slice of a file, and
-/// notes that whoever matches next is to have room of their own.
+/// nginx shares them between the copies that it makes of a request, here for each slice of a file,
+/// and notes that whoever matches next is to have room of their own.
 #[test]
 fn choice_of_keys_does_not_let_copies_of_a_request_write_to_the_captures_of_each_other() {
     let keys = issuer();
@@ -709,8 +709,9 @@ fn statuses_that_close_connections_are_failures_of_the_fetch_alone() {
 
 #[test]
 fn other_modules_may_change_the_subrequests_headers() {
-    // `more_set_input_headers`, where Debian's module is installed, pushes onto its list of headers; so
-    // does nginx itself for a location that sets `$http_...` by `proxy_set_header` alone.
+    // `more_set_input_headers`, where Debian's module is installed, pushes onto its list of
+    // headers; so does nginx itself for a location that sets `$http_...` by `proxy_set_header`
+    // alone.
     let heads = Mutex::new(Vec::new());
     let keys = issuer();
     let nginx = Nginx::builder()

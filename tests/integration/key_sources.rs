@@ -1,5 +1,5 @@
-//! Several sources of keys at a gate: a token is judged by the keys at hand, unknown keys are asked for
-//! again, and what a token says leads to no keys but those that the operator has in mind.
+//! Several sources of keys at a gate: a token is judged by the keys at hand, unknown keys are asked
+//! for again, and what a token says leads to no keys but those that the operator has in mind.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -657,9 +657,11 @@ fn file_that_a_token_chose_and_that_is_not_there_is_an_unknown_key() {
     assert!(!log.contains("[error]") && !log.contains('\u{1b}'), "{log}");
     assert!(log.contains("ojwt: unknown key: key file \""), "{log}");
     assert!(log.contains("keys/none.jwks\": cannot be read: No such file"), "{log}");
-    // What is there and no good is the operator's fault, and so is a name that the token has no say in.
+    // What is there and no good is the operator's fault, and so is a name that the token has no say
+    // in.
     assert_eq!(nginx.get_as("/", &named(&ISSUER, "broken")).status, 500);
-    // Under AddressSanitizer workers are the user who runs this, who may be root and read everything.
+    // Under AddressSanitizer workers are the user who runs this, who may be root and read
+    // everything.
     if env::var_os("ASAN_OPTIONS").is_none() {
         assert_eq!(nginx.get_as("/", &named(&ISSUER, "unreadable")).status, 500);
     }
@@ -714,7 +716,8 @@ fn file_is_found_under_the_very_name_that_a_token_says() {
     }
 }
 
-/// A folder of that name would be another thing, and to look for it costs those who mean the file nothing.
+/// A folder of that name would be another thing, and to look for it costs those who mean the file
+/// nothing.
 #[test]
 fn file_is_not_read_again_for_who_names_a_folder_in_its_place() {
     let odd = json!({"keys": [{}, to_jwk(&ISSUER.material().unwrap(), Some("k"), None)]});

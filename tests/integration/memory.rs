@@ -1,7 +1,7 @@
 //! Nothing of a request, a key or a configuration is left when it is gone.
 //!
-//! Here that is seen by the size of the processes. Under `AddressSanitizer` (scripts/check/memory) whatever
-//! no pointer leads to is reported as well, by each worker and by the master as it ends.
+//! Here that is seen by the size of the processes. Under `AddressSanitizer` (scripts/check/memory)
+//! whatever no pointer leads to is reported as well, by each worker and by the master as it ends.
 //! `OJWT_MEMORY_ROUNDS` says how often.
 
 use std::fmt::Write as _;
@@ -87,7 +87,8 @@ impl Gate {
         Self { nginx, answer }
     }
 
-    /// Rotates the keys, and asks for every page with good tokens and bad ones, over one connection.
+    /// Rotates the keys, and asks for every page with good tokens and bad ones, over one
+    /// connection.
     fn ask(&self, round: usize) {
         let [trusted, other] = keys(round);
         *self.answer.lock().unwrap() = ok(&jwks_with_secret(trusted));

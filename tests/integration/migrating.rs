@@ -1,5 +1,5 @@
-//! The examples of `docs/migrating.md`: what is to be replaced is refused, by name, and what replaces
-//! it works.
+//! The examples of `docs/migrating.md`: what is to be replaced is refused, by name, and what
+//! replaces it works.
 
 use std::fs;
 
@@ -184,8 +184,8 @@ fn configuration_of_the_javascript_runs_with_the_changes_that_are_named() {
     assert_eq!((response.status, response.body.as_str()), (401, "failed: no token"));
 }
 
-/// Requirements and whether they are met here by `{"s": "a", "n": 5, "f": 5.0, "r": ["a", "b"], "t": true}`;
-/// `$x` holds what follows `|`.
+/// Requirements and whether they are met here by `{"s": "a", "n": 5, "f": 5.0, "r": ["a", "b"],
+/// "t": true}`; `$x` holds what follows `|`.
 const OPERATORS: [(&str, bool); 38] = [
     // As there.
     ("s eq a", true),

@@ -1,5 +1,5 @@
-//! The configurations of `docs/providers.md`: each is loaded, and asked for a page with tokens as that
-//! issuer makes them.
+//! The configurations of `docs/providers.md`: each is loaded, and asked for a page with tokens as
+//! that issuer makes them.
 
 use std::fs;
 use std::io::Write as _;
@@ -15,7 +15,8 @@ use crate::harness::{FORGER, ISSUER, Nginx, Upstream, data, has_tls, key, now, o
 /// The name of the key that signs the tokens of these tests.
 const KID: &str = "2026-11/key+1=";
 
-/// An issuer: where its keys are, what a token of its looks like, and which changes have it refused.
+/// An issuer: where its keys are, what a token of its looks like, and which changes have it
+/// refused.
 struct Provider {
     section: &'static str,
     host: &'static str,

@@ -396,7 +396,8 @@ impl Makefile {
         command
     }
 
-    /// Has cargo build this library and make what links it; what is then linked, and how often it was.
+    /// Has cargo build this library and make what links it; what is then linked, and how often it
+    /// was.
     fn make(&self, target: &str, linked: &str, library: &str) -> (String, usize) {
         let path = self.folder.path();
         fs::write(path.join("library"), library).unwrap();

@@ -1,5 +1,5 @@
-//! Second names: every directive `auth_jwt…` is also `ojwt…`, every variable `$jwt_…` also `$ojwt_…`, for
-//! an nginx that has another module with the first ones.
+//! Second names: every directive `auth_jwt…` is also `ojwt…`, every variable `$jwt_…` also
+//! `$ojwt_…`, for an nginx that has another module with the first ones.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -77,7 +77,8 @@ impl Rival {
     }
 }
 
-/// Whether modules can be built here for the nginx that runs; if not, says what a test is skipped for.
+/// Whether modules can be built here for the nginx that runs; if not, says what a test is skipped
+/// for.
 fn can_build() -> bool {
     let text = Rival::compile(false, &[]).nginx(true, "", "").outcome();
     let is_of_another = text.contains("is not binary compatible") || text.contains("instead of");

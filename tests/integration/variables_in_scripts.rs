@@ -1,5 +1,5 @@
-//! nginx makes a text of variables in two passes: it adds up their lengths, then it copies them. What
-//! changes in between overflows, so that no variable of ours changes any.
+//! nginx makes a text of variables in two passes: it adds up their lengths, then it copies them.
+//! What changes in between overflows, so that no variable of ours changes any.
 
 use serde_json::json;
 

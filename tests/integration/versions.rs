@@ -1,5 +1,6 @@
 //! Where versions and builds of nginx differ in memory or in protocol: bit-fields, lists of header
-//! fields, cookies, HTTP/2 and HTTP/3. `scripts/matrix/run` runs this, and all else, in many of them.
+//! fields, cookies, HTTP/2 and HTTP/3. `scripts/matrix/run` runs this, and all else, in many of
+//! them.
 
 use std::io::{Read as _, Write as _};
 use std::path::Path;

@@ -1,7 +1,8 @@
 //! What a verification alone costs here.
 //!
-//! `cargo run --release -p ojwt-core --example bare [MILLISECONDS]` prints a line for each algorithm: its
-//! name, and nanoseconds a verification with a key that is parsed once, by AWS-LC and by ojwt.
+//! `cargo run --release -p ojwt-core --example bare [MILLISECONDS]` prints a line for each
+//! algorithm: its name, and nanoseconds a verification with a key that is parsed once, by AWS-LC
+//! and by ojwt.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -68,7 +69,8 @@ fn public(
     Ok(())
 }
 
-/// Nanoseconds a verification, in the fastest of five batches: what disturbs a machine only ever adds.
+/// Nanoseconds a verification, in the fastest of five batches: what disturbs a machine only ever
+/// adds.
 fn time(span: Duration, verify: impl Fn() -> bool) -> Result<f64, Box<dyn Error>> {
     let mut best = f64::INFINITY;
     for _ in 0..5 {

@@ -1,7 +1,7 @@
 //! Makes many tokens, faster than a process for each: `tokens KEY ALG COUNT EXP [FILLER [KID]]`.
 //!
-//! Each line is a token of its own: its message holds its number; FILLER is how many bytes it has more.
-//! One that names its key by KID has a `jti`, too.
+//! Each line is a token of its own: its message holds its number; FILLER is how many bytes it has
+//! more. One that names its key by KID has a `jti`, too.
 
 use std::error::Error;
 use std::io::{BufWriter, Write as _, stdout};

@@ -19,9 +19,9 @@ use crate::token::claims::Claims;
 /// The default size of a cache, in bytes.
 pub const DEFAULT_SIZE: usize = 8 * 1024 * 1024;
 
-/// How many bytes of a token are hashed: its last ones, which are the signature or the tag, and so as
-/// good as random. All of a token is compared; a client that can make tokens with the same end, as the holder
-/// of a public key can for RSA-OAEP, makes its own look-ups longer.
+/// How many bytes of a token are hashed: its last ones, which are the signature or the tag, and so
+/// as good as random. All of a token is compared; a client that can make tokens with the same end,
+/// as the holder of a public key can for RSA-OAEP, makes its own look-ups longer.
 const HASHED: usize = 32;
 
 /// What an entry takes besides the token and its claims, in bytes: the entry, its place in the
@@ -31,8 +31,8 @@ const OVERHEAD: usize = 320;
 /// The expected size of an entry, in bytes: by it the table is laid out.
 const TYPICAL_ENTRY: usize = 1536;
 
-/// Verified tokens, bounded in bytes. The tokens of a flood displace each other rather than those that
-/// come again.
+/// Verified tokens, bounded in bytes. The tokens of a flood displace each other rather than those
+/// that come again.
 pub struct TokenCache(Cache<Key, Arc<Claims>, Weight>);
 
 /// A token, and what it was verified by.

@@ -3,7 +3,8 @@
 
 use core::fmt;
 
-/// Makes [`Denial`] and its [`Row`]s of one table: a variant, its reason, its code, and whose fault it is.
+/// Makes [`Denial`] and its [`Row`]s of one table: a variant, its reason, its code, and whose fault
+/// it is.
 macro_rules! denials {
     (
         $(#[$about:meta])*
@@ -52,15 +53,17 @@ enum Fault {
 denials! {
     /// The reason a token is not accepted.
     ///
-    /// `Display` gives the stable, lower-case reason (`token expired`), [`Denial::code`] the same with
-    /// `_` for spaces. Neither ever holds a byte of the token, so both are safe in a log, a header
-    /// and a response body.
+    /// `Display` gives the stable, lower-case reason (`token expired`), [`Denial::code`] the same
+    /// with `_` for spaces. Neither ever holds a byte of the token, so both are safe in a log, a
+    /// header and a response body.
     pub enum Denial {
         /// No source held a token.
         NoToken => "no token", "no_token", Theirs;
-        /// One place held different tokens, of which an application might read another than the gate.
+        /// One place held different tokens, of which an application might read another than the
+        /// gate.
         SeveralTokens => "several tokens", "several_tokens", Theirs;
-        /// Not a compact JWS or JWE, whichever is wanted, or its header or payload is not what RFC 7515 and RFC 7519 ask for.
+        /// Not a compact JWS or JWE, whichever is wanted, or its header or payload is not what RFC
+        /// 7515 and RFC 7519 ask for.
         Malformed(Defect) => "malformed token", "malformed_token", Theirs;
         /// Longer than the gate reads.
         TooLarge => "token too large", "token_too_large", Theirs;
@@ -68,15 +71,15 @@ denials! {
         UnsupportedAlgorithm => "unsupported algorithm", "unsupported_algorithm", Theirs;
         /// `alg` is known, but not one that the key or the policy permits.
         AlgorithmNotAllowed => "algorithm not allowed", "algorithm_not_allowed", Theirs;
-        /// `crit` is present: no extension is understood (RFC 7515 section 4.1.11); or `zip` is: nothing
-        /// is decompressed (RFC 8725 section 3.6).
+        /// `crit` is present: no extension is understood (RFC 7515 section 4.1.11); or `zip` is:
+        /// nothing is decompressed (RFC 8725 section 3.6).
         UnsupportedCriticalHeader => "unsupported critical header", "unsupported_critical_header", Theirs;
         /// No key has the token's `kid`.
         UnknownKey => "unknown key", "unknown_key", Theirs;
         /// No candidate key made this signature.
         SignatureMismatch => "signature mismatch", "signature_mismatch", Theirs;
-        /// None of the candidate keys that were tried made this signature, and there are more of them than
-        /// `MAX_CANDIDATES` of `keys`.
+        /// None of the candidate keys that were tried made this signature, and there are more of
+        /// them than `MAX_CANDIDATES` of `keys`.
         KeysUntried => "signature mismatch", "signature_mismatch", Theirs;
         /// `exp` has passed (RFC 7519 section 4.1.4).
         Expired => "token expired", "token_expired", Theirs;
@@ -184,8 +187,8 @@ impl From<Defect> for Denial {
 pub struct Refusal {
     /// The reason.
     pub denial: Denial,
-    /// What is wrong in particular, such as the claim concerned, beyond [`Denial::detail`]; never a value
-    /// of the token.
+    /// What is wrong in particular, such as the claim concerned, beyond [`Denial::detail`]; never a
+    /// value of the token.
     pub detail: Option<String>,
 }
 

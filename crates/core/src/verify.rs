@@ -68,8 +68,8 @@ impl Verifier {
         Ok(claims)
     }
 
-    /// Judges a compact token, too, but one that is in `memory` is not authenticated again, a header that is there is
-    /// not parsed again, and what is good is kept there.
+    /// Judges a compact token, too, but one that is in `memory` is not authenticated again, a
+    /// header that is there is not parsed again, and what is good is kept there.
     ///
     /// # Errors
     ///
@@ -103,8 +103,8 @@ impl Verifier {
         Ok(claims)
     }
 
-    /// Checks what no key has a say in: that a token is of the right type and size, with a header that
-    /// the policy admits.
+    /// Checks what no key has a say in: that a token is of the right type and size, with a header
+    /// that the policy admits.
     ///
     /// # Errors
     ///
@@ -121,8 +121,8 @@ impl Verifier {
         }
     }
 
-    /// What a token means that is not among these keys, so that others may make it good. No signature is
-    /// checked for that.
+    /// What a token means that is not among these keys, so that others may make it good. No
+    /// signature is checked for that.
     pub fn lack(&self, memory: Memory<'_>, token: &[u8], keys: &[Arc<KeySet>]) -> Lack {
         if self.token_type == TokenType::Signed {
             return self.lack_of_signer(memory.headers, token, keys);

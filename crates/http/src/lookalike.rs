@@ -1,15 +1,17 @@
 //! Names of arguments and cookies that another parser would take for a given name.
 //!
 //! HTTP has no one way to read them: PHP cuts and mangles names, ASP.NET ignores case, others split
-//! at more separators, trim or decode. What is handed on without a token must not hold one for them.
+//! at more separators, trim or decode. What is handed on without a token must not hold one for
+//! them.
 
 use std::borrow::Cow;
 
 use crate::percent::percent_decoded;
 
-/// Whether some parser would read `spelled` as `name`: percent-decoded (`%6awt`, `%u006awt`), without
-/// what stands around it (`+jwt`, `jwt%0b`), up to a NUL, as the name of an array (`jwt[]`, `[jwt]`),
-/// in any case, or where PHP puts `_` for what no variable's name may hold (`access.token`).
+/// Whether some parser would read `spelled` as `name`: percent-decoded (`%6awt`, `%u006awt`),
+/// without what stands around it (`+jwt`, `jwt%0b`), up to a NUL, as the name of an array (`jwt[]`,
+/// `[jwt]`), in any case, or where PHP puts `_` for what no variable's name may hold
+/// (`access.token`).
 pub(crate) fn is_read_as(spelled: &[u8], name: &[u8]) -> bool {
     if spelled.eq_ignore_ascii_case(name) || *percent_decoded(spelled) == *name {
         return true;
@@ -61,8 +63,8 @@ fn decoded(spelled: &[u8]) -> String {
     decoded
 }
 
-/// Without white space, of which `+` may stand for some, control characters, and the question mark that
-/// begins a query, at its ends.
+/// Without white space, of which `+` may stand for some, control characters, and the question mark
+/// that begins a query, at its ends.
 fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| {
         c.is_whitespace() || c.is_control() || matches!(c, '+' | '?' | '\u{200b}' | '\u{feff}')

@@ -10,8 +10,8 @@ use crate::lookalike::is_read_as;
 use crate::percent::percent_decoded;
 use ojwt_core::denial::Denial;
 
-/// The value of the query argument `name`, percent-decoded (RFC 3986 section 2.1). The name is compared
-/// case by case, percent-decoded as well: `%6awt` is `jwt` (section 6.2.2.2).
+/// The value of the query argument `name`, percent-decoded (RFC 3986 section 2.1). The name is
+/// compared case by case, percent-decoded as well: `%6awt` is `jwt` (section 6.2.2.2).
 ///
 /// # Errors
 ///
@@ -21,7 +21,8 @@ pub fn argument<'a>(args: &'a [u8], name: &[u8]) -> Result<Option<Cow<'a, [u8]>>
     one(values.filter(|value| !value.is_empty()).map(percent_decoded))
 }
 
-/// The value of the query argument `name`, in any case, as it stands: nginx has arguments so in variables.
+/// The value of the query argument `name`, in any case, as it stands: nginx has arguments so in
+/// variables.
 ///
 /// # Errors
 ///
@@ -35,8 +36,8 @@ pub fn argument_in_any_case<'a>(args: &'a [u8], name: &[u8]) -> Result<Option<&'
     one(values.filter(|value| !value.is_empty()))
 }
 
-/// Checks that a parser that takes what follows the `#` of a URL for arguments, too, reads no other value in it
-/// than was `found` before it.
+/// Checks that a parser that takes what follows the `#` of a URL for arguments, too, reads no other
+/// value in it than was `found` before it.
 ///
 /// # Errors
 ///
@@ -55,8 +56,8 @@ pub fn agrees_behind<'a, T: PartialEq>(
     Ok(())
 }
 
-/// `args` without the arguments `names`, however often they occur, and without what another parser would
-/// take for them, between semicolons, too; every other byte is kept.
+/// `args` without the arguments `names`, however often they occur, and without what another parser
+/// would take for them, between semicolons, too; every other byte is kept.
 pub fn without_arguments<'n>(
     args: &[u8],
     names: &(impl Iterator<Item = &'n [u8]> + Clone),
@@ -73,9 +74,9 @@ pub fn without_arguments<'n>(
     pairs.map(parts).collect::<Vec<_>>().join(&b"&"[..])
 }
 
-/// A line for a log, with dots for the values of the arguments `names`, however they are spelled, and
-/// for those that begin as tokens do, in any URL within it. It is never longer than `line`, and a value
-/// that the line cuts off is gone as well.
+/// A line for a log, with dots for the values of the arguments `names`, however they are spelled,
+/// and for those that begin as tokens do, in any URL within it. It is never longer than `line`, and
+/// a value that the line cuts off is gone as well.
 pub fn redacted<'n>(line: &[u8], names: &(impl Iterator<Item = &'n [u8]> + Clone)) -> Vec<u8> {
     let mut text = Vec::with_capacity(line.len());
     let mut rest = line;
@@ -106,8 +107,9 @@ pub fn redacted<'n>(line: &[u8], names: &(impl Iterator<Item = &'n [u8]> + Clone
 /// How a JSON object begins in base64url, and with it nearly every token.
 const TOKEN_START: &[u8] = b"eyJ";
 
-/// The value of the cookie `name` in all `Cookie` headers of a request (RFC 6265 section 4.2.1). Names
-/// are compared case by case; a value may stand in double quotes, and keeps every `=` that it holds.
+/// The value of the cookie `name` in all `Cookie` headers of a request (RFC 6265 section 4.2.1).
+/// Names are compared case by case; a value may stand in double quotes, and keeps every `=` that it
+/// holds.
 ///
 /// # Errors
 ///
@@ -136,8 +138,8 @@ pub fn cookie_in_any_case<'a>(
     one(values.filter(|value| !value.is_empty()))
 }
 
-/// A `Cookie` header without the cookies `names`, however often they occur, and without what another
-/// parser would take for them, within another cookie, too, behind white space or a comma.
+/// A `Cookie` header without the cookies `names`, however often they occur, and without what
+/// another parser would take for them, within another cookie, too, behind white space or a comma.
 pub fn without_cookies<'n>(
     header: &[u8],
     names: &(impl Iterator<Item = &'n [u8]> + Clone),
@@ -161,8 +163,8 @@ pub fn bearer(header: &[u8]) -> Option<&[u8]> {
     (!credentials.is_empty()).then_some(credentials)
 }
 
-/// A token in a header or a variable that is made for nothing else, where it may stand behind the scheme
-/// `Bearer` all the same.
+/// A token in a header or a variable that is made for nothing else, where it may stand behind the
+/// scheme `Bearer` all the same.
 pub fn bare(value: &[u8]) -> Option<&[u8]> {
     let value = value.trim_ascii();
     let is_token = !value.is_empty() && !value.eq_ignore_ascii_case(b"Bearer");
@@ -205,8 +207,8 @@ fn cookie_value<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     }
 }
 
-/// A cookie without what begins, behind white space or a comma within it, as one of the cookies `names`
-/// does; `None` if it is one of them itself.
+/// A cookie without what begins, behind white space or a comma within it, as one of the cookies
+/// `names` does; `None` if it is one of them itself.
 fn without_words<'n>(
     pair: &[u8],
     names: &(impl Iterator<Item = &'n [u8]> + Clone),

@@ -1,4 +1,5 @@
-//! Finds the nginx that is installed and configures its headers, for the build script of `nginx-sys`.
+//! Finds the nginx that is installed and configures its headers, for the build script of
+//! `nginx-sys`.
 //!
 //! A dynamic module is accepted only by the nginx version and the configure signature that it was
 //! built for, so "the nginx to build for" is the one on this machine. `nginx-sys` calls

@@ -56,13 +56,14 @@ pub(crate) enum Command {
     Encode(Encode),
     /// Verify a token and print its claims
     ///
-    /// Signature, `exp`, `nbf`, the types of registered claims and, with --host, `host` are checked as
-    /// nginx checks them. Of a token that fails nothing is printed but the reason.
+    /// Signature, `exp`, `nbf`, the types of registered claims and, with --host, `host` are checked
+    /// as nginx checks them. Of a token that fails nothing is printed but the reason.
     Decode(Decode),
     /// Gather public keys in a JWK Set
     ///
-    /// A key without a `kid` of its own gets its RFC 7638 thumbprint. Of a private key only the public
-    /// part is taken; a shared secret has none and is refused. A key that is given twice is there once.
+    /// A key without a `kid` of its own gets its RFC 7638 thumbprint. Of a private key only the
+    /// public part is taken; a shared secret has none and is refused. A key that is given twice is
+    /// there once.
     Jwks(Jwks),
     /// Print a script that completes otools' command lines
     Completions(Completions),

@@ -33,18 +33,18 @@ struct Wanted {
 
 /// Verifies a token and gives its claims.
 ///
-/// `key` is a public key or a certificate in PEM or DER, a JWK or a JWK Set, or the bytes of a secret of
-/// HMAC; it is parsed once, however often it is given. `algorithms` are the ones that are accepted, of
-/// those that the key permits.
+/// `key` is a public key or a certificate in PEM or DER, a JWK or a JWK Set, or the bytes of a
+/// secret of HMAC; it is parsed once, however often it is given. `algorithms` are the ones that are
+/// accepted, of those that the key permits.
 ///
-/// `exp`, `nbf` and the types of the registered claims are always checked. `audience` and `issuer` are
-/// strings or lists of them, one of which `aud` or `iss` must name; a token with `aud` is refused where no
-/// audience is given. `host` is what the claim `host` must name, if there is one: that of the request.
-/// `leeway` is seconds or a timedelta by which clocks may differ. `require` are claims that must be
-/// there, and not null.
+/// `exp`, `nbf` and the types of the registered claims are always checked. `audience` and `issuer`
+/// are strings or lists of them, one of which `aud` or `iss` must name; a token with `aud` is
+/// refused where no audience is given. `host` is what the claim `host` must name, if there is one:
+/// that of the request. `leeway` is seconds or a timedelta by which clocks may differ. `require`
+/// are claims that must be there, and not null.
 ///
-/// Raises a child of `InvalidTokenError`, with the reason in `reason`; `InvalidKeyError` for a key that is
-/// none.
+/// Raises a child of `InvalidTokenError`, with the reason in `reason`; `InvalidKeyError` for a key
+/// that is none.
 #[pyfunction]
 #[pyo3(signature = (token, key, algorithms, *, audience=None, issuer=None, host=None, leeway=None, require=None))]
 #[allow(clippy::too_many_arguments)] // They are keywords.
@@ -91,8 +91,8 @@ pub(crate) fn decode<'py>(
     value::to_dict(py, claims.json())
 }
 
-/// Raises what `decode` would raise for these, whatever the token, and `InvalidKeyError` where none of the
-/// algorithms is one of the key's.
+/// Raises what `decode` would raise for these, whatever the token, and `InvalidKeyError` where none
+/// of the algorithms is one of the key's.
 #[pyfunction]
 #[pyo3(signature = (key, algorithms, leeway=None))]
 pub(crate) fn check(

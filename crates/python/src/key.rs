@@ -189,7 +189,8 @@ pub(crate) fn no_secret(secret: &[u8]) -> Option<String> {
     likeness(secret).map(|likeness| likeness.to_string())
 }
 
-/// PEM whose line breaks were written `\n`, as variables of the environment have them, with line breaks.
+/// PEM whose line breaks were written `\n`, as variables of the environment have them, with line
+/// breaks.
 fn with_line_breaks(bytes: &[u8]) -> Cow<'_, [u8]> {
     if !pem::is_pem(bytes) || !bytes.contains(&b'\\') {
         return Cow::Borrowed(bytes);
@@ -204,7 +205,8 @@ fn with_line_breaks(bytes: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(text)
 }
 
-/// A `\n` or `\r`, which has more backslashes in a text that was quoted twice, and what comes after it.
+/// A `\n` or `\r`, which has more backslashes in a text that was quoted twice, and what comes after
+/// it.
 fn escaped_line_break(bytes: &[u8]) -> Option<(u8, &[u8])> {
     let at = bytes.iter().position(|byte| *byte != b'\\').filter(|at| *at > 0)?;
     match bytes.get(at..)? {
@@ -214,8 +216,8 @@ fn escaped_line_break(bytes: &[u8]) -> Option<(u8, &[u8])> {
     }
 }
 
-/// Whether it is JSON, or a JWK that is broken, rather than a secret: what a server publishes, or says of
-/// an error, everyone knows.
+/// Whether it is JSON, or a JWK that is broken, rather than a secret: what a server publishes, or
+/// says of an error, everyone knows.
 fn is_json(bytes: &[u8]) -> bool {
     let is_named = |name: &[u8]| bytes.windows(name.len()).any(|window| window == name);
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);

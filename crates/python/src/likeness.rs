@@ -1,8 +1,9 @@
-//! What a text evidently is instead of a shared secret: the name of a file, a URL, a page, a public key.
+//! What a text evidently is instead of a shared secret: the name of a file, a URL, a page, a public
+//! key.
 //!
-//! No rule here may meet a random secret: for a secret of 32 bytes or more, in any encoding, each does so
-//! less than once in a million, and most never. What is as random as a secret, such as the 32 bytes of an
-//! Ed25519 public key or the modulus of an RSA key, cannot be told from one.
+//! No rule here may meet a random secret: for a secret of 32 bytes or more, in any encoding, each
+//! does so less than once in a million, and most never. What is as random as a secret, such as the
+//! 32 bytes of an Ed25519 public key or the modulus of an RSA key, cannot be told from one.
 
 use core::fmt;
 
@@ -72,8 +73,8 @@ pub(crate) fn text(bytes: &[u8]) -> Option<&str> {
 /// How HTML and XML begin, in small letters.
 const PAGE_BEGINS: [&str; 6] = ["<!doctype", "<!--", "<?xml", "<html", "<head", "<body"];
 
-/// Whether it is HTML or XML, or words in angle brackets that stand for a secret. A password may begin
-/// with `<`, too.
+/// Whether it is HTML or XML, or words in angle brackets that stand for a secret. A password may
+/// begin with `<`, too.
 fn is_page(text: &str) -> bool {
     let Some(inner) = text.strip_prefix('<') else { return false };
     let begins = text.chars().take(9).collect::<String>().to_ascii_lowercase();
@@ -87,7 +88,8 @@ fn is_page(text: &str) -> bool {
         || inner.strip_suffix('>').is_some_and(are_words)
 }
 
-/// Whether it begins with a scheme of letters and `://` (RFC 3986 section 3), other than that of files.
+/// Whether it begins with a scheme of letters and `://` (RFC 3986 section 3), other than that of
+/// files.
 fn is_url(text: &str) -> bool {
     text.split_once("://").is_some_and(|(scheme, _)| {
         (2..=16).contains(&scheme.len())
@@ -145,8 +147,8 @@ fn is_path(text: &str) -> bool {
     is_of_windows || ROOTS.iter().any(|root| text.starts_with(root)) || has_root && is_small
 }
 
-/// What stands in PEM whose lines are not complete, and in what `openssl` prints of keys, without white
-/// space.
+/// What stands in PEM whose lines are not complete, and in what `openssl` prints of keys, without
+/// white space.
 const KEY_MARKS: [&str; 8] = [
     "BEGINPUBLIC",
     "BEGINRSA",
@@ -197,8 +199,8 @@ fn are_coordinates(bytes: &[u8]) -> bool {
     is_point(&[&[0x04], bytes].concat())
 }
 
-/// Whether it is a compressed point (SEC 1 section 2.3.3). Of the secrets of just 33 or 49 bytes one in
-/// 256 is, so that only hexadecimal digits, as such keys are written, are asked.
+/// Whether it is a compressed point (SEC 1 section 2.3.3). Of the secrets of just 33 or 49 bytes
+/// one in 256 is, so that only hexadecimal digits, as such keys are written, are asked.
 fn is_compressed_point(bytes: &[u8]) -> bool {
     matches!(bytes.first(), Some(0x02 | 0x03)) && is_point(bytes)
 }
@@ -226,7 +228,8 @@ fn from_hex(bytes: &[u8]) -> Option<Vec<u8>> {
     pairs.collect()
 }
 
-/// What this is the base64 of, in either alphabet, with padding or without, over any number of lines.
+/// What this is the base64 of, in either alphabet, with padding or without, over any number of
+/// lines.
 pub(crate) fn from_base64(bytes: &[u8]) -> Option<Vec<u8>> {
     let text: Vec<u8> = bare(bytes)
         .iter()

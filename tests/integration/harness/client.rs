@@ -52,7 +52,8 @@ impl Nginx {
         Response::parse(&answer)
     }
 
-    /// Sends requests at once, of which the last closes the connection; the statuses of the answers.
+    /// Sends requests at once, of which the last closes the connection; the statuses of the
+    /// answers.
     pub fn send_all(&self, requests: &[u8]) -> Vec<u16> {
         let mut stream = TcpStream::connect(self.address).expect("nginx accepts connections");
         stream.set_read_timeout(Some(PATIENCE)).unwrap();

@@ -4,8 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// Writes to a file in place without that its times tell, as within a tick of their clock: through a
-/// page of it that was written to already.
+/// Writes to a file in place without that its times tell, as within a tick of their clock: through
+/// a page of it that was written to already.
 pub struct MappedFile(Child);
 
 impl MappedFile {

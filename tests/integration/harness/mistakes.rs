@@ -18,8 +18,8 @@ pub fn refuses_parameters(directive: &str, mistakes: &[(&str, &str)]) {
 }
 
 impl Builder {
-    /// `nginx -t` refuses it with this message, and says where the one line of the server is, or, if
-    /// there is none, that of `http`.
+    /// `nginx -t` refuses it with this message, and says where the one line of the server is, or,
+    /// if there is none, that of `http`.
     pub fn refuses(self, message: &str) {
         let (mistake, line) = match self.server.as_str() {
             "" => (self.http.clone(), HTTP),

@@ -69,8 +69,8 @@ impl Upstream {
         self.requests().iter().map(target).collect()
     }
 
-    /// The heads of the requests so far, once there are at least `count`: for those that nginx sends
-    /// side by side, and whose answers it does not wait for.
+    /// The heads of the requests so far, once there are at least `count`: for those that nginx
+    /// sends side by side, and whose answers it does not wait for.
     pub fn requests_once(&self, count: usize) -> Vec<String> {
         wait("the requests", || self.requests().len() >= count);
         self.requests()

@@ -22,8 +22,8 @@ pub fn has_http_3() -> bool {
     false
 }
 
-/// Whether nginx speaks TLS to others, as configurations with `proxy_ssl_verify` want; if not, says what
-/// a test is skipped for.
+/// Whether nginx speaks TLS to others, as configurations with `proxy_ssl_verify` want; if not, says
+/// what a test is skipped for.
 pub fn has_tls() -> bool {
     let output = Command::new(binary(Module::Plain)).arg("-V").output().unwrap();
     let is_there = String::from_utf8_lossy(&output.stderr).contains("http_ssl_module");
@@ -51,8 +51,8 @@ pub fn is_root() -> bool {
     fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
-/// Says what was not tested, and why: in the file that `OJWT_SKIPPED` names, since a test that passes
-/// is not shown.
+/// Says what was not tested, and why: in the file that `OJWT_SKIPPED` names, since a test that
+/// passes is not shown.
 pub fn skipped(reason: &str) {
     eprintln!("*** SKIPPED *** {reason}");
     if let Some(file) = env::var_os("OJWT_SKIPPED") {

@@ -1,16 +1,17 @@
 //! Multiples of a point, made once for a key that is used often: with them a multiplication by a
-//! scalar is 32 additions, and no doubling (Hankerson, Menezes and Vanstone, *Guide to Elliptic Curve
-//! Cryptography*, section 3.3.2, with signed digits).
+//! scalar is 32 additions, and no doubling (Hankerson, Menezes and Vanstone, *Guide to Elliptic
+//! Curve Cryptography*, section 3.3.2, with signed digits).
 //!
-//! Which multiples are looked up can be told from outside, by the time that it takes. They depend on
-//! the key, the signature and the message, which are public: this is for verifying alone.
+//! Which multiples are looked up can be told from outside, by the time that it takes. They depend
+//! on the key, the signature and the message, which are public: this is for verifying alone.
 
 use std::sync::OnceLock;
 
 /// The bytes of a scalar, and so its digits.
 pub(crate) const DIGITS: usize = 32;
 
-/// How many multiples there are for each digit, whose value is at most so much, above zero or below.
+/// How many multiples there are for each digit, whose value is at most so much, above zero or
+/// below.
 pub(crate) const MULTIPLES: usize = 128;
 
 /// For each digit of a scalar the multiples of the point, times 256 to the power of that digit.
@@ -43,14 +44,14 @@ impl<P> Comb<P> {
     /// What it takes, in bytes.
     pub(crate) const SIZE: usize = DIGITS * MULTIPLES * size_of::<P>();
 
-    /// Of the multiples, from 1 to [`MULTIPLES`] for the lowest digit and so on; `None` where they are
-    /// not as many as it takes.
+    /// Of the multiples, from 1 to [`MULTIPLES`] for the lowest digit and so on; `None` where they
+    /// are not as many as it takes.
     pub(crate) fn new(multiples: Vec<P>) -> Option<Self> {
         (multiples.len() == DIGITS * MULTIPLES).then_some(Self(multiples))
     }
 
-    /// The terms whose sum is the point times a scalar, little-endian: multiples, each with whether it is
-    /// to be subtracted. `None` for a scalar that is not below 2^255.
+    /// The terms whose sum is the point times a scalar, little-endian: multiples, each with whether
+    /// it is to be subtracted. `None` for a scalar that is not below 2^255.
     pub(crate) fn terms<'c>(
         &'c self,
         scalar: &'c [u8; DIGITS],

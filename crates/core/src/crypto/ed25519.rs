@@ -1,7 +1,8 @@
 //! Ed25519 (RFC 8032 section 5.1) with a key whose multiples were made before.
 //!
-//! It accepts what AWS-LC accepts: S is below the order of the group, and R is compared as it stands,
-//! so that neither can be spelled in another way; the equation is the one without the cofactor.
+//! It accepts what AWS-LC accepts: S is below the order of the group, and R is compared as it
+//! stands, so that neither can be spelled in another way; the equation is the one without the
+//! cofactor.
 
 use aws_lc_rs::digest::{self, SHA512};
 use curve25519_dalek::constants::ED25519_BASEPOINT_POINT;
@@ -128,8 +129,8 @@ mod tests {
         assert!(count > 100, "{count}");
     }
 
-    /// A key, a signature's R and both together may have a part of small order: the equation without the
-    /// cofactor tells them apart.
+    /// A key, a signature's R and both together may have a part of small order: the equation
+    /// without the cofactor tells them apart.
     #[test]
     fn decides_as_aws_lc_does_where_points_have_a_part_of_small_order() {
         let message = b"message";

@@ -14,15 +14,15 @@ pub(crate) const POINT_LEN: usize = 57;
 pub(crate) struct PublicKey(VerifyingKey);
 
 impl PublicKey {
-    /// Decodes a key; `None` where it is not the one encoding of a point of the prime-order group, or
-    /// is the neutral element, for which anyone can sign.
+    /// Decodes a key; `None` where it is not the one encoding of a point of the prime-order group,
+    /// or is the neutral element, for which anyone can sign.
     pub(crate) fn parse(x: &[u8]) -> Option<Self> {
         let bytes = x.try_into().ok()?;
         is_canonical(bytes).then(|| VerifyingKey::from_bytes(bytes).ok().map(Self))?
     }
 
-    /// Whether this key made `signature` over `message`, without a context (section 5.2.7). The scalar
-    /// S is below the order of the group, so that nobody can re-spell a signature.
+    /// Whether this key made `signature` over `message`, without a context (section 5.2.7). The
+    /// scalar S is below the order of the group, so that nobody can re-spell a signature.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         let is_good = || {
             let point = signature.first_chunk()?;

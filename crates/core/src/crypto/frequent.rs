@@ -1,5 +1,5 @@
-//! Public keys that verify often: a gate uses the same few for weeks. Of one that has verified enough
-//! signatures multiples are made, with which each further one takes half the time or less.
+//! Public keys that verify often: a gate uses the same few for weeks. Of one that has verified
+//! enough signatures multiples are made, with which each further one takes half the time or less.
 
 use core::fmt;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -10,11 +10,12 @@ use aws_lc_rs::signature::ParsedPublicKey;
 use crate::crypto::ed25519;
 use crate::crypto::p256;
 
-/// How many signatures a key verifies without multiples: by then these would have paid for themselves.
+/// How many signatures a key verifies without multiples: by then these would have paid for
+/// themselves.
 const FREQUENT: u32 = 100;
 
-/// The memory for multiples in one process, in bytes, those of base points aside: 16 MiB. Keys that come
-/// when it is taken verify without.
+/// The memory for multiples in one process, in bytes, those of base points aside: 16 MiB. Keys that
+/// come when it is taken verify without.
 static ROOM: Room = Room::new(16 * 1024 * 1024);
 
 /// A public key, of AWS-LC until it is used often.
@@ -69,7 +70,8 @@ impl FrequentKey {
         }
         let is_good = self.parsed.verify_sig(message, signature).is_ok();
         if is_good && self.verified.fetch_add(1, Ordering::Relaxed) == FREQUENT {
-            // Made before the lock is taken: no thread waits meanwhile, and no forked process for ever.
+            // Made before the lock is taken: no thread waits meanwhile, and no forked process for
+            // ever.
             self.multiples.set(Multiples::new(self.curve, &self.encoded)).ok();
         }
         is_good

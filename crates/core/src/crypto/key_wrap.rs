@@ -17,7 +17,8 @@ pub(crate) const OVERHEAD: usize = INITIAL_VALUE.len();
 pub(crate) fn unwrap(kek: &DecryptingKey, wrapped: &[u8]) -> Option<Vec<u8>> {
     let (first, rest) = wrapped.split_first_chunk()?;
     let (blocks, []) = rest.as_chunks::<8>() else { return None };
-    // Section 2: "The only restriction the key wrap algorithm places on n is that n be at least two."
+    // Section 2: "The only restriction the key wrap algorithm places on n is that n be at least
+    // two."
     if blocks.len() < 2 {
         return None;
     }

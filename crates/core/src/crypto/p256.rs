@@ -1,7 +1,9 @@
-//! ECDSA on P-256 with SHA-256 (FIPS 186-5 section 6.4.2) with a key whose multiples were made before.
+//! ECDSA on P-256 with SHA-256 (FIPS 186-5 section 6.4.2) with a key whose multiples were made
+//! before.
 //!
 //! The arithmetic of the field is generated from a proof (fiat-crypto), that of the scalars is
-//! crypto-bigint's. Here is the group: points in Jacobian coordinates, of which affine ones are added.
+//! crypto-bigint's. Here is the group: points in Jacobian coordinates, of which affine ones are
+//! added.
 
 use crypto_bigint::{CheckedAdd as _, Odd, U256};
 use fiat_crypto::p256_64::{
@@ -48,7 +50,8 @@ impl PublicKey {
         comb(Affine { x: Field::new(x)?, y: Field::new(y)? }).map(Self)
     }
 
-    /// Whether this key made `signature`, r and s of 32 bytes each (RFC 7518 section 3.4), over `message`.
+    /// Whether this key made `signature`, r and s of 32 bytes each (RFC 7518 section 3.4), over
+    /// `message`.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         self.check(message, signature).unwrap_or(false)
     }
@@ -162,7 +165,8 @@ impl Jacobian {
         Self { x, y, z: self.z.times(run) }
     }
 
-    /// Twice the point (the same, algorithm 3.21). No point has an order of two, so that y is never zero.
+    /// Twice the point (the same, algorithm 3.21). No point has an order of two, so that y is never
+    /// zero.
     fn doubled(self) -> Self {
         let z2 = self.z.squared();
         // a being -3, the slope is 3 (x - z²) (x + z²).
@@ -192,7 +196,8 @@ impl Jacobian {
     }
 }
 
-/// The same points in affine coordinates, by one inversion for all; none of them is the neutral one.
+/// The same points in affine coordinates, by one inversion for all; none of them is the neutral
+/// one.
 fn normalized(points: &[Jacobian]) -> Vec<Affine> {
     // The products of all z up to each point.
     let mut products = Vec::with_capacity(points.len());
@@ -384,7 +389,8 @@ mod tests {
         }
     }
 
-    /// x is below the prime, r below the order, which is smaller: x = r + n is rare, and may be made.
+    /// x is below the prime, r below the order, which is smaller: x = r + n is rare, and may be
+    /// made.
     #[test]
     fn abscissa_above_the_order_is_that_of_its_remainder() {
         let point = |x: U256, z: u8| {
@@ -407,7 +413,8 @@ mod tests {
 
     #[test]
     fn signature_whose_point_has_an_abscissa_above_the_order_is_good() {
-        // R with x = n + j, and the key that r, s and the message then belong to: Q = (s R - e G) / r.
+        // R with x = n + j, and the key that r, s and the message then belong to: Q = (s R - e G) /
+        // r.
         let modulus = N.as_nz_ref();
         let message = b"message";
         let digest = U256::from_be_slice(Digest::of(message).as_bytes());

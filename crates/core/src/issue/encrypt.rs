@@ -19,8 +19,8 @@ use crate::keys::decrypter::{aes, aes_gcm, rsa_oaep};
 use crate::keys::material::Material;
 use crate::text::base64url;
 
-/// Encrypts `plaintext` to the holder of `key`, a shared secret or (its public half is enough) an RSA
-/// key: a compact JWE whose header holds `alg`, `enc` and, if given, `kid` and `cty`.
+/// Encrypts `plaintext` to the holder of `key`, a shared secret or (its public half is enough) an
+/// RSA key: a compact JWE whose header holds `alg`, `enc` and, if given, `kid` and `cty`.
 ///
 /// # Errors
 ///
@@ -45,8 +45,8 @@ pub fn encrypt(
     encrypt_with_header(plaintext, key, alg, enc, header)
 }
 
-/// Encrypts under a header that is taken as it is (`iv` and `tag` of a key that is wrapped by AES GCM
-/// are added), so that tests can say anything.
+/// Encrypts under a header that is taken as it is (`iv` and `tag` of a key that is wrapped by AES
+/// GCM are added), so that tests can say anything.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! The signature algorithms of JWS (RFC 7518 section 3.1, RFC 8037 section 3.1, RFC 8812, RFC 9864).
+//! The signature algorithms of JWS (RFC 7518 section 3.1, RFC 8037 section 3.1, RFC 8812, RFC
+//! 9864).
 
 use core::fmt;
 
@@ -72,8 +73,8 @@ impl Alg {
         Self::ALL.into_iter().find(|alg| alg.name() == name)
     }
 
-    /// Whether a list that has this name means `other`, too: `EdDSA` is the older name of both `Ed25519`
-    /// and `Ed448`, which say the curve (RFC 9864 section 2.2).
+    /// Whether a list that has this name means `other`, too: `EdDSA` is the older name of both
+    /// `Ed25519` and `Ed448`, which say the curve (RFC 9864 section 2.2).
     pub const fn covers(self, other: Self) -> bool {
         self as u8 == other as u8
             || matches!((self, other), (Self::EdDSA, Self::Ed25519 | Self::Ed448))

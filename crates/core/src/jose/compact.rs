@@ -12,9 +12,9 @@ pub enum TokenType {
     Signed,
     /// A compact JWE whose content is the claims.
     ///
-    /// There is no signature, so [`Policy::algorithms`](crate::Policy::algorithms) does not apply, and with RSA-OAEP anyone
-    /// who has the public key can make such a token. Where that key is public indeed, only
-    /// [`TokenType::Nested`] says who made the claims.
+    /// There is no signature, so [`Policy::algorithms`](crate::Policy::algorithms) does not apply,
+    /// and with RSA-OAEP anyone who has the public key can make such a token. Where that key is
+    /// public indeed, only [`TokenType::Nested`] says who made the claims.
     Encrypted,
     /// A compact JWE whose content is a compact JWS (RFC 7519 section 5.2), judged like any other;
     /// no other nesting is taken.

@@ -1,12 +1,12 @@
-//! The algorithms of JWE: `alg`, how the content encryption key is obtained, and `enc`, how the content
-//! is encrypted (RFC 7518 sections 4.1 and 5.1).
+//! The algorithms of JWE: `alg`, how the content encryption key is obtained, and `enc`, how the
+//! content is encrypted (RFC 7518 sections 4.1 and 5.1).
 
 use core::fmt;
 
 /// How the content encryption key (CEK) of a JWE is obtained.
 ///
-/// There are no variants for `RSA1_5` (which RFC 8725 section 3.2 advises against), for PBES2 (whose
-/// iterations the token would choose) and for ECDH-ES.
+/// There are no variants for `RSA1_5` (which RFC 8725 section 3.2 advises against), for PBES2
+/// (whose iterations the token would choose) and for ECDH-ES.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // Each variant is the registered name, as near as Rust allows.
 pub enum KeyAlg {

@@ -15,7 +15,8 @@ use crate::text::outline;
 /// How many warnings of one file are kept; a last one counts the others.
 pub const MAX_WARNINGS: usize = 16;
 
-/// The byte order mark of UTF-8, which some editors write (RFC 8259 section 8.1 lets a parser ignore it).
+/// The byte order mark of UTF-8, which some editors write (RFC 8259 section 8.1 lets a parser
+/// ignore it).
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The format of a key file.
@@ -48,9 +49,9 @@ impl KeySetBuilder {
     /// section 5), so that it does not take the others down.
     ///
     /// The format is guessed where none is given: JSON that is neither a JWK Set nor a JWK is
-    /// [`KeyFormat::Keyval`], in which a shared secret is taken where the format is given alone. Else
-    /// any JSON of texts (what a server says of an error) would be secrets that everyone knows. What is
-    /// neither JSON nor PEM may be a single key in DER.
+    /// [`KeyFormat::Keyval`], in which a shared secret is taken where the format is given alone.
+    /// Else any JSON of texts (what a server says of an error) would be secrets that everyone
+    /// knows. What is neither JSON nor PEM may be a single key in DER.
     ///
     /// # Errors
     ///

@@ -66,8 +66,8 @@ impl CbcHmac {
     pub(crate) const A256_HS512: Self =
         Self { cipher: &cipher::AES_256, hmac: &hmac::HMAC_SHA512, half: 32 };
 
-    /// Section 5.2.2.2: the tag is checked first; of what it does not cover nothing is decrypted, so
-    /// that nothing can be learnt from the padding.
+    /// Section 5.2.2.2: the tag is checked first; of what it does not cover nothing is decrypted,
+    /// so that nothing can be learnt from the padding.
     fn open(self, cek: &[u8], jwe: &Jwe<'_>) -> Option<Vec<u8>> {
         let (mac_key, enc_key) = cek.split_at_checked(self.half)?;
         let tag = self.tag(mac_key, jwe.aad, &jwe.iv, &jwe.ciphertext);
@@ -112,8 +112,8 @@ mod tests {
         }
     }
 
-    /// What became of the vectors: opened, or refused for what is wrong with them, or refused for an
-    /// initialization vector of a length that JOSE does not have.
+    /// What became of the vectors: opened, or refused for what is wrong with them, or refused for
+    /// an initialization vector of a length that JOSE does not have.
     #[derive(Debug, Default, PartialEq, Eq)]
     struct Count {
         opened: usize,

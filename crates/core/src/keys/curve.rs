@@ -50,7 +50,8 @@ impl Curve {
         }
     }
 
-    /// The one algorithm that signs with keys of this curve (RFC 7518 section 3.4, RFC 8812 section 3.2).
+    /// The one algorithm that signs with keys of this curve (RFC 7518 section 3.4, RFC 8812 section
+    /// 3.2).
     pub const fn alg(self) -> Alg {
         let [alg] = self.algs();
         *alg

@@ -128,8 +128,8 @@ pub(crate) fn aes_gcm(alg: KeyAlg) -> Option<&'static aead::Algorithm> {
     }
 }
 
-/// RFC 7518 section 4.3: the mask is made with the hash of the label; `RSA-OAEP` has SHA-1 for both,
-/// which neither needs to be free of collisions for.
+/// RFC 7518 section 4.3: the mask is made with the hash of the label; `RSA-OAEP` has SHA-1 for
+/// both, which neither needs to be free of collisions for.
 pub(crate) fn rsa_oaep(alg: KeyAlg) -> Option<&'static OaepAlgorithm> {
     match alg {
         KeyAlg::RsaOaep => Some(&OAEP_SHA1_MGF1SHA1),

@@ -10,8 +10,8 @@ use crate::keys::error::KeyError;
 const MGF1: &str = "1.2.840.113549.1.1.8";
 pub(super) const RSASSA_PSS: &str = "1.2.840.113549.1.1.10";
 
-/// What a DER sequence holds that begins as those of keys and certificates do, with another or with an
-/// integer, and fills `bytes`.
+/// What a DER sequence holds that begins as those of keys and certificates do, with another or with
+/// an integer, and fills `bytes`.
 pub(super) fn sequence(bytes: &[u8]) -> Option<&[u8]> {
     let (length, content) = match bytes {
         [0x30, length @ ..=0x7f, content @ ..] | [0x30, 0x81, length, content @ ..] => {
@@ -25,8 +25,8 @@ pub(super) fn sequence(bytes: &[u8]) -> Option<&[u8]> {
     (content.len() == length && matches!(content, [0x30 | 0x02, ..])).then_some(content)
 }
 
-/// Whether it is a DER sequence like those of keys and certificates. A random secret of 32 bytes is,
-/// once in eight millions; a text is none, though its first letters may say its length.
+/// Whether it is a DER sequence like those of keys and certificates. A random secret of 32 bytes
+/// is, once in eight millions; a text is none, though its first letters may say its length.
 pub(crate) fn is_der(bytes: &[u8]) -> bool {
     let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
     sequence(bytes).is_some() && !bytes.iter().all(is_text)
@@ -37,8 +37,8 @@ pub(crate) fn is_pkcs1(der: &[u8]) -> bool {
     sequence(der).is_some_and(|content| content.starts_with(&[0x02]))
 }
 
-/// The one algorithm that `RSASSA-PSS-params` leave to a key (RFC 4055 section 3.1): RFC 7518 section
-/// 3.5 wants MGF1 with the same hash, and a salt as long as its output.
+/// The one algorithm that `RSASSA-PSS-params` leave to a key (RFC 4055 section 3.1): RFC 7518
+/// section 3.5 wants MGF1 with the same hash, and a salt as long as its output.
 pub(super) fn pss_alg(parameters: AnyRef<'_>) -> Result<Alg, KeyError> {
     let fields = parameters.sequence(|reader| -> der::Result<_> {
         let mode = TagMode::Explicit;
@@ -62,7 +62,8 @@ pub(super) fn pss_alg(parameters: AnyRef<'_>) -> Result<Alg, KeyError> {
         Some("2.16.840.1.101.3.4.2.3") => (Alg::PS512, 64),
         _ => return Err(unusable),
     };
-    // Those that are left out are SHA-1 with MGF1, 20 and 1. The salt is the shortest that is allowed.
+    // Those that are left out are SHA-1 with MGF1, 20 and 1. The salt is the shortest that is
+    // allowed.
     let fits = mask == hash && salt.unwrap_or(20) <= length && trailer.unwrap_or(1) == 1;
     if fits { Ok(alg) } else { Err(unusable) }
 }

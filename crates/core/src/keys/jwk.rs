@@ -2,7 +2,8 @@
 //! decrypt.
 //!
 //! A member that is `null` is absent. The first certificate of `x5c` is the key where other members
-//! give none, and else must be of that key; nothing else of it counts, and `x5u` is never looked at.
+//! give none, and else must be of that key; nothing else of it counts, and `x5u` is never looked
+//! at.
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeyPairComponents, PrivateDecryptingKey, PublicKeyComponents};
@@ -224,8 +225,8 @@ fn rsa_private(jwk: Object<'_>, n: &[u8], e: &[u8]) -> Result<PrivateDecryptingK
     PrivateDecryptingKey::from_pkcs8(der.as_ref()).map_err(|_| broken())
 }
 
-/// The public key, of the members that are for it or, where they are not there, of the certificate. Of
-/// two that are the same key that of the certificate is taken, which may say more of its use.
+/// The public key, of the members that are for it or, where they are not there, of the certificate.
+/// Of two that are the same key that of the certificate is taken, which may say more of its use.
 fn public_key(
     jwk: Object<'_>,
     kty: &str,
@@ -252,8 +253,8 @@ fn public_key(
             (certified.jwk_members() == own()?.jwk_members()).then_some(certified)
         }
     };
-    // RFC 7517 section 4.7: "The key in the first certificate MUST match the public key represented by
-    // other members of the JWK."
+    // RFC 7517 section 4.7: "The key in the first certificate MUST match the public key represented
+    // by other members of the JWK."
     agreed.ok_or(KeyError::Unusable("the certificate in \"x5c\" is of another key"))
 }
 
@@ -276,8 +277,8 @@ fn elliptic(jwk: Object<'_>) -> Result<Material, KeyError> {
     for member in ["x", "y"] {
         let coordinate = bytes(jwk, member)?;
         let length = curve.coordinate_len();
-        // RFC 7518 section 6.2.1.2 wants "the full size of a coordinate"; some issuers leave out zeros
-        // that it begins with, or write the sign octet of DER. The number is the same.
+        // RFC 7518 section 6.2.1.2 wants "the full size of a coordinate"; some issuers leave out
+        // zeros that it begins with, or write the sign octet of DER. The number is the same.
         let number = coordinate.iter().position(|byte| *byte != 0).unwrap_or(coordinate.len());
         let number = coordinate.get(number..).unwrap_or_default();
         if coordinate.is_empty() || coordinate.len() > length + 1 || number.len() > length {
@@ -314,8 +315,8 @@ pub(crate) fn bytes(jwk: Object<'_>, member: &'static str) -> Result<Vec<u8>, Ke
     text(jwk, member)?.and_then(|text| decode(&text)).ok_or(KeyError::Member(member))
 }
 
-/// Decodes base64url or, as some issuers write it, base64 (RFC 4648 sections 4 and 5); either with all
-/// its padding or none. Tokens are not read so: a key has no other spelling to be mistaken for.
+/// Decodes base64url or, as some issuers write it, base64 (RFC 4648 sections 4 and 5); either with
+/// all its padding or none. Tokens are not read so: a key has no other spelling to be mistaken for.
 fn decode(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=');
     let padding = text.len() - digits.len();

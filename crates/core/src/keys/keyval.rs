@@ -1,8 +1,8 @@
-//! Keys as a JSON object that maps each `kid` to a key: a public key or a certificate in PEM, or else
-//! the characters of a shared secret for HMAC.
+//! Keys as a JSON object that maps each `kid` to a key: a public key or a certificate in PEM, or
+//! else the characters of a shared secret for HMAC.
 //!
-//! An error that a server tells in JSON has the same form, which is why what is evidently no secret is
-//! refused.
+//! An error that a server tells in JSON has the same form, which is why what is evidently no secret
+//! is refused.
 
 use crate::keys::error::KeyError;
 use crate::keys::material::Material;
@@ -11,8 +11,8 @@ use crate::text::json::{Json, Object, Value};
 
 /// Reads every key, with its name. That no name occurs twice is what [`Json`] sees to.
 ///
-/// Nothing in an object that looks like an error is taken for a secret; nor is a text of several words
-/// beside what is no key.
+/// Nothing in an object that looks like an error is taken for a secret; nor is a text of several
+/// words beside what is no key.
 pub fn parse(json: &Json) -> Vec<(String, Result<Material, KeyError>)> {
     let members = || json.root().as_object().into_iter().flat_map(Object::members);
     let mut keys: Vec<_> =
@@ -28,8 +28,8 @@ pub fn parse(json: &Json) -> Vec<(String, Result<Material, KeyError>)> {
     keys
 }
 
-/// Names that members of errors have, in small letters (RFC 6749 section 5.2, RFC 9457 section 3.1, and what
-/// frameworks make up).
+/// Names that members of errors have, in small letters (RFC 6749 section 5.2, RFC 9457 section 3.1,
+/// and what frameworks make up).
 const NAMES_IN_ERRORS: [&str; 12] = [
     "code",
     "detail",

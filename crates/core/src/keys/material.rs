@@ -20,8 +20,8 @@ use crate::keys::error::{KeyError, MAX_RSA_BITS, MIN_RSA_BITS};
 use crate::keys::{der, published};
 use crate::text::base64url;
 
-/// The largest public exponent of an RSA key, in bits: that of AWS-LC. Those in use are 3 and 65537;
-/// a long one makes verification as slow as signing.
+/// The largest public exponent of an RSA key, in bits: that of AWS-LC. Those in use are 3 and
+/// 65537; a long one makes verification as slow as signing.
 pub const MAX_RSA_EXPONENT_BITS: usize = 33;
 
 /// What stands before an Ed448 key in a `SubjectPublicKeyInfo` in DER (RFC 8410 section 4).

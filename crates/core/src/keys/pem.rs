@@ -39,7 +39,8 @@ pub fn parse(text: &[u8]) -> Result<Vec<Material>, KeyError> {
 ///
 /// # Errors
 ///
-/// [`KeyError::Encoding`] where the boundaries of blocks do not belong together: a key would be missing.
+/// [`KeyError::Encoding`] where the boundaries of blocks do not belong together: a key would be
+/// missing.
 pub fn read(text: &[u8]) -> Result<Vec<Result<Material, KeyError>>, KeyError> {
     let mut blocks = blocks(text)?;
     if blocks.iter().any(|block| block.label != EC_PARAMETERS) {
@@ -107,7 +108,8 @@ impl Block<'_> {
         }
     }
 
-    /// The block in DER. White space may stand wherever it likes (RFC 7468 section 3, "laxtextualmsg").
+    /// The block in DER. White space may stand wherever it likes (RFC 7468 section 3,
+    /// "laxtextualmsg").
     fn contents(&self) -> Result<Vec<u8>, KeyError> {
         let text: Vec<u8> =
             self.body.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();

@@ -1,5 +1,5 @@
-//! What is no shared secret: what everyone can read (RFC 8725 section 2.1), and what only says where a
-//! key is.
+//! What is no shared secret: what everyone can read (RFC 8725 section 2.1), and what only says
+//! where a key is.
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -9,10 +9,10 @@ use memchr::memmem;
 use crate::keys::curve::Curve;
 use crate::keys::der;
 
-/// What stands in texts that hold public keys, white space aside: PEM (that of SSH has four hyphens), also
-/// without its hyphens, JWK (as JSON, as Python shows it, as JSON within JSON, as YAML), the base64 of a
-/// `SubjectPublicKeyInfo` that names RSA, a curve, Ed25519 or Ed448, what OpenSSL and XML say of a key, and
-/// keys as SSH writes them (RFC 4253 section 6.6).
+/// What stands in texts that hold public keys, white space aside: PEM (that of SSH has four
+/// hyphens), also without its hyphens, JWK (as JSON, as Python shows it, as JSON within JSON, as
+/// YAML), the base64 of a `SubjectPublicKeyInfo` that names RSA, a curve, Ed25519 or Ed448, what
+/// OpenSSL and XML say of a key, and keys as SSH writes them (RFC 4253 section 6.6).
 const PUBLIC_MARKS: [&[u8]; 25] = [
     b"----BEGIN",
     b"-----END",
@@ -47,8 +47,8 @@ const PUBLIC_DIGITS: [&[u8]; 2] = [b"2a864886f70d0101", b"2a8648ce3d0201"];
 /// How many times over what everyone can read may be encoded to be known still.
 const MAX_ENCODINGS: usize = 3;
 
-/// Names of folders that paths begin with. With two slashes around it, the shortest is in a random text
-/// of base64 once in a billion.
+/// Names of folders that paths begin with. With two slashes around it, the shortest is in a random
+/// text of base64 once in a billion.
 const ROOTS: [&str; 22] = [
     "app", "conf", "config", "configs", "data", "dev", "etc", "home", "keys", "media", "mnt",
     "opt", "private", "proc", "root", "run", "secrets", "srv", "tmp", "usr", "var", "vault",
@@ -70,8 +70,8 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 
 /// What a text evidently is that stands where a shared secret should; `None` for what may be one.
 ///
-/// A secret is random, so that it is taken for none of these but by a chance of one in millions: not even
-/// one in base64, which may begin with `/` and hold more of them.
+/// A secret is random, so that it is taken for none of these but by a chance of one in millions:
+/// not even one in base64, which may begin with `/` and hold more of them.
 pub(crate) fn lookalike(secret: &[u8]) -> Option<&'static str> {
     let text = core::str::from_utf8(secret).ok()?.trim_start_matches('\u{feff}').trim();
     if text.chars().any(|char| char.is_control() && !char.is_whitespace()) {
@@ -90,7 +90,8 @@ pub(crate) fn lookalike(secret: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Whether it begins with a scheme and two slashes, or names a file (RFC 3986 section 3.1, RFC 8089).
+/// Whether it begins with a scheme and two slashes, or names a file (RFC 3986 section 3.1, RFC
+/// 8089).
 fn is_url(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once(':') else { return false };
     let is_char = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
@@ -116,8 +117,8 @@ fn is_markup(text: &str) -> bool {
     begins && rest.split("</").skip(1).any(|end| after_name(end) == Some('>'))
 }
 
-/// Whether it is the path of a file: one that consists of what names of files are made of, and either
-/// begins as none but paths do, or holds a character that base64 with slashes has not.
+/// Whether it is the path of a file: one that consists of what names of files are made of, and
+/// either begins as none but paths do, or holds a character that base64 with slashes has not.
 fn is_path(text: &str) -> bool {
     let is_char = |char: char| char.is_alphanumeric() || "/._-+@~ ".contains(char);
     if !text.chars().all(is_char) {
@@ -144,8 +145,9 @@ fn is_time(text: &str) -> bool {
     text.len() >= form.len() && text.as_bytes().iter().zip(form).all(has_form)
 }
 
-/// Whether `bytes` are a public key or a certificate, of whatever kind, in PEM, in DER, as a JWK, as a
-/// point, or as SSH writes it, and perhaps in base64 or hexadecimal digits: what everyone can read.
+/// Whether `bytes` are a public key or a certificate, of whatever kind, in PEM, in DER, as a JWK,
+/// as a point, or as SSH writes it, and perhaps in base64 or hexadecimal digits: what everyone can
+/// read.
 pub(crate) fn is_public(bytes: &[u8]) -> bool {
     is_public_encoded(bytes, MAX_ENCODINGS)
 }
@@ -192,8 +194,8 @@ fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
     pairs.collect()
 }
 
-/// What this is the base64 of, in either alphabet, with padding or without, and perhaps in quotes or cut
-/// off at the end.
+/// What this is the base64 of, in either alphabet, with padding or without, and perhaps in quotes
+/// or cut off at the end.
 fn from_base64(text: &[u8]) -> Option<Vec<u8>> {
     let text = text.iter().filter(|byte| !matches!(byte, b'=' | b'"' | b'\''));
     let text = text.map(|byte| match byte {
@@ -209,8 +211,8 @@ fn from_base64(text: &[u8]) -> Option<Vec<u8>> {
     LENIENT.decode(text).ok()
 }
 
-/// Whether it is a point on a curve (SEC 1 section 2.3.3), perhaps without its first octet. No random secret
-/// is one uncompressed; of 170 that have the length of a compressed one, one is.
+/// Whether it is a point on a curve (SEC 1 section 2.3.3), perhaps without its first octet. No
+/// random secret is one uncompressed; of 170 that have the length of a compressed one, one is.
 fn is_point(bytes: &[u8]) -> bool {
     let is_on = |curve: Curve| {
         let length = curve.coordinate_len();
@@ -225,8 +227,8 @@ fn is_point(bytes: &[u8]) -> bool {
     Curve::ALL.into_iter().any(is_on)
 }
 
-/// Whether it begins as keys and certificates in DER do, which go on further than it does. A random secret
-/// does once in millions.
+/// Whether it begins as keys and certificates in DER do, which go on further than it does. A random
+/// secret does once in millions.
 fn is_cut_der(bytes: &[u8]) -> bool {
     match bytes {
         [0x30, 0x82, _, _, content @ ..] | [0x30, 0x81, _, content @ ..] => {

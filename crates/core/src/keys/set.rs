@@ -118,8 +118,8 @@ enum Wanted<'a> {
     Unnamed,
 }
 
-/// The keys of these sets that may have made a signature of `alg`, at most [`MAX_CANDIDATES`]: those
-/// named `kid`; where none is so named, those without a name; for a token without `kid`, any.
+/// The keys of these sets that may have made a signature of `alg`, at most [`MAX_CANDIDATES`]:
+/// those named `kid`; where none is so named, those without a name; for a token without `kid`, any.
 ///
 /// # Errors
 ///

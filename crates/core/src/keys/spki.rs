@@ -36,8 +36,8 @@ pub fn from_der(der: &[u8]) -> Result<Material, KeyError> {
 ///
 /// # Errors
 ///
-/// [`KeyError::Encoding`], or [`KeyError::Unusable`] for a kind of key that is not supported, or for
-/// another purpose.
+/// [`KeyError::Encoding`], or [`KeyError::Unusable`] for a kind of key that is not supported, or
+/// for another purpose.
 pub fn from_spki_der(der: &[u8]) -> Result<Material, KeyError> {
     let encoding = || KeyError::Encoding("a public key in DER");
     let spki = SubjectPublicKeyInfoRef::from_der(der).map_err(|_| encoding())?;

@@ -76,8 +76,8 @@ impl Policy {
         }
     }
 
-    /// What is wrong in particular with claims that were denied, for the operator's log: which of them,
-    /// and never its value.
+    /// What is wrong in particular with claims that were denied, for the operator's log: which of
+    /// them, and never its value.
     pub(crate) fn detail(
         &self,
         denial: Denial,

@@ -141,8 +141,8 @@ impl Operand {
     ///
     /// # Errors
     ///
-    /// What is wrong with it, where nothing can be compared with it: it is empty, not UTF-8, or longer
-    /// than [`MAX_VARIABLE_SIZE`].
+    /// What is wrong with it, where nothing can be compared with it: it is empty, not UTF-8, or
+    /// longer than [`MAX_VARIABLE_SIZE`].
     pub fn of_variable(value: &[u8]) -> Result<Self, OperandDefect> {
         if value.is_empty() {
             return Err(OperandDefect::Empty);
@@ -174,8 +174,8 @@ pub enum OperandDefect {
     TooLong,
     /// Not UTF-8.
     NotUtf8,
-    /// It begins like a JSON array, object or string, and is none. As text it would be equal to nothing,
-    /// and so meet what is negated.
+    /// It begins like a JSON array, object or string, and is none. As text it would be equal to
+    /// nothing, and so meet what is negated.
     BrokenJson,
     /// Not an array, which `!any` wants of a variable: another value is in common with nothing.
     NotAnArray,
@@ -287,7 +287,8 @@ impl Comparison {
         }
     }
 
-    /// Whether it looks at a header parameter that holds a media type (RFC 7515 sections 4.1.9 and 4.1.10).
+    /// Whether it looks at a header parameter that holds a media type (RFC 7515 sections 4.1.9 and
+    /// 4.1.10).
     fn is_media_type(&self) -> bool {
         self.part == Part::Header && ["typ", "cty"].iter().any(|name| self.path.is_member(name))
     }
@@ -303,8 +304,8 @@ impl Comparison {
     }
 }
 
-/// Why a token does not meet a requirement. Of the token it says what kinds of values are there, never
-/// a value.
+/// Why a token does not meet a requirement. Of the token it says what kinds of values are there,
+/// never a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unmet {
     /// The comparison fails, or holds where it must fail.
@@ -477,8 +478,8 @@ impl<'a> Wanted<'a> {
     }
 
     /// Whether the comparison holds of a media type, which is equal to another whether or not
-    /// `application/` stands before either, and in any case (RFC 7515 section 4.1.9, RFC 2045 section
-    /// 5.1). Other operators see the text; `None` where the two cannot be compared.
+    /// `application/` stands before either, and in any case (RFC 7515 section 4.1.9, RFC 2045
+    /// section 5.1). Other operators see the text; `None` where the two cannot be compared.
     fn is_met_by_media_type(
         &self,
         name: &str,
@@ -537,8 +538,8 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// Whether an array, or a single value in the place of one, has an element of the operand; `None`
-    /// where none of its elements can be compared with any.
+    /// Whether an array, or a single value in the place of one, has an element of the operand;
+    /// `None` where none of its elements can be compared with any.
     fn shares(&self, value: Value<'_>) -> Option<bool> {
         let is_wanted = |element: Value<'_>| match self {
             Self::Text(..) => self.equals(element),
@@ -585,8 +586,8 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// RFC 7515 section 4.1.9: a name "SHOULD" be treated "as though "application/" were prepended to any "typ"
-/// value not containing a '/'".
+/// RFC 7515 section 4.1.9: a name "SHOULD" be treated "as though "application/" were prepended to
+/// any "typ" value not containing a '/'".
 fn is_same_media_type(a: &str, b: &str) -> bool {
     const PREFIX: &str = "application/";
     let short = |name: &str| match name.split_at_checked(PREFIX.len()) {
@@ -834,7 +835,8 @@ mod tests {
         ];
         for word in words {
             let (groups, header) = (list(500, 0, word), list(2_000, 10_000, word));
-            // Each element is looked for in 2,000 that are sorted: twice, for both forms of an operand.
+            // Each element is looked for in 2,000 that are sorted: twice, for both forms of an
+            // operand.
             let bound = 2_000 * 2 * 11 + 2 * 500 * 11;
             assert!(work(&groups, "any", &header) <= bound);
             assert!(work(&header, "any", &groups) <= bound);

@@ -16,7 +16,8 @@ use crate::token::claims::{Claims, NumericDate};
 /// The largest file that is read, in bytes.
 pub const MAX_REVOCATION_FILE_SIZE: usize = 256 * 1024 * 1024;
 
-/// The lists that a gate has. Several lists of one kind count as one that names what any of them names.
+/// The lists that a gate has. Several lists of one kind count as one that names what any of them
+/// names.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Revocations<'a> {
     /// Of subjects: the claim `sub` (RFC 7519 section 4.1.2).

@@ -18,8 +18,8 @@ const STRICT: GeneralPurpose = GeneralPurpose::new(
 
 /// Decodes; `None` where `text` is not the one canonical spelling of some bytes.
 pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
-    // With room for more than it has the decoder need not ask for memory that is zeroed, which takes
-    // the allocator longer.
+    // With room for more than it has the decoder need not ask for memory that is zeroed, which
+    // takes the allocator longer.
     let mut bytes = Vec::with_capacity(base64::decoded_len_estimate(text.len()));
     STRICT.decode_vec(text, &mut bytes).ok()?;
     Some(bytes)

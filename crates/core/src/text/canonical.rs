@@ -1,8 +1,8 @@
 //! JSON values in a form that equal ones share, and sets of them that are looked through quickly.
 //!
-//! Two values are the same whatever the order of their members and the spelling of their numbers and
-//! strings. Each comparison costs no more than the shorter of the two is long, so that sorting n
-//! values, and looking one up among them, take time in their length times log n.
+//! Two values are the same whatever the order of their members and the spelling of their numbers
+//! and strings. Each comparison costs no more than the shorter of the two is long, so that sorting
+//! n values, and looking one up among them, take time in their length times log n.
 
 use core::fmt;
 use std::borrow::Cow;

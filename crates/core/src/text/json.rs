@@ -14,8 +14,8 @@ use crate::denial::Defect;
 /// How deep arrays and objects may nest.
 pub const MAX_DEPTH: usize = 32;
 
-/// The most names of an object that are compared each with each to find duplicates; sorting is faster
-/// for more.
+/// The most names of an object that are compared each with each to find duplicates; sorting is
+/// faster for more.
 const MAX_COMPARED: usize = 16;
 
 /// The most names of an object that are sorted to find duplicates; hashing is faster for more.
@@ -412,7 +412,8 @@ impl<'a> Parser<'a> {
                     escaped = true;
                     self.replace(1, "\\u007f");
                 }
-                // U+0080 to U+009F, the other control characters, are numbered by their second byte.
+                // U+0080 to U+009F, the other control characters, are numbered by their second
+                // byte.
                 0xc2 if self.peek_at(1).is_some_and(|next| next < 0xa0) => {
                     escaped = true;
                     let control = self.peek_at(1).unwrap_or_default();

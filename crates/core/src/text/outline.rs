@@ -1,5 +1,5 @@
-//! A JWK Set whose keys are read each for itself, so that one which is no JSON, or none that is read
-//! here, takes no other down.
+//! A JWK Set whose keys are read each for itself, so that one which is no JSON, or none that is
+//! read here, takes no other down.
 
 use crate::text::json::Json;
 

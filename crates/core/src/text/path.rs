@@ -95,8 +95,8 @@ pub fn lookup<'a, N: AsRef<str>>(json: &'a Json, names: &[N]) -> Option<Value<'a
 /// A value as a variable shows it: a string without quotes, an array as its elements joined by
 /// commas, anything else as JSON.
 ///
-/// The text is safe in a header and a log: a control character stays escaped as JSON has it. So does
-/// white space at an end of a string, which parsers of headers drop (RFC 9110 section 5.5), or
+/// The text is safe in a header and a log: a control character stays escaped as JSON has it. So
+/// does white space at an end of a string, which parsers of headers drop (RFC 9110 section 5.5), or
 /// parsers that split it at commas: ` admin` is not to arrive as `admin`.
 pub fn render(value: Value<'_>) -> Cow<'_, str> {
     match value.as_array() {
@@ -120,8 +120,8 @@ fn is_safe(text: &str) -> bool {
     !text.contains(char::is_control) && !text.starts_with(is_blank) && !text.ends_with(is_blank)
 }
 
-/// White space of Unicode, and what JavaScript trims besides: an application may drop more than HTTP
-/// does.
+/// White space of Unicode, and what JavaScript trims besides: an application may drop more than
+/// HTTP does.
 fn is_blank(c: char) -> bool {
     c.is_whitespace() || c == '\u{feff}'
 }

@@ -29,11 +29,11 @@ impl Claims {
     ///
     /// # Errors
     ///
-    /// [`Denial::Malformed`](crate::Denial::Malformed) where the payload is not a JSON object that names
-    /// each member once; [`Denial::ClaimRejected`](crate::Denial::ClaimRejected), and which claim it is,
-    /// where `exp`, `nbf` or `iat` is not a number (RFC 7519 section 2, `NumericDate`), `iss`, `sub` or
-    /// `jti` not a string (sections 4.1.1, 4.1.2 and 4.1.7), or `aud` neither a string nor an array of
-    /// strings (section 4.1.3).
+    /// [`Denial::Malformed`](crate::Denial::Malformed) where the payload is not a JSON object that
+    /// names each member once; [`Denial::ClaimRejected`](crate::Denial::ClaimRejected), and which
+    /// claim it is, where `exp`, `nbf` or `iat` is not a number (RFC 7519 section 2,
+    /// `NumericDate`), `iss`, `sub` or `jti` not a string (sections 4.1.1, 4.1.2 and 4.1.7), or
+    /// `aud` neither a string nor an array of strings (section 4.1.3).
     pub fn of(token: Verified) -> Result<Self, Refusal> {
         let (header, payload, alg) = token.into_parts();
         let json = Json::parse_object(payload)?;
@@ -88,7 +88,8 @@ impl Claims {
         self.json.text()
     }
 
-    /// What the token carried: the claims as compact JSON or, where it enclosed a signed token, that.
+    /// What the token carried: the claims as compact JSON or, where it enclosed a signed token,
+    /// that.
     pub fn payload(&self) -> &str {
         self.enclosed.as_deref().unwrap_or(self.as_json())
     }

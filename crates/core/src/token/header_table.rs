@@ -1,8 +1,8 @@
 //! Headers of tokens that were verified before, so that they are not parsed again.
 //!
-//! An issuer writes few headers, and each of them for many tokens. What is remembered is how a first
-//! part reads, never that a token which begins with it is good: policy, keys and signature are asked
-//! for every token.
+//! An issuer writes few headers, and each of them for many tokens. What is remembered is how a
+//! first part reads, never that a token which begins with it is good: policy, keys and signature
+//! are asked for every token.
 
 use crate::jose::header::Header;
 
@@ -13,7 +13,8 @@ pub const MAX_HEADERS: usize = 8;
 /// certificate.
 pub const MAX_SEGMENT_SIZE: usize = 512;
 
-/// Parsed headers by the first parts that they were parsed from; the oldest makes room for a new one.
+/// Parsed headers by the first parts that they were parsed from; the oldest makes room for a new
+/// one.
 #[derive(Clone, Debug, Default)]
 pub struct HeaderTable {
     entries: Vec<(Box<[u8]>, Header)>,

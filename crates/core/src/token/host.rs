@@ -7,15 +7,15 @@ use std::borrow::Cow;
 pub struct Hosts(Box<[Box<[u8]>]>);
 
 impl Hosts {
-    /// Those of these names, of which ports and a final period do not count. What still ends in such
-    /// is no host.
+    /// Those of these names, of which ports and a final period do not count. What still ends in
+    /// such is no host.
     pub fn new(names: &[Cow<'_, str>]) -> Self {
         let hosts = names.iter().map(|claimed| name(claimed.as_bytes()));
         Self(hosts.filter(|host| name(host).len() == host.len()).map(Into::into).collect())
     }
 
-    /// Whether the `requested` host is one of them: letters in either case, ports and a final period
-    /// ignored (RFC 3986 section 3.2.2). An empty name is no host, so it equals none.
+    /// Whether the `requested` host is one of them: letters in either case, ports and a final
+    /// period ignored (RFC 3986 section 3.2.2). An empty name is no host, so it equals none.
     pub fn name(&self, requested: &[u8]) -> bool {
         // nginx hands hosts as issuers write them.
         if !requested.is_empty() && self.0.iter().any(|host| **host == *requested) {
@@ -32,8 +32,9 @@ impl Hosts {
 }
 
 /// Whether a `Host` field names the `requested` host, which is in lower case, without a port and a
-/// final period. Letters may be in either case; what follows the name must be a final period, a port
-/// or both (RFC 9112 section 3.2). A port is empty or a number of 16 bits (RFC 3986 section 3.2.3).
+/// final period. Letters may be in either case; what follows the name must be a final period, a
+/// port or both (RFC 9112 section 3.2). A port is empty or a number of 16 bits (RFC 3986 section
+/// 3.2.3).
 pub fn agrees(field: &[u8], requested: &[u8]) -> bool {
     // nginx takes the host from the field as it stands, if it can.
     if core::ptr::eq(field, requested) {

@@ -11,8 +11,8 @@ use crate::keys::{self, KeySet};
 use crate::token::header_table::HeaderTable;
 use crate::token::jwe::Decrypted;
 
-/// A token that one of the gate's keys signed or decrypted. Its claims may be read; they are not yet
-/// judged.
+/// A token that one of the gate's keys signed or decrypted. Its claims may be read; they are not
+/// yet judged.
 #[derive(Debug)]
 pub struct Verified {
     header: Arc<Parameters>,
@@ -39,15 +39,16 @@ impl From<Decrypted> for Verified {
     }
 }
 
-/// Checks that the header is one whose algorithm is admitted, and that a key of `keys` that fits its
-/// `alg` and `kid` made the signature. A header that is in `headers`, where there is such a table, is
-/// not parsed again, and that of a token with a good signature is kept there.
+/// Checks that the header is one whose algorithm is admitted, and that a key of `keys` that fits
+/// its `alg` and `kid` made the signature. A header that is in `headers`, where there is such a
+/// table, is not parsed again, and that of a token with a good signature is kept there.
 ///
 /// # Errors
 ///
-/// Those of [`Header::decode`], whether the header is known or not; [`Denial::AlgorithmNotAllowed`],
-/// [`Denial::UnknownKey`] where no key is tried; [`Denial::SignatureMismatch`] where none of those
-/// tried made it, [`Denial::KeysUntried`] where there are others.
+/// Those of [`Header::decode`], whether the header is known or not;
+/// [`Denial::AlgorithmNotAllowed`], [`Denial::UnknownKey`] where no key is tried;
+/// [`Denial::SignatureMismatch`] where none of those tried made it, [`Denial::KeysUntried`] where
+/// there are others.
 pub fn verify(
     jws: Jws<'_>,
     headers: Option<&RefCell<HeaderTable>>,

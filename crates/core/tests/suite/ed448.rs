@@ -1,4 +1,5 @@
-//! `EdDSA` with Ed448 (RFC 8032 section 5.2, RFC 8037): the key decides which of the two curves it is.
+//! `EdDSA` with Ed448 (RFC 8032 section 5.2, RFC 8037): the key decides which of the two curves it
+//! is.
 
 use ojwt_core::issue::sign::{self, SigningKey};
 use ojwt_core::keys::KeyError;

@@ -280,7 +280,8 @@ fn key_of_another_length_than_enc_wants_fails_to_decrypt() {
     }
 }
 
-/// RFC 8725 section 2.1 is of signatures; what is sealed for one algorithm is none of another's, too.
+/// RFC 8725 section 2.1 is of signatures; what is sealed for one algorithm is none of another's,
+/// too.
 #[test]
 fn token_under_the_name_of_another_algorithm_fails_to_decrypt() {
     let verifier = encrypted(all_keys());

@@ -509,8 +509,8 @@ fn takes_random_secrets_in_any_encoding() {
     }
 }
 
-/// `0` begins a sequence in DER, `T` and `V` say how long the rest of the base64 of 64 bytes is, and `0`
-/// begins another sequence.
+/// `0` begins a sequence in DER, `T` and `V` say how long the rest of the base64 of 64 bytes is,
+/// and `0` begins another sequence.
 #[test]
 fn takes_a_secret_in_base64_that_begins_as_der_does() {
     for (start, length) in [("0T0", 86), ("0V0", 88), ("0*0", 44), ("0T0", 85)] {
@@ -522,7 +522,8 @@ fn takes_a_secret_in_base64_that_begins_as_der_does() {
     }
 }
 
-/// RFC 7518 section 2 wants base64url without padding. Issuers that write base64 mean the same number.
+/// RFC 7518 section 2 wants base64url without padding. Issuers that write base64 mean the same
+/// number.
 #[test]
 fn reads_members_in_either_alphabet_with_all_padding_or_none() {
     // Long enough to have both characters in which the alphabets differ, and every padding.
@@ -656,8 +657,8 @@ fn rejects_a_pem_block_that_is_truncated_or_damaged() {
     ];
     for (index, pem) in damaged.into_iter().enumerate() {
         load(&pem, None).expect_err(&format!("accepted damage {index}"));
-        // A good key before or after it does not hide that the file is cut. What is wrong within a block
-        // is wrong with its key alone.
+        // A good key before or after it does not hide that the file is cut. What is wrong within a
+        // block is wrong with its key alone.
         let is_whole = [1, 3, 4].contains(&index);
         let before = format!("{}\n{pem}", pem_of(Alg::ES256));
         let after = format!("{pem}\n{}", pem_of(Alg::ES256));
@@ -899,7 +900,8 @@ fn rsa_key_that_is_marked_for_encryption_verifies_nothing() {
     for file in files_of(&marked(1, &[5, 0])).into_iter().chain(files_of(&marked(1, &[]))) {
         judge(&verifier(key_set(file)), token(Alg::RS256)).unwrap();
     }
-    // RSAES-OAEP, with what parameters ever; another algorithm of signatures; another parameter than NULL.
+    // RSAES-OAEP, with what parameters ever; another algorithm of signatures; another parameter
+    // than NULL.
     for spki in [
         marked(7, &[]),
         marked(7, &[5, 0]),
@@ -1135,7 +1137,8 @@ fn rejects_an_error_in_json_as_secrets_of_keyval() {
     load(json!({"a": long, "b": token}).to_string(), Some(KeyFormat::Keyval)).unwrap();
 }
 
-/// What says where a key is, or is a page about it, is no secret: it stands in repositories and logs.
+/// What says where a key is, or is a page about it, is no secret: it stands in repositories and
+/// logs.
 #[test]
 fn rejects_a_path_a_url_or_a_page_as_a_secret() {
     let page = "<!DOCTYPE html><html><head><title>Sign in</title></head></html>";
@@ -1393,8 +1396,8 @@ fn accepts_use_sig_and_key_ops_that_hold_verify() {
     }
 }
 
-/// RFC 7517 section 4.7: "The key in the first certificate MUST match the public key represented by other
-/// members of the JWK."
+/// RFC 7517 section 4.7: "The key in the first certificate MUST match the public key represented by
+/// other members of the JWK."
 #[test]
 fn certificate_of_a_jwk_is_its_key_where_it_has_no_other_and_else_must_be_of_it() {
     let certificates = |file: &str| -> Vec<String> {

@@ -1,7 +1,7 @@
 //! The examples of the RFCs, as they stand there (`tests/data/vectors/rfc*.json`).
 //!
-//! What a gate says of each is tested in `vectors.rs`. Most hold no claims, so that a gate refuses them
-//! in any case: here is what their signatures and their encryption are worth.
+//! What a gate says of each is tested in `vectors.rs`. Most hold no claims, so that a gate refuses
+//! them in any case: here is what their signatures and their encryption are worth.
 
 use std::sync::Arc;
 
@@ -44,7 +44,8 @@ fn is_signed(vector: &Value) -> Result<(), Denial> {
     jws::verify(jws, None, &keys(vector), |_| true).map(|_| ())
 }
 
-/// RFC 7515 appendix A, RFC 7516 appendix A, RFC 7519, RFC 7520, RFC 7797 and RFC 8037 appendix A.4.
+/// RFC 7515 appendix A, RFC 7516 appendix A, RFC 7519, RFC 7520, RFC 7797 and RFC 8037 appendix
+/// A.4.
 #[test]
 fn examples_of_rfcs_are_signed_and_enclose_what_they_say() {
     let (mut signed, mut encrypted) = (0, 0);

@@ -1,5 +1,5 @@
-//! The order of rooms: a file uses only those that stand below it in the list of `mod` that names it, so
-//! that none imports in a circle.
+//! The order of rooms: a file uses only those that stand below it in the list of `mod` that names
+//! it, so that none imports in a circle.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -66,8 +66,8 @@ fn modules(path: &Path) -> Vec<String> {
     declared.collect()
 }
 
-/// The paths within the crate that a file names outside of its comments and tests, of two names at most;
-/// `super` is the room, seen from a file of it.
+/// The paths within the crate that a file names outside of its comments and tests, of two names at
+/// most; `super` is the room, seen from a file of it.
 fn paths(text: &str, room: &str, is_in_folder: bool) -> Vec<Vec<String>> {
     let code = text.split("#[cfg(test)]\nmod ").next().unwrap();
     let code: String = code

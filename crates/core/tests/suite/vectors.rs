@@ -1,4 +1,5 @@
-//! The vectors that all parts of the project share (`tests/data/vectors`), those of the RFCs among them.
+//! The vectors that all parts of the project share (`tests/data/vectors`), those of the RFCs among
+//! them.
 
 use ojwt_core::{Alg, Circumstances, Enc, KeyAlg, TokenType};
 use serde_json::Value;

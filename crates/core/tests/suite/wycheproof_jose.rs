@@ -1,7 +1,8 @@
-//! Wycheproof's JSON Web Signatures, Encryption and Keys (`tests/data/vectors/wycheproof_jose.json`).
+//! Wycheproof's JSON Web Signatures, Encryption and Keys
+//! (`tests/data/vectors/wycheproof_jose.json`).
 //!
-//! They sign and enclose `foo` and the like, which is no claims: so each is judged by its signature or
-//! its encryption, and then once more as a gate judges it.
+//! They sign and enclose `foo` and the like, which is no claims: so each is judged by its signature
+//! or its encryption, and then once more as a gate judges it.
 
 use std::sync::Arc;
 
