@@ -60,7 +60,7 @@ pub(crate) fn decide(visit: &Visit<'_>, conf: &LocationConf, phase: Phase) -> De
     }
     // RFC 6750 section 3.1.
     let status = if denial == Denial::SeveralTokens { 400 } else { 401 };
-    refuse(visit, conf, auth, denial, status)
+    refuse(visit, conf, auth, (denial, status))
 }
 
 /// Fetches, before the rewrite module runs, the keys that variables will want: they cannot wait.
@@ -94,7 +94,7 @@ fn require(visit: &Visit<'_>, conf: &LocationConf, auth: &Auth, phase: Phase) ->
             let value = printable(value.source());
             visit.request.log(Level::Info, &format!("{denial}: a requirement is not met: {value}"));
             visit.overrule(denial);
-            refuse(visit, conf, auth, denial, status)
+            refuse(visit, conf, auth, (denial, status))
         }
         // What passes before the limits is still to meet them.
         None if phase == Phase::Preaccess => Decision::Declined,
@@ -114,8 +114,7 @@ fn refuse(
     visit: &Visit<'_>,
     conf: &LocationConf,
     auth: &Auth,
-    denial: Denial,
-    status: u16,
+    (denial, status): (Denial, u16),
 ) -> Decision {
     let status = if visit.request.is_main() { status } else { status_of_subrequest(status) };
     let prepared = match conf.www_authenticate {

@@ -361,17 +361,8 @@ fn auth_jwt_require_header(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), 
 fn token_requirement(cf: Conf<'_>, part: Part) -> Result<TokenRequirement, ConfError> {
     let (directive, [path, operator, word]) = words(cf)?;
     let quoted = |word| format!("\"{}\"", printable(word));
-    let path = core::str::from_utf8(path)
-        .ok()
-        // A variable would be taken for a name that no token has.
-        .filter(|path| !path.starts_with('$'))
-        .and_then(Path::parse)
-        .ok_or_else(|| ConfError(format!("invalid path {}", quoted(path))))?;
-    let (operator, negated) = core::str::from_utf8(operator)
-        .ok()
-        .and_then(Operator::from_name)
-        .ok_or_else(|| ConfError(format!("unknown operator {}", quoted(operator))))?;
-    let comparison = Comparison { part, path, operator, negated };
+    let comparison = comparison(part, path, operator)?;
+    let operator = comparison.operator;
     let text = core::str::from_utf8(word).map_err(|_| invalid_value(directive, word))?;
     let json = text.strip_prefix("json=").map(|text| {
         Json::parse(text.as_bytes())
@@ -412,6 +403,22 @@ fn token_requirement(cf: Conf<'_>, part: Part) -> Result<TokenRequirement, ConfE
             quoted(word)
         ))),
     }
+}
+
+/// What a requirement compares, and how.
+fn comparison(part: Part, path: &[u8], operator: &[u8]) -> Result<Comparison, ConfError> {
+    let quoted = |word| format!("\"{}\"", printable(word));
+    let path = core::str::from_utf8(path)
+        .ok()
+        // A variable would be taken for a name that no token has.
+        .filter(|path| !path.starts_with('$'))
+        .and_then(Path::parse)
+        .ok_or_else(|| ConfError(format!("invalid path {}", quoted(path))))?;
+    let (operator, negated) = core::str::from_utf8(operator)
+        .ok()
+        .and_then(Operator::from_name)
+        .ok_or_else(|| ConfError(format!("unknown operator {}", quoted(operator))))?;
+    Ok(Comparison { part, path, operator, negated })
 }
 
 fn pattern(text: &str) -> Result<Pattern, ConfError> {

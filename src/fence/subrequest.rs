@@ -11,8 +11,8 @@ use ngx::ffi::{
     ngx_http_get_indexed_variable, ngx_http_parse_unsafe_uri, ngx_http_post_subrequest_t,
     ngx_http_request_body_t, ngx_http_request_t, ngx_http_run_posted_requests, ngx_http_subrequest,
     ngx_http_variable_value_t, ngx_int_t, ngx_list_init, ngx_list_push, ngx_msec_t, ngx_palloc,
-    ngx_pcalloc, ngx_post_event, ngx_posted_events, ngx_read_file, ngx_str_t, ngx_table_elt_t,
-    ngx_uint_t,
+    ngx_pcalloc, ngx_pool_t, ngx_post_event, ngx_posted_events, ngx_read_file, ngx_str_t,
+    ngx_table_elt_t, ngx_uint_t,
 };
 
 use super::detached::{self, Detached};
@@ -357,19 +357,7 @@ impl<'r> Request<'r> {
             let Some(made) = subrequest.as_mut().filter(|_| started == OK) else {
                 return Err(failed);
             };
-            // A list of its own, for modules that add to it: a copy of another would point into
-            // that.
-            let host = (*raw).headers_in.host;
-            let headers = &raw mut made.headers_in.headers;
-            if ngx_list_init(headers, pool, 4, size_of::<ngx_table_elt_t>()) != OK {
-                return Err(failed);
-            }
-            if !host.is_null() {
-                let field = ptr::NonNull::new(ngx_list_push(headers).cast::<ngx_table_elt_t>());
-                let field = field.ok_or(failed)?;
-                field.copy_from_nonoverlapping(ptr::NonNull::new_unchecked(host), 1);
-                made.headers_in.host = field.as_ptr();
-            }
+            own_headers(made, pool, (*raw).headers_in.host).ok_or(failed)?;
             made.unparsed_uri = string(whole);
             // As nginx's own auth_request does: there is no body to read, nor one to close.
             made.request_body = body.cast();
@@ -444,6 +432,32 @@ pub(crate) enum SubrequestError {
 
 type EndHandler =
     unsafe extern "C" fn(*mut ngx_http_request_t, *mut c_void, ngx_int_t) -> ngx_int_t;
+
+/// Gives a request a list of header fields of its own, for modules that add to it: a copy of another
+/// would point into that. `None` if memory is short.
+///
+/// # Safety
+///
+/// The request must be one that was just made in `pool`; `host` null or a field that lives.
+unsafe fn own_headers(
+    made: &mut ngx_http_request_t,
+    pool: *mut ngx_pool_t,
+    host: *mut ngx_table_elt_t,
+) -> Option<()> {
+    let headers = &raw mut made.headers_in.headers;
+    // SAFETY: the caller's promise; nginx takes the list from the pool.
+    unsafe {
+        if ngx_list_init(headers, pool, 4, size_of::<ngx_table_elt_t>()) != OK {
+            return None;
+        }
+        if let Some(host) = ptr::NonNull::new(host) {
+            let field = ptr::NonNull::new(ngx_list_push(headers).cast::<ngx_table_elt_t>())?;
+            field.copy_from_nonoverlapping(host, 1);
+            made.headers_in.host = field.as_ptr();
+        }
+    }
+    Some(())
+}
 
 /// nginx calls it whenever it ends a subrequest: before that whenever it has to wait with the
 /// output, and after an error once for the error, and again for the response that it makes of it.

@@ -167,12 +167,8 @@ impl KeyFiles {
     }
 
     fn keys(&self, request: Request<'_>, file: &NamedFile, grace: u64) -> FileKeys {
-        if file.path.contains(&0) || climbs(&file.path) > file.climbs {
-            return file.refused("a variable may not climb with \"..\", nor hold NUL");
-        }
-        // Names are compared as paths, for which this is the same as the file without it.
-        if file.path.ends_with(b"/") || file.path.ends_with(b"/.") {
-            return file.refused("cannot be read: not a regular file");
+        if let Some(why) = file.is_no_name() {
+            return file.refused(why);
         }
         let name = (PathBuf::from(OsStr::from_bytes(&file.path)), file.format);
         // A file that has not changed is not opened again: that works where no more files may be
@@ -272,6 +268,16 @@ impl ReadFile {
 }
 
 impl NamedFile {
+    /// Why it cannot be the name of a file, if it cannot.
+    fn is_no_name(&self) -> Option<&'static str> {
+        if self.path.contains(&0) || climbs(&self.path) > self.climbs {
+            return Some("a variable may not climb with \"..\", nor hold NUL");
+        }
+        // Names are compared as paths, for which this is the same as the file without it.
+        let is_folder = self.path.ends_with(b"/") || self.path.ends_with(b"/.");
+        is_folder.then_some("cannot be read: not a regular file")
+    }
+
     /// What a line in the log says of it.
     fn line(&self, what: &str) -> String {
         format!("key file \"{}\": {what}", printable(&self.path))
