@@ -17,7 +17,7 @@ use crate::fence;
 use crate::fence::variable::Value;
 use crate::gate::judge::outcome;
 use crate::gate::outcome::{Outcome, Visit};
-use crate::gate::source::Source;
+use crate::gate::token_source::Source;
 
 /// A variable of the module.
 pub(crate) struct Variable {

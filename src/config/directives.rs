@@ -22,11 +22,11 @@ use crate::fence::conf::{
 };
 use crate::fence::log::Level;
 use crate::fence::printable;
-use crate::gate::source::Source;
+use crate::gate::token_source::Source;
 use crate::gate::{VariableRequirement, new_cache};
 use crate::keys::files;
 use crate::keys::sources::{Locator, LocatorWord};
-use crate::lists::files::RevocationFile;
+use crate::lists::revocation::RevocationFile;
 
 /// A directive of the module.
 pub(crate) struct Directive {

@@ -17,9 +17,9 @@ use crate::config::settings::{
 };
 use crate::fence::conf::Place;
 use crate::gate::Gate;
-use crate::gate::source::Source;
+use crate::gate::token_source::Source;
 use crate::keys::sources::{KeySources, Locator};
-use crate::lists::files::RevocationFiles;
+use crate::lists::revocation::RevocationFiles;
 
 /// What the directives of one level set, and what it inherits where they do not.
 #[derive(Debug, Default)]

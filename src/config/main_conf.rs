@@ -11,11 +11,11 @@ use ojwt_http::transport;
 
 use crate::fence::conf::{ForeignDirective, Place};
 use crate::fence::request::Redact;
-use crate::gate::source::Source;
+use crate::gate::token_source::Source;
 use crate::gate::{Cache, new_cache};
 use crate::keys::sources::LocatorWord;
 use crate::keys::stores::Stores;
-use crate::lists::files::{LoadError, RevocationFile};
+use crate::lists::revocation::{LoadError, RevocationFile};
 
 /// What the whole `http` block shares.
 pub(crate) struct MainConf {

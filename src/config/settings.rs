@@ -4,7 +4,7 @@ use ojwt_core::keys::KeySetBuilder;
 use ojwt_core::policy::requirement;
 
 use crate::fence::complex::ComplexValue;
-use crate::gate::source::DEFAULT_COOKIE;
+use crate::gate::token_source::DEFAULT_COOKIE;
 use crate::gate::{Cache, VariableRequirement};
 use crate::keys::sources::Locator;
 

@@ -9,10 +9,10 @@ use ojwt_core::token::header_table::HeaderTable;
 use ojwt_core::verify::Verifier;
 
 use crate::fence::complex::ComplexValue;
-use crate::gate::source::Source;
+use crate::gate::token_source::Source;
 use crate::keys::sources::KeySources;
 use crate::keys::stores::Stores;
-use crate::lists::files::RevocationFiles;
+use crate::lists::revocation::RevocationFiles;
 
 /// Verified tokens; each worker has its own.
 pub(crate) type Cache = Rc<RefCell<TokenCache>>;

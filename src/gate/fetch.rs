@@ -8,8 +8,8 @@ use crate::fence::request::Request;
 use crate::gate::definition::Gate;
 use crate::gate::judge::{find, is_for_want_of_keys, memory, places_of, verify};
 use crate::gate::outcome::{Remembered, Visit};
+use crate::keys::fetched::{Progress, Target};
 use crate::keys::places::Gathered;
-use crate::keys::request::{Progress, Target};
 
 /// Whether the outcome at a gate can be found out now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -29,9 +29,9 @@ use crate::gate::definition::{Gate, VariableRequirement};
 use crate::gate::outcome::{
     Arguments, Asking, Choosing, Compared, Entry, InFlight, Judged, Outcome, Remembered, Visit,
 };
-use crate::gate::source::Source;
+use crate::gate::token_source::Source;
 use crate::keys::places::{Gathered, Places, Said};
-use crate::lists::files::CurrentLists;
+use crate::lists::revocation::CurrentLists;
 
 /// The outcome at a gate.
 ///

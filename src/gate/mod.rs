@@ -8,6 +8,6 @@ pub(crate) mod outcome;
 
 mod definition;
 
-pub(crate) mod source;
+pub(crate) mod token_source;
 
 pub(crate) use definition::{Cache, Gate, VariableRequirement, new_cache};

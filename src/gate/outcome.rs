@@ -14,9 +14,9 @@ use ojwt_core::token::unverified::Unverified;
 
 use crate::fence::request::{Request, Rewriting};
 use crate::gate::definition::Gate;
-use crate::gate::source::Source;
+use crate::gate::token_source::Source;
+use crate::keys::fetched::Flights;
 use crate::keys::places::{Places, Said};
-use crate::keys::request::Flights;
 
 /// What a gate made of a request.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ pub(crate) mod places;
 
 pub(crate) mod stores;
 
-pub(crate) mod request;
+pub(crate) mod fetched;
 
 pub(crate) mod files;
 

@@ -8,8 +8,8 @@ use ojwt_core::keys::KeySet;
 use crate::fence::complex::ComplexValue;
 use crate::fence::printable;
 use crate::fence::request::Request;
+use crate::keys::fetched::{Flights, Progress, Target};
 use crate::keys::files::{FileKeys, NamedFile};
-use crate::keys::request::{Flights, Progress, Target};
 use crate::keys::sources::{KeySources, Locator};
 use crate::keys::stores::Stores;
 

@@ -3,8 +3,8 @@
 use core::fmt;
 use std::rc::Rc;
 
+use crate::keys::fetched::KeyRequests;
 use crate::keys::files::KeyFiles;
-use crate::keys::request::KeyRequests;
 
 /// The keys that requests name, as far as a worker has read and fetched them.
 pub(crate) struct Stores {

@@ -1,3 +1,3 @@
 //! What is revoked.
 
-pub(crate) mod files;
+pub(crate) mod revocation;

@@ -14,7 +14,7 @@ use serde_json::{Map, Value as JsonValue};
 use crate::crypto::key_wrap;
 use crate::issue::sign::SignError;
 use crate::jose::enc::{Enc, KeyAlg};
-use crate::keys::content::CbcHmac;
+use crate::keys::content_encryption::CbcHmac;
 use crate::keys::decrypter::{aes, aes_gcm, rsa_oaep};
 use crate::keys::material::Material;
 use crate::text::base64url;

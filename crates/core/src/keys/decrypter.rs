@@ -13,7 +13,7 @@ use crate::crypto::key_wrap;
 use crate::jose::compact::Jwe;
 use crate::jose::enc::KeyAlg;
 use crate::jose::header::JweHeader;
-use crate::keys::content;
+use crate::keys::content_encryption;
 use crate::keys::error::KeyError;
 
 /// A key parsed for one algorithm.
@@ -83,7 +83,7 @@ impl KeyDecrypter {
             }
             Key::AesGcmKw(key) if encrypted.len() == length => {
                 let wrapping = header.wrapping()?;
-                content::open_sealed(key, &wrapping.iv, b"", encrypted, &wrapping.tag)
+                content_encryption::open_sealed(key, &wrapping.iv, b"", encrypted, &wrapping.tag)
             }
             Key::RsaOaep(algorithm, key) => open_oaep(algorithm, key, encrypted),
             Key::AesKw(_) | Key::AesGcmKw(_) => None,

@@ -12,7 +12,7 @@ pub mod jwk;
 
 pub mod decrypter;
 
-pub(crate) mod content;
+pub(crate) mod content_encryption;
 
 pub mod pem;
 

@@ -2,12 +2,13 @@
 
 pub mod requirement;
 pub mod revocation;
+mod times;
 
 use crate::denial::Denial;
 use crate::jose::alg::Alg;
 use crate::policy::requirement::Requirement;
 use crate::policy::revocation::Revocations;
-use crate::token::claims::{Claims, NumericDate};
+use crate::token::claims::Claims;
 
 /// What a gate asks of a token besides its signature. Nothing in it switches a check off.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -52,15 +53,7 @@ impl Policy {
     /// [`Denial::Expired`], [`Denial::NotYetValid`], [`Denial::WrongHost`], [`Denial::Revoked`],
     /// [`Denial::ClaimRejected`].
     pub fn check(&self, claims: &Claims, at: &Circumstances<'_>) -> Result<(), Denial> {
-        let now = NumericDate::from_seconds(at.now);
-        // RFC 7519 section 4.1.4: "on or after which the JWT MUST NOT be accepted".
-        if claims.expires().is_some_and(|exp| now >= exp.plus(self.leeway)) {
-            return Err(Denial::Expired);
-        }
-        // RFC 7519 section 4.1.5: "before which the JWT MUST NOT be accepted".
-        if claims.not_before().is_some_and(|nbf| now.plus(self.leeway) < nbf) {
-            return Err(Denial::NotYetValid);
-        }
+        times::check(claims, at.now, self.leeway)?;
         if let Some(requested) = at.host
             && !claims.hosts().all(|hosts| hosts.name(requested))
         {

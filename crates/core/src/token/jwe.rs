@@ -7,7 +7,7 @@ use aws_lc_rs::rand;
 use crate::denial::{Defect, Denial};
 use crate::jose::compact::Jwe;
 use crate::jose::header::{JweHeader, Parameters};
-use crate::keys::content;
+use crate::keys::content_encryption;
 use crate::keys::decrypter::KeyDecrypter;
 use crate::keys::{self, KeySet};
 use crate::text::json::Value;
@@ -70,5 +70,5 @@ fn open(jwe: &Jwe<'_>, header: &JweHeader, key: &KeyDecrypter) -> Option<Vec<u8>
     // Drawn whether it is needed or not, so that the one takes as long as the other.
     rand::fill(&mut random).ok()?;
     let cek = key.cek(jwe, header).unwrap_or(random);
-    content::open(header.enc(), &cek, jwe)
+    content_encryption::open(header.enc(), &cek, jwe)
 }
