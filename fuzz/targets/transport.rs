@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use ojwt_fuzz::line;
-use ojwt_http::transport::{
+use ojwt_http::{
     argument, bare, bearer, cookie, redacted, without_arguments, without_cookies,
 };
 

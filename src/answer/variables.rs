@@ -8,7 +8,6 @@ use ojwt_core::denial::Denial;
 use ojwt_core::policy::requirement::Part;
 use ojwt_core::text::path;
 use ojwt_core::token::claims::Claims;
-use ojwt_http::transport;
 
 use crate::config::location::LocationConf;
 use crate::config::main_conf::{NamedValue, UsedVariables};
@@ -198,7 +197,7 @@ fn status_now(visit: &Visit<'_>, conf: &LocationConf) -> &'static str {
 /// `$ojwt_args`: the arguments of the request, without those that may carry a token.
 fn args<'r>(visit: &Visit<'r>, conf: &'r LocationConf) -> Value<'r> {
     let names = conf.sources().filter_map(Source::argument);
-    let kept = transport::without_arguments(visit.request.args(), &names);
+    let kept = ojwt_http::without_arguments(visit.request.args(), &names);
     visit.request.copy(&kept).map_or(Value::Missing, Value::Text)
 }
 
@@ -206,7 +205,7 @@ fn args<'r>(visit: &Visit<'r>, conf: &'r LocationConf) -> Value<'r> {
 fn http_cookie<'r>(visit: &Visit<'r>, conf: &'r LocationConf) -> Value<'r> {
     let cookies: Vec<&[u8]> = visit.request.header(b"Cookie").collect();
     let names = conf.sources().filter_map(Source::cookie);
-    let kept = transport::without_cookies(&cookies.join(&b"; "[..]), &names);
+    let kept = ojwt_http::without_cookies(&cookies.join(&b"; "[..]), &names);
     visit.request.copy(&kept).map_or(Value::Missing, Value::Text)
 }
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use ojwt_core::cache;
 use ojwt_core::keys::KeySet;
 use ojwt_core::policy::requirement::Part;
-use ojwt_http::transport;
 
 use crate::fence::conf::{ForeignDirective, Place};
 use crate::fence::request::Redact;
@@ -131,7 +130,7 @@ impl MainConf {
 /// is not for the log.
 impl Redact for MainConf {
     fn redact(&self, line: &[u8]) -> Vec<u8> {
-        transport::redacted(line, &self.argument_names.iter().map(Vec::as_slice))
+        ojwt_http::redacted(line, &self.argument_names.iter().map(Vec::as_slice))
     }
 }
 

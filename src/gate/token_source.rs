@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use ojwt_core::denial::Denial;
-use ojwt_http::transport;
 
 use crate::fence::complex::ComplexValue;
 use crate::fence::request::Request;
@@ -79,29 +78,29 @@ impl Source {
             // There are none mostly.
             Self::Argument(_) if !request.has_args() => Ok(None),
             Self::Argument(name) => {
-                let found = match transport::argument(request.args(), name)? {
-                    None => transport::argument(request.client_args(), name)?,
+                let found = match ojwt_http::argument(request.args(), name)? {
+                    None => ojwt_http::argument(request.client_args(), name)?,
                     found => found,
                 };
                 if let Some(fragment) = request.fragment() {
-                    transport::agrees_behind(
+                    ojwt_http::agrees_behind(
                         fragment,
-                        |part| transport::argument(part, name),
+                        |part| ojwt_http::argument(part, name),
                         &found,
                     )?;
                 }
                 Ok(found)
             }
             Self::Cookie(name) => {
-                Ok(transport::cookie(request.header(b"Cookie"), name)?.map(Cow::Borrowed))
+                Ok(ojwt_http::cookie(request.header(b"Cookie"), name)?.map(Cow::Borrowed))
             }
             Self::Header(name) => {
-                let values = request.header(name).filter_map(transport::bare);
-                let found = transport::one(values)?;
+                let values = request.header(name).filter_map(ojwt_http::bare);
+                let found = ojwt_http::one(values)?;
                 if found.is_some() {
                     // What nginx is told to let in with `_` may be the same field for the
                     // application.
-                    transport::one(request.header_of_variable(name).filter_map(transport::bare))?;
+                    ojwt_http::one(request.header_of_variable(name).filter_map(ojwt_http::bare))?;
                 }
                 Ok(found.map(Cow::Borrowed))
             }
@@ -112,11 +111,11 @@ impl Source {
                 if text.zip(all).is_some_and(|(text, all)| !text.is_empty() && text != all) {
                     return Err(Denial::SeveralTokens);
                 }
-                Ok(text.and_then(transport::bare).map(Cow::Borrowed))
+                Ok(text.and_then(ojwt_http::bare).map(Cow::Borrowed))
             }
             // nginx refuses a second field.
             Self::Bearer => {
-                let token = request.authorization().and_then(transport::bearer);
+                let token = request.authorization().and_then(ojwt_http::bearer);
                 Ok(token.map(Cow::Borrowed))
             }
         }
@@ -125,19 +124,19 @@ impl Source {
     /// What stands where a variable that shows an argument, a cookie or a header field has it from.
     fn in_any_case<'r>(&self, request: Request<'r>) -> Result<Option<&'r [u8]>, Denial> {
         if let Some(name) = self.argument() {
-            let read = |part| transport::argument_in_any_case(part, name);
+            let read = |part| ojwt_http::argument_in_any_case(part, name);
             let found = read(request.args())?;
             if let Some(fragment) = request.fragment() {
-                transport::agrees_behind(fragment, read, &found)?;
+                ojwt_http::agrees_behind(fragment, read, &found)?;
             }
             return Ok(found);
         }
         if let Some(name) = self.cookie() {
-            return transport::cookie_in_any_case(request.header(b"Cookie"), name);
+            return ojwt_http::cookie_in_any_case(request.header(b"Cookie"), name);
         }
         match self {
             Self::Variable(value) => match variable_of(value.text(), b"http_") {
-                Some(name) => transport::one(request.header_of_variable(name)),
+                Some(name) => ojwt_http::one(request.header_of_variable(name)),
                 None => Ok(None),
             },
             Self::Argument(_) | Self::Cookie(_) | Self::Header(_) | Self::Bearer => Ok(None),

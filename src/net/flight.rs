@@ -1,4 +1,4 @@
-//! One fetch for all who want its result.
+//! One fetch for all who want its result (single flight).
 //!
 //! A flight belongs to none of those who want it: it goes on when they leave.
 
@@ -168,7 +168,7 @@ impl<K: Eq + Clone, V> Flights<K, V> {
         self.begun.set(self.begun.get() + 1);
     }
 
-    /// The kept value in use, if it was taken by one who wants none newer than `lifetime` seconds.
+    /// The kept value in use, if it was taken where it might be at most `lifetime` seconds old.
     pub(crate) fn used(&self, key: &K, lifetime: u64) -> Option<Arc<V>> {
         let used = self.used.borrow();
         let found = used.iter().find(|used| used.key == *key && used.lifetime <= lifetime);

@@ -14,7 +14,7 @@ use lru::LruCache;
 
 use crate::fence;
 
-/// How many values, failures and early fetches are kept, of each.
+/// How many values, failures and early fetches are kept, of each, and parsed bodies besides.
 pub(crate) const MAX_KEPT: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
 /// A stale value is used for at most this many times its lifetime after that.
@@ -87,7 +87,8 @@ impl<K: Hash + Eq + Clone, V> Kept<K, V> {
     ///
     /// # Errors
     ///
-    /// [`Unavailable`] where the fetch failed too recently for another attempt.
+    /// [`Unavailable`] where the fetch that the asker waited for failed, or the last one failed too
+    /// recently for another attempt.
     pub(crate) fn find(
         &self,
         key: &K,
@@ -153,8 +154,8 @@ impl<K: Hash + Eq + Clone, V> Kept<K, V> {
         }
     }
 
-    /// Whether a kept value may be fetched before its time: not within ten seconds of the last
-    /// time, nor of the back-off.
+    /// Whether a kept value may be fetched before its time: not within ten seconds of the last time
+    /// that it was, nor within five of a failure.
     pub(crate) fn may_refetch(&self, key: &K) -> bool {
         let uptime = fence::uptime();
         let failed = self.failures.borrow().peek(key).copied();

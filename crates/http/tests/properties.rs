@@ -1,19 +1,18 @@
 //! What holds of how HTTP carries tokens, whatever a request is made of.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use ojwt_http::transport;
 use proptest::prelude::*;
 
 proptest! {
     #[test]
     fn no_bytes_upset_the_parsers(bytes in any::<Vec<u8>>(), more in any::<Vec<u8>>()) {
-        let _ = transport::bearer(&bytes);
-        let _ = transport::bare(&bytes);
-        let _ = transport::cookie([&bytes[..]].into_iter(), &more);
-        let _ = transport::without_cookies(&bytes, &[&more[..]].into_iter());
-        let _ = transport::argument(&bytes, &more);
-        let _ = transport::without_arguments(&bytes, &[&more[..]].into_iter());
-        let _ = transport::redacted(&bytes, &[&more[..]].into_iter());
+        let _ = ojwt_http::bearer(&bytes);
+        let _ = ojwt_http::bare(&bytes);
+        let _ = ojwt_http::cookie([&bytes[..]].into_iter(), &more);
+        let _ = ojwt_http::without_cookies(&bytes, &[&more[..]].into_iter());
+        let _ = ojwt_http::argument(&bytes, &more);
+        let _ = ojwt_http::without_arguments(&bytes, &[&more[..]].into_iter());
+        let _ = ojwt_http::redacted(&bytes, &[&more[..]].into_iter());
     }
 
     #[test]
@@ -22,20 +21,20 @@ proptest! {
         cookies in "(jwtcookie|x|)( |)(=|)[a-c;=\"]{0,6}((; ?|, | )(jwtcookie|jwtcookiex|JwtCookie) ?= ?[a-c.\"]{0,3}){0,3}",
     ) {
         let (args, cookies) = (args.as_bytes(), cookies.as_bytes());
-        let stripped = transport::without_arguments(args, &[&b"jwt"[..]].into_iter());
+        let stripped = ojwt_http::without_arguments(args, &[&b"jwt"[..]].into_iter());
         for name in [&b"jwt"[..], b"JWT", b"+jwt"] {
-            prop_assert_eq!(transport::argument(&stripped, name), Ok(None));
+            prop_assert_eq!(ojwt_http::argument(&stripped, name), Ok(None));
         }
-        prop_assert_eq!(&transport::without_arguments(&stripped, &[&b"jwt"[..]].into_iter()), &stripped);
+        prop_assert_eq!(&ojwt_http::without_arguments(&stripped, &[&b"jwt"[..]].into_iter()), &stripped);
         if !args.contains(&b';') {
-            prop_assert_eq!(transport::argument(args, b"jwtx"), transport::argument(&stripped, b"jwtx"));
+            prop_assert_eq!(ojwt_http::argument(args, b"jwtx"), ojwt_http::argument(&stripped, b"jwtx"));
         }
         let names = [&b"jwtcookie"[..]].into_iter();
-        let stripped = transport::without_cookies(cookies, &names);
+        let stripped = ojwt_http::without_cookies(cookies, &names);
         for name in [&b"jwtcookie"[..], b"JwtCookie"] {
-            prop_assert_eq!(transport::cookie([&stripped[..]].into_iter(), name), Ok(None));
+            prop_assert_eq!(ojwt_http::cookie([&stripped[..]].into_iter(), name), Ok(None));
         }
-        prop_assert_eq!(&transport::without_cookies(&stripped, &names), &stripped);
+        prop_assert_eq!(&ojwt_http::without_cookies(&stripped, &names), &stripped);
         // As a parser reads it that splits at white space and commas, too.
         let words = stripped.split(|byte| b"; ,".contains(byte)).filter(|word| !word.is_empty());
         let words: Vec<&[u8]> = words.collect();
@@ -53,7 +52,7 @@ proptest! {
         after in "( HTTP/1.1|&x=1|#top|\"|)",
     ) {
         let line = format!("GET /{before}?jwt={token}{after}");
-        let redacted = transport::redacted(line.as_bytes(), &[&b"jwt"[..]].into_iter());
+        let redacted = ojwt_http::redacted(line.as_bytes(), &[&b"jwt"[..]].into_iter());
         prop_assert!(redacted.len() <= line.len());
         let redacted = String::from_utf8(redacted).unwrap();
         prop_assert!(!redacted.contains(&token[..4]), "{}", redacted);

@@ -1,6 +1,5 @@
 //! Where HTTP carries a token, read as nginx reads it.
 
-use ojwt_http::transport;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 
@@ -9,7 +8,7 @@ use crate::error::Failure;
 /// The value of a query argument, percent-decoded; `SeveralTokensError` if it has different ones.
 #[pyfunction]
 pub(crate) fn argument(py: Python<'_>, query: &[u8], name: &str) -> PyResult<Option<Vec<u8>>> {
-    let value = transport::argument(query, name.as_bytes());
+    let value = ojwt_http::argument(query, name.as_bytes());
     Ok(value.map_err(|denial| Failure::of(denial).into_error(py))?.map(Into::into))
 }
 
@@ -21,18 +20,18 @@ pub(crate) fn cookie(
     headers: Vec<PyBackedBytes>,
     name: &str,
 ) -> PyResult<Option<Vec<u8>>> {
-    let value = transport::cookie(headers.iter().map(AsRef::as_ref), name.as_bytes());
+    let value = ojwt_http::cookie(headers.iter().map(AsRef::as_ref), name.as_bytes());
     Ok(value.map_err(|denial| Failure::of(denial).into_error(py))?.map(Into::into))
 }
 
 /// The credentials of an `Authorization` header of the scheme `Bearer`.
 #[pyfunction]
 pub(crate) fn bearer(header: &[u8]) -> Option<&[u8]> {
-    transport::bearer(header)
+    ojwt_http::bearer(header)
 }
 
 /// A token in a header of its own, which may stand behind the scheme `Bearer`.
 #[pyfunction]
 pub(crate) fn bare(header: &[u8]) -> Option<&[u8]> {
-    transport::bare(header)
+    ojwt_http::bare(header)
 }
