@@ -20,7 +20,7 @@ CRATES = [
     ("ojwt-http", "crates/http/src"),
     ("ojwt-core", "crates/core/src"),
 ]
-WIDTH, LINE, CHARACTERS = 900, 17, 120
+WIDTH, LINE, CHARACTERS = 900, 17, 105
 MODULE = re.compile(r"^(?:pub(?:\([a-z]+\))? )?mod (\w+);", re.M)
 
 
@@ -58,13 +58,13 @@ def draw():
         parts.append(text(24, y, f"{title}, {folder}", "crate"))
         y += 14
         for name, about, files in rooms(ROOT / folder):
-            lines = textwrap.wrap(", ".join(files), CHARACTERS)
-            height = 30 + LINE * len(lines)
+            lines = [("about", line) for line in textwrap.wrap(about, CHARACTERS)]
+            lines += [("files", line) for line in textwrap.wrap(", ".join(files), CHARACTERS)]
+            height = 13 + LINE * len(lines)
             parts.append(f'<rect x="24" y="{y}" width="{WIDTH - 48}" height="{height}" rx="6"/>')
             parts.append(text(38, y + 20, name, "room"))
-            parts.append(text(140, y + 20, about, "about"))
-            for number, line in enumerate(lines, 1):
-                parts.append(text(140, y + 20 + LINE * number, line, "files"))
+            for number, (kind, line) in enumerate(lines):
+                parts.append(text(140, y + 20 + LINE * number, line, kind))
             y += height + 6
         y += 30
     style = """
