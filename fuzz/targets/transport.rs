@@ -5,9 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use ojwt_fuzz::line;
-use ojwt_http::{
-    argument, bare, bearer, cookie, redacted, without_arguments, without_cookies,
-};
+use ojwt_http::{argument, bare, bearer, cookie, redacted, without_arguments, without_cookies};
 
 fuzz_target!(|data: &[u8]| {
     let (name, text) = line(data);
