@@ -14,10 +14,10 @@ use crate::keys::sources::KeySources;
 use crate::keys::stores::Stores;
 use crate::lists::revocation::RevocationFiles;
 
-/// Verified tokens; each worker has its own.
+/// A cache of verified tokens; each worker has its own.
 pub(crate) type Cache = Rc<RefCell<TokenCache>>;
 
-/// A cache of this size, in bytes.
+/// Makes a cache of this size, in bytes.
 pub(crate) fn new_cache(size: usize) -> Cache {
     Rc::new(RefCell::new(TokenCache::new(size)))
 }
@@ -26,25 +26,25 @@ pub(crate) fn new_cache(size: usize) -> Cache {
 /// one gate, and so one outcome for a request.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    /// Whether it decides by the request's token alone, and by no variable.
+    /// Whether the verdict depends on the request's token alone, and on no variable.
     pub(crate) is_plain: bool,
     /// Whether the token may be in the arguments, which rewrites change.
     pub(crate) reads_arguments: bool,
     pub(crate) keys: KeySources,
-    /// Keys that requests name.
+    /// The worker's stores of the keys that requests name.
     pub(crate) stores: Rc<Stores>,
     pub(crate) verifier: Verifier,
     pub(crate) cache: Option<Cache>,
-    /// The headers of tokens that it verified.
+    /// The headers of tokens that this gate verified.
     pub(crate) headers: RefCell<HeaderTable>,
     pub(crate) sources: Vec<Source>,
-    /// What is asked besides, of claims that the verifier accepts.
+    /// The requirements with variables, which the claims must meet once the verifier accepts them.
     pub(crate) requirements: Vec<VariableRequirement>,
-    /// What is revoked.
+    /// The revocation lists.
     pub(crate) revocations: RevocationFiles,
 }
 
-/// A comparison with what variables hold when the gate is asked.
+/// A comparison with the value that an operand with variables has when the gate is asked.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct VariableRequirement {
     pub(crate) comparison: Comparison,

@@ -1,4 +1,4 @@
-//! Has the keys fetched that a gate lacks, before it is asked.
+//! Fetches the keys that a gate lacks, before the gate is asked.
 
 use std::rc::Rc;
 
@@ -11,16 +11,16 @@ use crate::gate::outcome::{Remembered, Visit};
 use crate::keys::fetched::{Progress, Target};
 use crate::keys::places::Gathered;
 
-/// Whether the outcome at a gate can be found out now.
+/// Whether a gate can judge a request now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Readiness {
     Ready,
-    /// Keys are being fetched: the phase is to be left, and nginx comes back to it.
+    /// Keys are being fetched: the handler must leave the phase, and nginx calls it again later.
     Waiting,
 }
 
-/// Fetches the keys that gates need to judge this request, unless the present ones do: all that are
-/// missing at a time, and for each that comes the request runs on.
+/// Fetches the keys that gates need to judge this request, unless the present keys suffice. All
+/// missing keys are fetched at the same time, and the request is woken for each that arrives.
 pub(crate) fn prepare<'g>(
     visit: &Visit<'_>,
     gates: impl IntoIterator<Item = &'g Rc<Gate>>,
@@ -28,7 +28,7 @@ pub(crate) fn prepare<'g>(
     let request = visit.request;
     let fetches = |gate: &&Rc<Gate>| !gate.keys.requests.is_empty();
     let mut gates = gates.into_iter().filter(fetches).peekable();
-    // What is fetched with is not fetched for: it would not end.
+    // A request that is part of a fetch starts no fetch itself: that would recurse without end.
     if gates.peek().is_none() || request.is_part_of_fetch() {
         return Readiness::Ready;
     }
@@ -38,7 +38,8 @@ pub(crate) fn prepare<'g>(
         request.main().stop_watching_client();
     }
     in_flight.flights.stop_waiting(request);
-    // None is spared its fetches by another that waits.
+    // `count` visits every gate, so that each starts its fetches even if another gate already
+    // waits.
     let waiting = gates.filter(|gate| fetch_for(request, remembered, gate) == Readiness::Waiting);
     if waiting.count() == 0 {
         return Readiness::Ready;
@@ -50,10 +51,11 @@ pub(crate) fn prepare<'g>(
     Readiness::Waiting
 }
 
-/// Fetches the keys that may make the token of a request good at a gate, if the present ones do
-/// not: what is missing; else, where the token means none of them, what is kept.
+/// Fetches keys that may make the token of a request valid at a gate, if the present keys do not.
+/// Missing keys are fetched; if no keys are missing, but the token names none of the kept keys, the
+/// kept keys are fetched again.
 ///
-/// What fails here fails again when the outcome is asked for, and is told then.
+/// An error here is dropped: it occurs again, and is reported, when the outcome is asked for.
 fn fetch_for(request: Request<'_>, remembered: &Remembered, gate: &Rc<Gate>) -> Readiness {
     let Ok(Some((_, token))) = find(request, gate) else { return Readiness::Ready };
     if request.redact_log().is_none() {
@@ -68,7 +70,7 @@ fn fetch_for(request: Request<'_>, remembered: &Remembered, gate: &Rc<Gate>) -> 
         let lacks_key = match gate.verifier.lack(memory(gate), &token, &gathered.keys) {
             Lack::Nothing => false,
             Lack::Key => true,
-            // What keys without a name verify needs no other.
+            // If a key without a `kid` verifies the token, no other key is needed.
             Lack::Name => may_ask() && verify(request, gate, &token, &gathered.keys).is_err(),
         };
         if !lacks_key {

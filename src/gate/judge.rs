@@ -1,12 +1,12 @@
-//! What a gate makes of a request: found out when it is first asked, remembered until the
-//! client's request ends.
+//! The outcome of a gate for a request: found out when the gate is first asked, and remembered
+//! until the client's request ends.
 //!
 //! A request may meet several gates on its way through rewrites, internal redirects and
-//! subrequests; each judges a token once. The outcome belongs to the request that the client made,
-//! so that a subrequest neither loses the token nor brings another one. Where arguments or a
-//! variable may hold another token by now, that one is judged. What a gate compares with variables
-//! is compared whenever it is asked and these changed: they may say something else where a redirect
-//! leads.
+//! subrequests; each gate judges a token once. The outcome belongs to the request that the client
+//! made, so that a subrequest neither loses the token nor brings another one. Where arguments or a
+//! variable hold another token by now, the gate judges that token. A comparison with a variable is
+//! repeated whenever the gate is asked and the variable's value has changed: after a redirect, a
+//! variable may have another value.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -37,10 +37,10 @@ use crate::lists::revocation::CurrentLists;
 ///
 /// # Errors
 ///
-/// [`Denial::InternalError`] where there is no memory to remember it in, or where the gate is being
-/// asked already, so that it would never answer; [`Denial::KeyUnavailable`] where keys that are to
-/// be fetched were not (see `prepare` in `fetch`); [`Denial::ClaimRejected`] where a requirement
-/// with variables is not met.
+/// [`Denial::InternalError`] where memory is short, or where the gate is already being asked, which
+/// would recurse without end; [`Denial::KeyUnavailable`] where keys that had to be fetched were not
+/// fetched (see `prepare` in `fetch`); [`Denial::ClaimRejected`] where a requirement with variables
+/// is not met.
 pub(crate) fn outcome<'r>(visit: &Visit<'r>, gate: &Rc<Gate>) -> Result<&'r Outcome, Denial> {
     let (request, remembered) = (visit.request, visit.remember()?);
     if gate.is_plain
@@ -50,17 +50,18 @@ pub(crate) fn outcome<'r>(visit: &Visit<'r>, gate: &Rc<Gate>) -> Result<&'r Outc
         remembered.ask(entry);
         return Ok(&entry.outcome);
     }
-    // What keys are chosen by cannot depend on what the token is found to be by those keys.
+    // The choice of keys cannot depend on a verdict that depends on these keys.
     if remembered.is_choosing() {
         return Err(Denial::InternalError);
     }
     request.redact_log().ok_or(Denial::InternalError)?;
-    // A plain gate asks no variable, which might ask it.
+    // A plain gate evaluates no variable, so that it cannot be asked recursively.
     let _asking =
         (!gate.is_plain).then(|| Asking::begin(remembered.in_flight(), gate)).transpose()?;
     let sought = seek(request, remembered, gate);
     let token = sought.token.as_ref().map(|(source, token)| (*source, &**token));
-    // A verdict on a token that was there before is none on a request that holds several now.
+    // If the search for a token now fails, a remembered verdict counts only if it is the same
+    // fault: by now, the request may hold several tokens.
     let is_of_this = |entry: &&Entry| {
         let same = |denial| entry.outcome.verdict.as_ref().err() == Some(&denial);
         token.is_some() || sought.fault.is_none_or(same)
@@ -79,12 +80,12 @@ pub(crate) fn outcome<'r>(visit: &Visit<'r>, gate: &Rc<Gate>) -> Result<&'r Outc
     compared.map(|()| &entry.outcome)
 }
 
-/// What there is to judge.
+/// What a gate has to judge.
 struct Sought<'r, 'g> {
     token: Option<Found<'r, 'g>>,
-    /// Where its keys are, if they are not always in the same place.
+    /// Where the token's keys are, if the gate's keys are not fixed.
     places: Option<Box<Places>>,
-    /// Why it cannot be judged, if it cannot.
+    /// Why the token cannot be judged, if it cannot.
     fault: Option<Denial>,
 }
 
@@ -106,10 +107,11 @@ fn seek<'r, 'g>(request: Request<'r>, remembered: &Remembered, gate: &'g Gate) -
     sought
 }
 
-/// Evaluates what is asked of a token that a gate found good, by maps of that token.
+/// Evaluates requirements on a token that a gate accepted, with maps evaluated for that token.
 ///
-/// What nginx remembers of a map may be of another token, or of none: of a time before the gate was
-/// asked, or while it refused. So nothing remembered counts, if there is any.
+/// nginx caches the value of a map. A cached value may stem from another token, from a time before
+/// the gate was asked, or from a time while the gate refused. So if any of `values` may be cached,
+/// and nginx has cached any value, no cached value is used.
 pub(crate) fn evaluate_now<T>(
     request: Request<'_>,
     mut values: impl Iterator<Item = ComplexValue>,
@@ -122,7 +124,7 @@ pub(crate) fn evaluate_now<T>(
     }
 }
 
-/// Has what nginx logs of this request redacted from now on, if that may show an argument.
+/// Redacts what nginx logs of this request from now on, if that may show an argument.
 ///
 /// # Errors
 ///
@@ -136,7 +138,7 @@ pub(crate) fn redact_log(request: Request<'_>) -> Result<(), Denial> {
     Ok(())
 }
 
-/// A token, and where it is.
+/// A token, and the source that it was found in.
 type Found<'r, 'g> = (&'g Source, Cow<'r, [u8]>);
 
 /// The token of a request.
@@ -144,7 +146,7 @@ type Found<'r, 'g> = (&'g Source, Cow<'r, [u8]>);
 /// # Errors
 ///
 /// [`Denial::WrongHost`] where the request names two hosts, [`Denial::SeveralTokens`] where the
-/// first place that holds a token holds another one, too.
+/// first source that holds a token also holds another one.
 pub(super) fn find<'r, 'g>(
     request: Request<'r>,
     gate: &'g Gate,
@@ -160,14 +162,14 @@ pub(super) fn find<'r, 'g>(
     Ok(None)
 }
 
-/// Whether the request is for another host than its `Host` field says (RFC 9112 section 3.2.2), by
-/// which an application may go.
+/// Whether the request is for another host than its `Host` field says (RFC 9112 section 3.2.2): an
+/// application may rely on that field.
 fn names_two_hosts(request: Request<'_>) -> bool {
     let request = request.main();
     request.host_field().is_some_and(|field| !host::agrees(field, request.host()))
 }
 
-/// Judges what was found, and gives back where its keys are.
+/// Judges what was found, and returns where the token's keys are.
 ///
 /// # Errors
 ///
@@ -198,8 +200,8 @@ fn judge(
     Ok((Outcome { verdict, token_from_url }, places))
 }
 
-/// Where the keys of a gate are for this token. While that is evaluated variables show the token,
-/// and what nginx remembers of them is forgotten afterwards.
+/// Where the keys of a gate are for this token. During the evaluation, variables show the token;
+/// the values that nginx caches meanwhile are dropped afterwards.
 pub(super) fn places_of(
     request: Request<'_>,
     remembered: &Remembered,
@@ -214,8 +216,8 @@ pub(super) fn places_of(
     let token = Unverified::read(token, gate.verifier.max_token_size)?;
     let in_flight = remembered.in_flight();
     let _choosing = Choosing::begin(in_flight, token);
-    // Each for itself: what one remembers of a map would hide from the next that it asked the
-    // token.
+    // Each value is evaluated without cached ones: a map that an earlier evaluation cached would
+    // not show that its value depends on the token.
     Places::find(request, &gate.keys, &gate.stores, |value| {
         in_flight.said.set(Said::Nothing);
         let value = request.without_trace(|| evaluate(value))?;
@@ -223,7 +225,7 @@ pub(super) fn places_of(
     })
 }
 
-/// What else the operator may want to know of a refusal.
+/// A detail of a refusal that the operator may want to know.
 fn detail_of(request: Request<'_>, denial: Denial) -> Option<&'static str> {
     if denial == Denial::WrongHost && names_two_hosts(request) {
         return Some("the Host field is not that of the request's host");
@@ -234,11 +236,12 @@ fn detail_of(request: Request<'_>, denial: Denial) -> Option<&'static str> {
 /// A verdict, and what the log says of it besides the reason.
 type Explained = (Result<Arc<Claims>, Denial>, Option<String>);
 
-/// What the present keys make of a token, and what the log says of it besides the reason.
+/// The verdict of the present keys on a token, and what the log says of it besides the reason.
 ///
 /// # Errors
 ///
-/// [`Denial::KeyUnavailable`] where that is open: keys that are yet to be fetched may make it good.
+/// [`Denial::KeyUnavailable`] where the verdict is still open: keys that are yet to be fetched may
+/// make the token valid.
 fn judge_token(
     request: Request<'_>,
     remembered: &Remembered,
@@ -273,7 +276,8 @@ pub(super) fn verify(
     token: &[u8],
     keys: &[Arc<KeySet>],
 ) -> Result<Arc<Claims>, Refusal> {
-    // Where keys come and go none at all are no fault: they are not those that the token means.
+    // Where the keys are not fixed, it is no fault to have none: the token names a key that is
+    // unknown.
     if keys.is_empty() && !gate.keys.are_fixed() {
         gate.verifier.read(token)?;
         return Err(Denial::UnknownKey.into());
@@ -299,8 +303,8 @@ fn explained(verdict: Result<Arc<Claims>, Refusal>) -> Explained {
     }
 }
 
-/// Whether other keys might spare a token this denial: an algorithm may be one that no key is for,
-/// or one that the policy forbids whatever the keys are.
+/// Whether a token might be accepted with other keys. An algorithm that is not allowed is either
+/// one for which there is no key, or one that the policy forbids whatever the keys are.
 pub(super) fn is_for_want_of_keys(gate: &Gate, token: &[u8], denial: Denial) -> bool {
     match denial {
         Denial::AlgorithmNotAllowed => gate.verifier.read(token).is_ok(),
@@ -333,7 +337,7 @@ fn compare(request: Request<'_>, remembered: &Remembered, entry: &Entry) -> Resu
             Some((meets.err()?, &requirement.comparison))
         })
     };
-    // A map that shows the token must not be remembered: it may be about to be refused.
+    // nginx must not cache a map that shows the token: the token may be about to be refused.
     let refused = if requirements.iter().any(|asked| request.is_remembered(asked.operand)) {
         request.without_trace(find_refusal)
     } else {
@@ -372,7 +376,8 @@ impl Entry {
             last => {
                 let result = requirement.comparison.check_variable(claims, value);
                 let now = Compared { value: value.into(), result };
-                // Requirements get their turns in order.
+                // Requirements are checked in order, so that `compared` grows by one element at a
+                // time.
                 match last.is_some().then(|| compared.get_mut(index)).flatten() {
                     Some(last) => *last = now,
                     None => compared.push(now),

@@ -1,4 +1,4 @@
-//! What gates made of a client's request, remembered until it ends.
+//! The outcomes of gates for a client's request, remembered until the request ends.
 //!
 //! The outcome belongs to the request that the client made, so that a subrequest neither loses the
 //! token nor brings another one.
@@ -18,7 +18,7 @@ use crate::gate::token_source::Source;
 use crate::keys::fetched::Flights;
 use crate::keys::places::{Places, Said};
 
-/// What a gate made of a request.
+/// The outcome of a gate for a request.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) verdict: Result<Arc<Claims>, Denial>,
@@ -26,9 +26,9 @@ pub(crate) struct Outcome {
     pub(crate) token_from_url: Option<Vec<u8>>,
 }
 
-/// The outcomes of a client's request, in the order in which they were found out.
+/// The outcomes for a client's request, in the order in which they were found out.
 ///
-/// A list of which no part ever moves or goes, so that variables may point into it.
+/// A linked list whose elements are never moved or removed, so that variables may point into it.
 #[derive(Default)]
 pub(crate) struct Remembered {
     pub(super) first: OnceCell<Entry>,
@@ -36,63 +36,64 @@ pub(crate) struct Remembered {
     pub(super) overruled: Cell<Option<Denial>>,
     /// How often gates were asked.
     pub(super) asked: Cell<u32>,
-    /// The status that rewrite directives were told.
+    /// The status that was shown to the rewrite directives in their latest run, and which run that
+    /// was.
     pub(super) told: Cell<Option<(Rewriting, &'static str)>>,
-    /// What it takes to ask a gate that variables or fetched keys have a say in.
+    /// The state for gates that depend on variables or on fetched keys.
     pub(super) in_flight: OnceCell<Box<InFlight>>,
 }
 
-/// What is under way while gates are asked that are not plain.
+/// The state while gates that are not plain are being asked.
 #[derive(Default)]
 pub(super) struct InFlight {
-    /// The fetches of keys that the request has a part in.
+    /// The fetches of keys that the request takes part in.
     pub(super) flights: Flights,
-    /// Whether nginx was asked to notice if the client goes away.
+    /// Whether nginx was asked to detect that the client goes away.
     pub(super) is_watched: Cell<bool>,
-    /// The token that keys are being chosen for: until they are, nobody has checked it.
+    /// The token for which keys are being chosen; nothing has verified it yet.
     pub(super) choosing: RefCell<Option<Rc<Unverified>>>,
-    /// What it has to do with the value that is being evaluated.
+    /// How the value that is being evaluated depends on the token in `choosing`.
     pub(super) said: Cell<Said>,
-    /// The gates that are being asked, the one that was asked last at the end.
+    /// The gates that are being asked; the last element is the gate that was asked last.
     pub(super) asked: RefCell<Vec<Asked>>,
-    /// Whether one of them was asked again meanwhile.
+    /// Whether a gate was asked again while it was already being asked.
     pub(super) is_circular: Cell<bool>,
 }
 
 /// A gate that is being asked.
 pub(super) struct Asked {
     pub(super) gate: Rc<Gate>,
-    /// Which of the entries it compares with variables, if it has got as far.
+    /// The index of the entry that the gate is comparing with variables, once it does.
     pub(super) compared: Option<usize>,
 }
 
 pub(super) struct Entry {
     pub(super) gate: Rc<Gate>,
-    /// What was judged.
+    /// The token that was judged.
     pub(super) token: Judged,
-    /// The arguments in which that token was looked for last.
+    /// The arguments in which the token was last looked for.
     pub(super) arguments: Cell<Arguments>,
-    /// Where its keys were, if they are not always in the same place.
+    /// Where the token's keys were, if the gate's keys are not fixed.
     pub(super) places: Option<Box<Places>>,
     pub(super) outcome: Outcome,
     /// Why a good token was refused when the gate was last asked.
     pub(super) refusal: Cell<Option<Denial>>,
-    /// What the token was compared with last, a variable for each requirement that got its turn.
+    /// The latest comparison of the token for each requirement that was checked.
     pub(super) compared: OnceCell<Box<RefCell<Vec<Compared>>>>,
-    /// When the gate was last asked about it, by [`Remembered::asked`].
+    /// When the gate was last asked about this token, as counted by [`Remembered::asked`].
     pub(super) asked: Cell<u32>,
     pub(super) next: OnceCell<Box<Entry>>,
 }
 
-/// The token that an outcome is of.
+/// The token that an outcome is about.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Judged {
-    /// There was none.
+    /// There was no token.
     None,
-    /// The one in a field of the client's header. Of several places the first counts, so that there
-    /// is one such token at most for a gate.
+    /// The token in a field of the client's header. The first source that holds a token counts, so
+    /// that a gate has at most one such token.
     Lasting,
-    /// This one, from where another may come to be.
+    /// This token, from a source whose content may change.
     Changing(Vec<u8>),
 }
 
@@ -115,8 +116,8 @@ impl Judged {
     }
 }
 
-/// Where the arguments of a request are. nginx never writes to them where they stand, and frees
-/// none before the request ends: those that a rewrite or a redirect brings stand elsewhere.
+/// The address and the length of a request's arguments. nginx never changes arguments in place, and
+/// frees none before the request ends: a rewrite or a redirect puts new ones at another address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Arguments {
     start: usize,
@@ -130,7 +131,7 @@ impl Arguments {
     }
 }
 
-/// A comparison with what a variable held.
+/// A comparison with a value that a variable had.
 pub(super) struct Compared {
     pub(super) value: Box<[u8]>,
     pub(super) result: Result<(), Unmet>,
@@ -138,7 +139,7 @@ pub(super) struct Compared {
 
 /// A request at an entry point of the module, with what is remembered of the client's request.
 ///
-/// It is made once for each call of nginx's.
+/// Each call from nginx makes one visit.
 pub(crate) struct Visit<'r> {
     pub(crate) request: Request<'r>,
     remembered: OnceCell<&'r Remembered>,
@@ -150,7 +151,7 @@ impl<'r> Visit<'r> {
         Self { request, remembered: OnceCell::new() }
     }
 
-    /// What is remembered of the client's request, if anything yet.
+    /// What is remembered of the client's request, if there is anything yet.
     fn remembered(&self) -> Option<&'r Remembered> {
         if let Some(remembered) = self.remembered.get() {
             return Some(remembered);
@@ -159,7 +160,7 @@ impl<'r> Visit<'r> {
         Some(self.remembered.get_or_init(|| remembered))
     }
 
-    /// What is remembered of the client's request, from now on.
+    /// What is remembered of the client's request, created if there is nothing yet.
     ///
     /// # Errors
     ///
@@ -179,8 +180,8 @@ impl<'r> Visit<'r> {
         remembered.entries().nth(compared)?.outcome.verdict.as_deref().ok()
     }
 
-    /// The token that keys are being chosen for right now, if they are; a variable that asks has a
-    /// say in them.
+    /// The token for which keys are being chosen right now, if any. The call is recorded: the value
+    /// that is being evaluated then depends on the token.
     pub(crate) fn choosing(&self) -> Option<Rc<Unverified>> {
         let in_flight = self.remembered()?.in_flight.get()?;
         let token = in_flight.choosing.borrow().clone()?;
@@ -190,8 +191,8 @@ impl<'r> Visit<'r> {
         Some(token)
     }
 
-    /// Notes that a part of the token that keys are being chosen for goes directly into what leads
-    /// to them.
+    /// Records that the path or URI of the keys directly contains a part of the token for which the
+    /// keys are being chosen.
     pub(crate) fn gives_directly(&self) {
         if let Some(in_flight) = self.remembered().and_then(|remembered| remembered.in_flight.get())
         {
@@ -211,9 +212,9 @@ impl<'r> Visit<'r> {
         self.remembered()?.overruled.get()
     }
 
-    /// The status to tell, which is `now`: one turn of the rewrite directives is told the same all
-    /// the time. They ask twice, for the length of a text and to make it, and what else is in it
-    /// may ask a gate.
+    /// The status to show: `now`, except that one run of the rewrite directives is always shown the
+    /// same status. These directives evaluate a text twice, to compute its length and then to copy
+    /// it; another variable in the text may ask a gate in between.
     pub(crate) fn steady(&self, now: &'static str) -> &'static str {
         let Some(rewriting) = self.request.rewriting() else { return now };
         let Ok(remembered) = self.remember() else { return now };
@@ -226,8 +227,8 @@ impl<'r> Visit<'r> {
         }
     }
 
-    /// For each gate that was asked what it made of the token that it was last asked about; finds
-    /// nothing out.
+    /// For each gate that was asked, the outcome for the token that it was last asked about. Asks
+    /// no gate.
     pub(crate) fn outcomes(
         &self,
     ) -> impl Iterator<Item = (&'r Rc<Gate>, Result<&'r Outcome, Denial>)> + use<'r> {
@@ -240,7 +241,7 @@ impl<'r> Visit<'r> {
         entries().filter(is_latest).map(|entry| (&entry.gate, entry.result()))
     }
 
-    /// What the gate that was asked last made of the request; finds nothing out.
+    /// The outcome of the gate that was asked last. Asks no gate.
     pub(crate) fn latest(&self) -> Option<Result<&'r Outcome, Denial>> {
         let entries = self.remembered()?.entries();
         entries.max_by_key(|entry| entry.asked.get()).map(Entry::result)
@@ -306,7 +307,8 @@ impl Remembered {
         self.entries().filter(|entry| Rc::ptr_eq(&entry.gate, gate)).last()
     }
 
-    /// Appends; to judge may have meant to ask other gates, so that the end is looked for now.
+    /// Appends an entry. The end of the list is looked for only now, since judging may have asked
+    /// other gates, which appended entries as well.
     pub(super) fn push(&self, entry: Entry) -> &Entry {
         let Some(mut last) = self.first.get() else { return self.first.get_or_init(|| entry) };
         while let Some(next) = last.next.get() {
@@ -320,7 +322,7 @@ impl Remembered {
     }
 }
 
-/// A token that keys are chosen for, until this is dropped.
+/// Marks a token as the one for which keys are being chosen, until this is dropped.
 pub(super) struct Choosing<'r> {
     in_flight: &'r InFlight,
     outer: Option<Rc<Unverified>>,
@@ -339,11 +341,11 @@ impl Drop for Choosing<'_> {
     }
 }
 
-/// A gate being asked, until this is dropped.
+/// Marks a gate as being asked, until this is dropped.
 pub(super) struct Asking<'r>(&'r InFlight);
 
 impl<'r> Asking<'r> {
-    /// Begins to ask a gate that is not being asked.
+    /// Begins to ask a gate; an error if that gate is already being asked.
     pub(super) fn begin(in_flight: &'r InFlight, gate: &Rc<Gate>) -> Result<Self, Denial> {
         let mut asked = in_flight.asked.borrow_mut();
         if asked.iter().any(|asked| Rc::ptr_eq(&asked.gate, gate)) {

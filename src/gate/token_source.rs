@@ -14,11 +14,11 @@ pub(crate) enum Source {
     Argument(Vec<u8>),
     /// A cookie.
     Cookie(Vec<u8>),
-    /// The whole value of a header field, but for a leading `Bearer`.
+    /// The whole value of a header field, without a leading `Bearer`.
     Header(Vec<u8>),
     /// `Authorization: Bearer` (RFC 6750 section 2.1).
     Bearer,
-    /// A variable, whatever it holds, but for a leading `Bearer`.
+    /// The whole value of a variable, without a leading `Bearer`.
     Variable(ComplexValue),
 }
 
@@ -35,7 +35,7 @@ impl Source {
         sources
     }
 
-    /// The name of the argument, if the place is one, or a variable that shows one.
+    /// The name of the argument, if this source is an argument, or a variable that shows one.
     pub(crate) fn argument(&self) -> Option<&[u8]> {
         match self {
             Self::Argument(name) => Some(name),
@@ -44,7 +44,7 @@ impl Source {
         }
     }
 
-    /// The name of the cookie, if the place is one, or a variable that shows one.
+    /// The name of the cookie, if this source is a cookie, or a variable that shows one.
     pub(crate) fn cookie(&self) -> Option<&[u8]> {
         match self {
             Self::Cookie(name) => Some(name),
@@ -53,8 +53,8 @@ impl Source {
         }
     }
 
-    /// Whether what is at this place stays the same while the request lasts: nginx changes no field
-    /// of the client's header, but rewrites and redirects change arguments and variables.
+    /// Whether this source holds the same value for the whole request: nginx changes no field of
+    /// the client's header, but rewrites and redirects change arguments and variables.
     pub(crate) fn is_lasting(&self) -> bool {
         match self {
             Self::Cookie(_) | Self::Header(_) | Self::Bearer => true,
@@ -62,20 +62,20 @@ impl Source {
         }
     }
 
-    /// The token at this place. An empty value is none.
+    /// The token in this source. An empty value is no token.
     ///
-    /// It is the client's request that is looked at: a subrequest brings no token of its own.
-    /// Arguments are as they are now, or, where a rewrite or an internal redirect dropped the
-    /// token, as they came.
+    /// The token is looked for in the client's request: a subrequest brings no token of its own.
+    /// The current arguments are searched first, then those that the client sent, since a rewrite
+    /// or an internal redirect may have dropped the token.
     ///
     /// # Errors
     ///
-    /// [`Denial::SeveralTokens`] where the place holds different ones: an application may read
-    /// another than the gate.
+    /// [`Denial::SeveralTokens`] where the source holds different tokens: an application may read
+    /// another one than the gate.
     pub(crate) fn find<'r>(&self, request: Request<'r>) -> Result<Option<Cow<'r, [u8]>>, Denial> {
         let request = request.main();
         match self {
-            // There are none mostly.
+            // Most requests have no arguments.
             Self::Argument(_) if !request.has_args() => Ok(None),
             Self::Argument(name) => {
                 let found = match ojwt_http::argument(request.args(), name)? {
@@ -98,8 +98,8 @@ impl Source {
                 let values = request.header(name).filter_map(ojwt_http::bare);
                 let found = ojwt_http::one(values)?;
                 if found.is_some() {
-                    // What nginx is told to let in with `_` may be the same field for the
-                    // application.
+                    // nginx can be configured to accept names with `_`, which an application may
+                    // take for the same field.
                     ojwt_http::one(request.header_of_variable(name).filter_map(ojwt_http::bare))?;
                 }
                 Ok(found.map(Cow::Borrowed))
@@ -107,13 +107,14 @@ impl Source {
             Self::Variable(value) => {
                 let text = request.evaluate(*value);
                 let all = self.in_any_case(request)?;
-                // nginx shows the first, and reads names and cookies in a way of its own.
+                // The variable shows the first value only, and nginx parses names and cookies by
+                // its own rules.
                 if text.zip(all).is_some_and(|(text, all)| !text.is_empty() && text != all) {
                     return Err(Denial::SeveralTokens);
                 }
                 Ok(text.and_then(ojwt_http::bare).map(Cow::Borrowed))
             }
-            // nginx refuses a second field.
+            // nginx refuses a second `Authorization` field.
             Self::Bearer => {
                 let token = request.authorization().and_then(ojwt_http::bearer);
                 Ok(token.map(Cow::Borrowed))
@@ -121,7 +122,8 @@ impl Source {
         }
     }
 
-    /// What stands where a variable that shows an argument, a cookie or a header field has it from.
+    /// The value of the argument, cookie or header field that a variable shows, its name in any
+    /// case.
     fn in_any_case<'r>(&self, request: Request<'r>) -> Result<Option<&'r [u8]>, Denial> {
         if let Some(name) = self.argument() {
             let read = |part| ojwt_http::argument_in_any_case(part, name);
@@ -144,7 +146,7 @@ impl Source {
     }
 }
 
-/// What follows `prefix` in the name of a variable, where `text` is nothing but this variable.
+/// What follows `prefix` in the name of a variable, if `text` is this variable and nothing else.
 fn variable_of<'t>(text: &'t [u8], prefix: &[u8]) -> Option<&'t [u8]> {
     let name = text.strip_prefix(b"$")?;
     let name = match name.strip_prefix(b"{") {
