@@ -1,7 +1,7 @@
-//! Keys by subrequest: one fetch for all who want its answer, which is parsed once for each body,
-//! and kept for as long as `auth_jwt_key_cache` says.
+//! Keys by subrequest: a single flight for all requests that want the same answer, whose keys are
+//! kept for as long as `auth_jwt_key_cache` says. Each different body is parsed once.
 //!
-//! What is kept belongs to the worker. An answer is for one URI of one server and one host: a
+//! Each worker keeps its own keys. An answer is for one URI of one server and one host: a
 //! subrequest brings nothing else that the client sent.
 
 use std::cell::RefCell;
@@ -26,19 +26,19 @@ use crate::net::kept::{FetchState, Kept, MAX_KEPT, Unavailable};
 /// The largest answer, in bytes: some hundreds of keys.
 pub(crate) const MAX_ANSWER_SIZE: usize = 1024 * 1024;
 
-/// Of how many of a worker's connections one may be a fetch that anybody can make up, for a host
-/// that no server has the name of, or a URI that the request chooses; it has another one to its
-/// upstream.
+/// One made-up fetch may be in flight per this many of a worker's connections. A fetch is made-up
+/// if it is for a host that no server has as its name, or for a URI that the request chooses: any
+/// client can cause it. Each fetch uses another connection to its upstream.
 const CONNECTIONS_PER_FETCH: usize = 16;
 
-/// How many of these there may be in any case.
+/// How many made-up fetches may be in flight in any case, however few connections there are.
 const MIN_FETCHES: usize = 4;
 
-/// Of how many of a worker's connections one may wait for room for such a fetch.
+/// One request may wait for room for a made-up fetch per this many of a worker's connections.
 const CONNECTIONS_PER_WAITING: usize = 4;
 
-/// The statuses that say that there is nothing, or nothing of such a name or length (RFC 9110
-/// sections 15.5.1, 15.5.5, 15.5.11, 15.5.15 and 15.5.21).
+/// The statuses that mean that there is no such resource, or that no resource has such a name or a
+/// name of such a length (RFC 9110 sections 15.5.1, 15.5.5, 15.5.11, 15.5.15 and 15.5.21).
 const NOT_THERE: [u16; 5] = [400, 404, 410, 414, 422];
 
 /// The key requests of a worker.
@@ -46,26 +46,26 @@ pub(crate) struct KeyRequests {
     kept: Kept<Target, KeySet>,
     under_way: UnderWay<Target, KeySet>,
     parsed: RefCell<ParsedBodies>,
-    /// The names that the configuration has for each server.
+    /// The names of each server in the configuration.
     hosts: RefCell<HashMap<usize, HashSet<Vec<u8>>>>,
 }
 
-/// What a client's request has to do with fetches of keys.
+/// The part that a client's request has in fetches of keys.
 pub(crate) type Flights = flight::Flights<Target, KeySet>;
 
-/// The keys of bodies that were read before.
+/// The parsed keys of earlier answers, by the digest of the body and the format.
 type ParsedBodies = LruCache<(Digest, Option<KeyFormat>), Arc<KeySet>>;
 
-/// What an answer is for.
+/// What identifies an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Target {
     server: usize,
     host: Vec<u8>,
     uri: Vec<u8>,
     format: Option<KeyFormat>,
-    /// Whether the token itself has a say in the URI.
+    /// Whether the URI depends on the token.
     is_chosen: bool,
-    /// Whether the configuration says all of it.
+    /// Whether the configuration gives the whole URI, without variables.
     is_fixed: bool,
 }
 
@@ -76,18 +76,18 @@ struct KeyFetch {
     capture: Capture,
 }
 
-/// How far the keys are that a request needs.
+/// The state of the keys that a request needs.
 pub(crate) enum Progress {
-    /// They are present.
+    /// The keys are present.
     Ready(Arc<KeySet>),
-    /// They are being fetched.
+    /// The keys are being fetched.
     Waiting,
-    /// They are to be fetched.
+    /// The keys are yet to be fetched.
     Missing,
 }
 
 impl KeyRequests {
-    /// None yet.
+    /// No key requests yet.
     pub(crate) fn new() -> Rc<Self> {
         Rc::new(Self {
             kept: Kept::new(),
@@ -97,7 +97,7 @@ impl KeyRequests {
         })
     }
 
-    /// Tells the names of servers, each with what tells the server.
+    /// Adds the names of servers, each with the identifier that [`Request::server`] gives for it.
     pub(crate) fn know_hosts(&self, names: Vec<(usize, Vec<u8>)>) {
         let mut hosts = self.hosts.borrow_mut();
         for (server, name) in names {
@@ -105,11 +105,12 @@ impl KeyRequests {
         }
     }
 
-    /// The keys for this request, as far as they are present; `cache` is how long they may be kept.
+    /// The keys for this request, if they are present; `cache` is how long they may be kept, in
+    /// seconds.
     ///
     /// # Errors
     ///
-    /// [`Denial::KeyUnavailable`] where they cannot be obtained.
+    /// [`Denial::KeyUnavailable`] where the keys cannot be obtained.
     pub(crate) fn find(
         &self,
         flights: &Flights,
@@ -135,9 +136,9 @@ impl KeyRequests {
         }
     }
 
-    /// The keys for this request; where they are missing they are fetched, and the request is to
-    /// wait and to ask again when it runs on. It may wait for several targets at a time, and runs
-    /// on for each.
+    /// The keys for this request. Missing keys are fetched: the request must then wait, and ask
+    /// again when it is woken. A request may wait for several targets at a time, and is woken for
+    /// each.
     ///
     /// # Errors
     ///
@@ -159,20 +160,19 @@ impl KeyRequests {
         }
     }
 
-    /// Whether it is not too soon for [`KeyRequests::ask_again`].
+    /// Whether [`KeyRequests::ask_again`] may fetch the target now, or would do so too soon.
     pub(crate) fn may_ask_again(&self, flights: &Flights, target: &Target, cache: u64) -> bool {
-        // What this request has fetched is as new as can be.
+        // Keys that this request itself fetched are as new as can be.
         if cache == 0 || flights.find(target).is_some() {
             return false;
         }
         self.under_way.has(target) || self.kept.may_refetch(target)
     }
 
-    /// Fetches a target again of whose kept keys none is meant by a token, if that is not too soon;
-    /// whether the request is to wait for it.
+    /// Fetches a target again because a token names none of its kept keys, unless it is too soon
+    /// for that; returns whether the request must wait for the fetch.
     ///
-    /// The kept keys stay, and serve others: they are lost to no answer but one that is
-    /// well-formed.
+    /// Meanwhile, the kept keys serve other requests: only a well-formed answer replaces them.
     pub(crate) fn ask_again(
         self: &Rc<Self>,
         request: Request<'_>,
@@ -190,7 +190,7 @@ impl KeyRequests {
         matches!(self.begin(request, flights, target, cache), Ok(Progress::Waiting))
     }
 
-    /// Has the request wait for a fetch of the target, which it begins unless one is under way.
+    /// Makes the request wait for a fetch of the target, and begins one unless one is in flight.
     fn begin(
         self: &Rc<Self>,
         request: Request<'_>,
@@ -213,7 +213,8 @@ impl KeyRequests {
         Ok(Progress::Waiting)
     }
 
-    /// Starts a fetch, in which the request has a part from then on; else says why not.
+    /// Starts a fetch that the request takes part in from then on; the error says why it cannot
+    /// start.
     fn start(
         self: &Rc<Self>,
         request: Request<'_>,
@@ -242,8 +243,9 @@ impl KeyRequests {
         Ok(())
     }
 
-    /// Whether another fetch may be under way. For what the configuration names, or verified tokens
-    /// were good for, there is always room: made-up hosts take it from none of these.
+    /// Whether another fetch may be in flight. There is always room for targets that the
+    /// configuration names, and for those whose keys verified a token: fetches for made-up hosts
+    /// never take that room.
     fn has_room(&self, target: &Target) -> bool {
         if self.is_foreseen(target) || self.kept.is_proven(target) {
             return true;
@@ -252,7 +254,7 @@ impl KeyRequests {
         made_up < (fence::connections() / CONNECTIONS_PER_FETCH).max(MIN_FETCHES)
     }
 
-    /// Has the request woken when a fetch has ended, to see whether there is room then.
+    /// Makes the request wait until a fetch ends, to see then whether there is room.
     fn wait_for_room(&self, request: Request<'_>, flights: &Flights) -> Result<(), Denial> {
         let limit = fence::connections() / CONNECTIONS_PER_WAITING;
         if self.under_way.wait_for_room(request, flights, limit) {
@@ -267,8 +269,8 @@ impl KeyRequests {
         self.kept.prove(target, |target| self.is_foreseen(target));
     }
 
-    /// Whether the configuration itself names both the host and the URI, so that nobody can make up
-    /// more of the kind.
+    /// Whether the configuration itself names both the host and the URI, so that no client can make
+    /// up further targets of this kind.
     fn is_foreseen(&self, target: &Target) -> bool {
         let is_named = || {
             let hosts = self.hosts.borrow();
@@ -290,7 +292,7 @@ impl KeyRequests {
         kept.map_err(|Unavailable| Denial::KeyUnavailable)
     }
 
-    /// Parses an answer, or finds it again.
+    /// Parses an answer, or returns the cached keys of the same body.
     fn read(
         &self,
         body: &[u8],
@@ -318,8 +320,8 @@ impl KeyRequests {
 }
 
 impl Target {
-    /// What a locator, of which the value is `uri`, leads to for this request; `is_chosen` where
-    /// the token itself has a say in it.
+    /// The target for this request of a locator whose value is `uri`; `is_chosen` says whether the
+    /// URI depends on the token.
     pub(crate) fn of(request: Request<'_>, uri: &[u8], locator: &Locator, is_chosen: bool) -> Self {
         Self {
             server: request.server(),
@@ -332,7 +334,7 @@ impl Target {
     }
 }
 
-/// As the log names it.
+/// Names the target as it appears in the log.
 impl std::fmt::Display for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "key request \"{}\"", printable(&self.uri))
@@ -345,12 +347,13 @@ impl Fetch for KeyFetch {
     }
 
     fn ended(&self, subrequest: Request<'_>) {
-        // Whatever happens here, nobody waits for longer.
+        // However this function ends, no request waits any longer.
         let _ended = Ended(self);
         let target = self.flight.key();
         let keys = match self.capture.body() {
             Ok(body) => self.store.read(&body, target, subrequest),
-            // Who asks for what is not there has no key, which is no fault of ours.
+            // A token that names a resource that does not exist has no key; that is no fault of
+            // ours.
             Err(CaptureError::Status(status))
                 if target.is_chosen && NOT_THERE.contains(&status) =>
             {
@@ -394,7 +397,7 @@ impl KeyFetch {
     }
 }
 
-/// Ends a fetch when it is dropped, unless it has ended by then.
+/// Ends a fetch as failed when this is dropped, unless the fetch has ended by then.
 struct Ended<'a>(&'a KeyFetch);
 
 impl Drop for Ended<'_> {

@@ -1,5 +1,5 @@
-//! Where a gate's keys come from, and key files: those that the configuration names are read with
-//! it, those that a request names once for each change of the file.
+//! Key files: those that the configuration names are read with it, those that a request names are
+//! read once for each change of the file.
 
 use std::cell::RefCell;
 use std::ffi::OsStr;
@@ -20,20 +20,21 @@ use crate::fence::printable;
 use crate::fence::request::Request;
 use crate::file::{Opened, State, is_missing};
 
-/// How many key files that requests name are kept by a worker.
+/// How many key files that requests name a worker keeps in memory.
 const MAX_FILES: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
-/// For how long keys serve at most after they were last seen in a file that has none now, in
-/// seconds, where `auth_jwt_key_cache` lets them: writing it in place takes a moment.
+/// The longest time, in seconds, for which keys are used after they were last seen in a file that
+/// holds no valid keys now, where `auth_jwt_key_cache` allows that: writing a file in place takes a
+/// moment.
 const MAX_GRACE: u64 = 5;
 
-/// How often a file that was just written is read again at most, in milliseconds.
+/// The shortest time between two reads of a file that was just written, in milliseconds.
 const UNSETTLED: u64 = 100;
 
-/// How many failures of files a worker remembers that it has told of.
+/// For how many files a worker remembers the failure that it logged.
 const MAX_TOLD: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 
-/// What some editors put before a text in UTF-8.
+/// The bytes that some editors put before a text in UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// The key file that `build.rs` embedded, if any.
@@ -43,7 +44,7 @@ const EMBEDDED: Option<&[u8]> = include!(concat!(env!("OUT_DIR"), "/embedded_key
 ///
 /// # Errors
 ///
-/// What is wrong with it.
+/// What is wrong with the file.
 pub(crate) fn embedded() -> Result<(KeySet, Vec<KeyWarning>), KeyError> {
     let mut keys = KeySetBuilder::new();
     if let Some(file) = EMBEDDED {
@@ -56,13 +57,13 @@ pub(crate) fn embedded() -> Result<(KeySet, Vec<KeyWarning>), KeyError> {
 ///
 /// # Errors
 ///
-/// What the system says, or that it is no regular file.
+/// The system's error, or that the path is no regular file.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     Opened::open(path)?.read(MAX_KEY_FILE_SIZE)
 }
 
-/// Whether this is keys in their format, but none of them: an answer or a file that says so is no
-/// fault.
+/// Whether the contents are well-formed in this format, but hold no keys: an answer or a file
+/// without keys is no fault.
 pub(crate) fn is_empty_set(contents: &[u8], format: Option<KeyFormat>) -> bool {
     let contents = contents.strip_prefix(BYTE_ORDER_MARK).unwrap_or(contents);
     let Ok(json) = Json::parse_object(contents) else { return false };
@@ -78,7 +79,7 @@ pub(crate) fn is_empty_set(contents: &[u8], format: Option<KeyFormat>) -> bool {
     }
 }
 
-/// How often a path climbs to the folder above.
+/// How many `..` segments a path has.
 pub(crate) fn climbs(path: &[u8]) -> usize {
     path.split(|byte| *byte == b'/').filter(|part| *part == b"..").count()
 }
@@ -88,20 +89,20 @@ pub(crate) fn climbs(path: &[u8]) -> usize {
 pub(crate) struct NamedFile {
     pub(crate) path: Vec<u8>,
     pub(crate) format: Option<KeyFormat>,
-    /// Whether the token itself has a say in the name.
+    /// Whether the path depends on the token.
     pub(crate) is_chosen: bool,
-    /// How often the configuration itself climbs with `..`.
+    /// How many `..` segments the configuration itself has in the path.
     pub(crate) climbs: usize,
 }
 
-/// What keys a file has for a request.
+/// The keys that a file has for a request.
 #[derive(Debug)]
 pub(crate) enum FileKeys {
-    /// These.
+    /// The keys of the file.
     Ready(Arc<KeySet>),
-    /// None: there is no such file, and it is the token that says there is. The text says which.
+    /// No keys: the token names a file that does not exist or that is refused. The text says which.
     Missing(String),
-    /// None, for a fault of ours, which the text tells.
+    /// No keys, for a fault of ours. The text says which.
     Failed(String),
 }
 
@@ -109,7 +110,7 @@ pub(crate) enum FileKeys {
 #[derive(Debug)]
 pub(crate) struct KeyFiles {
     read: RefCell<LruCache<Name, ReadFile>>,
-    /// The failures that the log has, until they change or end.
+    /// The failures that were logged, until they change or end.
     told: RefCell<LruCache<Vec<u8>, String>>,
 }
 
@@ -120,29 +121,29 @@ type Name = (PathBuf, Option<KeyFormat>);
 struct ReadFile {
     /// The state of the file when it was looked at last.
     state: State,
-    /// What it held then.
+    /// The digest of the file's contents then.
     digest: Digest,
-    /// Whether nothing can have changed since that its state does not tell.
+    /// Whether any change since then would show in the file's state.
     is_settled: bool,
-    /// When it was read, by [`fence::uptime`].
+    /// When the file was last read, by [`fence::uptime`].
     looked: u64,
-    /// The last good keys, if it had any since it is known.
+    /// The last good keys, if the file had any since it was first read.
     keys: Option<Arc<KeySet>>,
-    /// When the file was last seen with them, by [`fence::uptime`].
+    /// When the file was last seen with these keys, by [`fence::uptime`].
     seen: u64,
-    /// Why it has no keys now.
+    /// Why the file has no keys now.
     fault: Option<String>,
 }
 
 impl KeyFiles {
-    /// None yet.
+    /// No files yet.
     pub(crate) fn new() -> Self {
         let (read, told) = (LruCache::new(MAX_FILES), LruCache::new(MAX_TOLD));
         Self { read: RefCell::new(read), told: RefCell::new(told) }
     }
 
-    /// The keys of a file for this request, as the file is now; or, where it is broken, as it was
-    /// at most `cache` seconds ago. A failure is logged when it begins.
+    /// The keys of a file for this request, as the file is now; if the file is broken, as it was at
+    /// most `cache` seconds ago. A failure is logged when it begins.
     pub(crate) fn find(&self, request: Request<'_>, file: &NamedFile, cache: u64) -> FileKeys {
         let keys = self.keys(request, file, cache.min(MAX_GRACE).saturating_mul(1000));
         match &keys {
@@ -157,7 +158,7 @@ impl KeyFiles {
         keys
     }
 
-    /// Logs a failure of a file, unless that was the last that was logged of it.
+    /// Logs a failure of a file, unless the same failure was the last one logged for that file.
     fn tell(&self, request: Request<'_>, file: &NamedFile, why: &str) {
         let mut told = self.told.borrow_mut();
         if told.get(&file.path).is_none_or(|told| told != why) {
@@ -171,8 +172,8 @@ impl KeyFiles {
             return file.refused(why);
         }
         let name = (PathBuf::from(OsStr::from_bytes(&file.path)), file.format);
-        // A file that has not changed is not opened again: that works where no more files may be
-        // opened.
+        // A file that has not changed is not opened again, so that its keys stay usable when no
+        // more files can be opened.
         let state = State::at(&name.0);
         if let Some(read) = self.read.borrow_mut().get_mut(&name)
             && Some(read.state) == state
@@ -214,7 +215,7 @@ impl KeyFiles {
         found
     }
 
-    /// There is no file that can be opened.
+    /// The result for a file that cannot be opened.
     fn cannot_open(
         &self,
         file: &NamedFile,
@@ -223,13 +224,13 @@ impl KeyFiles {
         error: &io::Error,
     ) -> FileKeys {
         let mut files = self.read.borrow_mut();
-        // One that only was to be read again is as it was, for all that can be seen.
+        // The file was to be read again only in case of a change that its state does not show.
         if let Some(read) = files.get_mut(name)
             && Some(read.state) == state
         {
             return read.look(0);
         }
-        // Whoever takes a file away withdraws its keys, whatever is put there next.
+        // Removing a file withdraws its keys, whatever is put in its place later.
         files.pop(name);
         let why = format!("cannot be read: {error}");
         if is_missing(error) { file.refused(&why) } else { FileKeys::Failed(file.line(&why)) }
@@ -244,14 +245,14 @@ impl ReadFile {
         self.is_settled = !state.is_recent(fence::now());
     }
 
-    /// Whether it is to be read although it looks as it did: the clock of its times may not have
-    /// moved between two changes.
+    /// Whether the file must be read again although its state is the same: the clock of its times
+    /// may not have advanced between two changes.
     fn is_to_be_read(&self) -> bool {
         !self.is_settled && fence::uptime().saturating_sub(self.looked) >= UNSETTLED
     }
 
-    /// The keys, now that the file is in the state that it was in; those of a broken one for
-    /// `grace` milliseconds.
+    /// The keys of a file whose state is the one recorded here; the last good keys of a broken file
+    /// are used for `grace` milliseconds.
     fn look(&mut self, grace: u64) -> FileKeys {
         let now = fence::uptime();
         if self.fault.is_none() {
@@ -268,26 +269,26 @@ impl ReadFile {
 }
 
 impl NamedFile {
-    /// Why it cannot be the name of a file, if it cannot.
+    /// Why this cannot be the name of a file, if it cannot.
     fn is_no_name(&self) -> Option<&'static str> {
         if self.path.contains(&0) || climbs(&self.path) > self.climbs {
             return Some("a variable may not climb with \"..\", nor hold NUL");
         }
-        // Names are compared as paths, for which this is the same as the file without it.
+        // Names are compared as paths, and this comparison ignores a `/` or `/.` at the end.
         let is_folder = self.path.ends_with(b"/") || self.path.ends_with(b"/.");
         is_folder.then_some("cannot be read: not a regular file")
     }
 
-    /// What a line in the log says of it.
+    /// A line for the log about this file.
     fn line(&self, what: &str) -> String {
         format!("key file \"{}\": {what}", printable(&self.path))
     }
 
-    /// The keys that it holds.
+    /// The keys in the contents of this file.
     ///
     /// # Errors
     ///
-    /// Why there are none.
+    /// Why the contents give no keys.
     fn parse(&self, request: Request<'_>, contents: &[u8]) -> Result<KeySet, String> {
         let (keys, warnings) = read_keys(contents, self.format)?;
         for warning in warnings {
@@ -296,7 +297,7 @@ impl NamedFile {
         Ok(keys)
     }
 
-    /// No keys: what is asked for cannot be obtained.
+    /// The result for a file that cannot be obtained.
     fn refused(&self, why: &str) -> FileKeys {
         if self.is_chosen {
             FileKeys::Missing(self.line(why))
@@ -310,7 +311,7 @@ impl NamedFile {
 ///
 /// # Errors
 ///
-/// Why there are none.
+/// Why the contents give no keys.
 fn read_keys(
     contents: &[u8],
     format: Option<KeyFormat>,

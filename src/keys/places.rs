@@ -13,7 +13,7 @@ use crate::keys::files::{FileKeys, NamedFile};
 use crate::keys::sources::{KeySources, Locator};
 use crate::keys::stores::Stores;
 
-/// Where the keys of a gate are: as many places as it has locators.
+/// Where the keys of a gate are: one place for each of its locators.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Places {
     /// `auth_jwt_key_file` with variables.
@@ -26,39 +26,40 @@ pub(crate) struct Places {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Place<T> {
     At(T),
-    /// To no keys, since the name is empty.
+    /// No keys, since the locator's value is empty.
     Nowhere,
-    /// To no keys, since a token may not lead there; the text says what it was.
+    /// No keys, since a token may not lead to that place; the text says to which.
     Astray(String),
 }
 
-/// What the token that keys are chosen for has to do with the value of a locator.
+/// How the value of a locator depends on the token for which keys are chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Said {
-    /// Nothing.
+    /// Not at all.
     #[default]
     Nothing,
-    /// A variable that was asked on the way shows a part of it, such as one that a `map` asks.
+    /// A variable that was evaluated on the way shows a part of the token, such as one that a `map`
+    /// reads.
     Indirectly,
-    /// The value holds a part of it, percent-encoded.
+    /// The value holds a part of the token, percent-encoded.
     Directly,
 }
 
 /// The keys that are present for a token.
 #[derive(Debug, Default)]
 pub(crate) struct Gathered<'p> {
-    /// Those that have any key.
+    /// The sets that have any key.
     pub(crate) keys: Vec<Arc<KeySet>>,
     /// The sources that failed.
     failures: Vec<String>,
-    /// What the token names and is not there.
+    /// The sources that the token names and that do not exist.
     missing: Vec<String>,
-    /// What is yet to be fetched.
+    /// The targets that are yet to be fetched.
     pub(crate) pending: Vec<&'p Target>,
 }
 
 impl Places {
-    /// Where the locators of keys lead, whose values `evaluate` knows.
+    /// Where the locators of keys lead; `evaluate` gives the value of each.
     ///
     /// # Errors
     ///
@@ -77,7 +78,7 @@ impl Places {
         })
     }
 
-    /// The key requests among them.
+    /// The key requests among these places.
     pub(crate) fn targets(&self) -> impl Iterator<Item = &Target> {
         self.targets.iter().filter_map(|place| match place {
             Place::At(target) => Some(target),
@@ -87,7 +88,7 @@ impl Places {
 }
 
 impl<'p> Gathered<'p> {
-    /// What is in these places now; nothing is fetched for that.
+    /// The keys that are in these places now. Fetches nothing.
     pub(crate) fn gather(
         request: Request<'_>,
         sources: &KeySources,
@@ -117,13 +118,15 @@ impl<'p> Gathered<'p> {
                 Place::Astray(what) => gathered.missing.push(what.clone()),
             }
         }
-        // Tokens are remembered for the sets that verified them: those without keys verify nothing.
+        // Verified tokens are cached by the sets that verified them; sets without keys verify
+        // nothing.
         gathered.keys.retain(|keys| !keys.is_empty());
         gathered
     }
 
-    /// What becomes of a denial that other keys might have spared the token, and what the log says
-    /// of it: a source that failed may have had these keys.
+    /// The final denial of a token that other keys might have verified, and what the log says of
+    /// it. If a source failed, the denial is [`Denial::KeyUnavailable`]: that source may have had
+    /// the right keys.
     pub(crate) fn without_hope(&self, denial: Denial) -> (Denial, Option<String>) {
         if !self.failures.is_empty() {
             return (Denial::KeyUnavailable, Some(self.failures.join("; ")));
@@ -132,7 +135,7 @@ impl<'p> Gathered<'p> {
     }
 }
 
-/// The value of a locator, and what the token has to do with it.
+/// The value of a locator, and how it depends on the token.
 type Evaluated<'r> = Result<(&'r [u8], Said), Denial>;
 
 fn file_at<'r>(
@@ -169,17 +172,18 @@ fn target_at<'r>(
         return Ok(Place::Nowhere);
     }
     let target = Target::of(request, uri, locator, said != Said::Nothing);
-    // Where the configuration itself climbs, nginx refuses to, whatever the token says.
+    // If the configuration itself has `..` in the URI, nginx refuses the URI, whatever the token
+    // says.
     if locator.climbs == 0 && leads_astray(uri, said) {
         return Ok(Place::Astray(format!("{target}: the token leads elsewhere")));
     }
     Ok(Place::At(target))
 }
 
-/// Whether a URI that a token has a say in leads to another place than the configuration has in
-/// mind: to what is no path from the root, upwards or, by what the token gives directly, from one
-/// part of the path into another. nginx decodes the path, and what it hands on it encodes by rules
-/// of its own.
+/// Whether a URI that depends on a token leads to another place than the configuration intends: if
+/// it is no path from the root, if it holds NUL or a segment `..`, or, where the token gives a part
+/// directly, if it holds an encoded separator or a segment `.`. nginx decodes the path, and encodes
+/// what it passes on by its own rules.
 fn leads_astray(uri: &[u8], said: Said) -> bool {
     if said == Said::Nothing {
         return false;
@@ -196,7 +200,7 @@ fn leads_astray(uri: &[u8], said: Said) -> bool {
         || segments.any(|part| part == b".." || (is_direct && part == b"."))
 }
 
-/// As nginx decodes a path: what is no escape stays as it is.
+/// Percent-decodes as nginx decodes a path: what is not a valid escape stays as it is.
 fn percent_decoded(text: &[u8]) -> Vec<u8> {
     let digit =
         |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());

@@ -9,7 +9,7 @@ use crate::fence::complex::ComplexValue;
 /// Where the keys of a gate come from: all of these.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KeySources {
-    /// Read with the configuration.
+    /// The sets that were read with the configuration.
     pub(crate) fixed: Vec<Arc<KeySet>>,
     /// `auth_jwt_key_file` with variables.
     pub(crate) files: Vec<Locator>,
@@ -19,17 +19,18 @@ pub(crate) struct KeySources {
     pub(crate) cache: u64,
 }
 
-/// What leads to keys, once there is a request: a path or a URI.
+/// A path or a URI of keys, evaluated for each request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Locator {
     pub(crate) value: ComplexValue,
     pub(crate) format: Option<KeyFormat>,
-    /// Whether it differs between requests.
+    /// Whether the value differs between requests.
     pub(crate) has_variables: bool,
-    /// How often the configuration itself climbs with `..`.
+    /// How many `..` segments the configuration itself has in the value.
     pub(crate) climbs: usize,
-    /// For a path that begins with a variable: the same with a word in place of each thing that a
-    /// token says, by which a path that others make absolute is told from one that the token does.
+    /// For a path that begins with a variable: the same path with a fixed word in place of each
+    /// variable that shows a token. This path tells whether the token or another variable makes the
+    /// path absolute.
     pub(crate) without_token: Option<ComplexValue>,
 }
 
@@ -46,7 +47,7 @@ impl KeySources {
         self.files.is_empty() && self.requests.is_empty()
     }
 
-    /// Whether variables say which keys they are.
+    /// Whether variables choose the keys.
     pub(crate) fn are_chosen(&self) -> bool {
         self.files.iter().chain(&self.requests).any(|locator| locator.has_variables)
     }

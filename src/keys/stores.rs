@@ -1,4 +1,4 @@
-//! What a worker has of keys that requests name.
+//! The keys that requests name, as far as a worker has them.
 
 use core::fmt;
 use std::rc::Rc;
@@ -17,13 +17,13 @@ pub(crate) struct Stores {
 }
 
 impl Stores {
-    /// Nothing yet; files are looked for in `folder`.
+    /// Empty stores; relative paths of key files start at `folder`.
     pub(crate) fn new(folder: Vec<u8>) -> Rc<Self> {
         Rc::new(Self { folder, files: KeyFiles::new(), requests: KeyRequests::new() })
     }
 }
 
-/// Says nothing of what is kept.
+/// Shows the folder, but none of the keys.
 impl fmt::Debug for Stores {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stores").field("folder", &self.folder).finish_non_exhaustive()
