@@ -42,7 +42,7 @@ pub(crate) const ACCESS_PHASE: usize = ngx_http_phases_NGX_HTTP_ACCESS_PHASE as 
 /// What `set` and the like return for an error that was logged: nginx's `NGX_CONF_ERROR`.
 pub(crate) const FAILED: *mut c_char = usize::MAX as *mut c_char;
 
-/// The configuration at the point that nginx has read to.
+/// The configuration that nginx is reading, at the line that it has read to.
 #[derive(Clone, Copy)]
 pub(crate) struct Conf<'c> {
     raw: ptr::NonNull<ngx_conf_t>,
@@ -69,11 +69,11 @@ pub(crate) struct ForeignDirective {
     pub(crate) name: String,
 }
 
-/// Who has a name of a variable so far.
+/// The owner of a variable's name so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
     Nobody,
-    /// `set` alone, which leaves it to others to say what the variable is elsewhere.
+    /// `set` alone: another module may still define the variable.
     Set,
     /// Another module.
     Module,
@@ -98,7 +98,7 @@ impl<'c> Conf<'c> {
         }
     }
 
-    /// Where nginx reads; `None` if that is no file.
+    /// The line that nginx has read to; `None` if nginx reads no file.
     pub(crate) fn place(self) -> Option<Place> {
         // SAFETY: while a file is read, `conf_file` describes it.
         unsafe {
@@ -109,7 +109,7 @@ impl<'c> Conf<'c> {
         }
     }
 
-    /// Logs a warning of what stands in another place than the one that nginx has read to.
+    /// Logs a warning about another line than the one that nginx has read to.
     pub(crate) fn warn_at(self, place: &Place, message: &str) {
         // SAFETY: the log of the configuration is valid while it is read.
         unsafe {
@@ -159,14 +159,14 @@ impl<'c> Conf<'c> {
         }
     }
 
-    /// Who has the name of a variable, or the beginning of names, as far as nginx has read.
+    /// The owner of a variable's name, or of a prefix of names, as far as nginx has read.
     pub(crate) fn owner_of_variable(self, name: &[u8], kind: Name) -> Owner {
         let same = |other: &ngx_str_t| {
             // SAFETY: names live as long as the configuration.
             unsafe { bytes(*other) }.eq_ignore_ascii_case(name)
         };
         // SAFETY: until all modules have seen the configuration, the core module's main
-        // configuration holds the names of variables, each with its variable, and the beginnings of
+        // configuration holds the names of variables, each with its variable, and the prefixes of
         // names.
         unsafe {
             let core = self.core_conf();
@@ -213,7 +213,7 @@ impl<'c> Conf<'c> {
                 _ => &[],
             }
         };
-        // SAFETY: as above.
+        // SAFETY: the strings lie in the pool of the configuration.
         words.iter().map(|word| unsafe { bytes(*word) })
     }
 
@@ -231,13 +231,13 @@ impl<'c> Conf<'c> {
     }
 
     /// The names of all servers, each with what [`Request::server`] gives for its requests. Call it
-    /// before nginx is done with the configuration: it forgets them then.
+    /// before nginx has finished the configuration: nginx then forgets the names.
     ///
     /// [`Request::server`]: super::request::Request::server
     pub(crate) fn server_names(self) -> Vec<(usize, Vec<u8>)> {
         // SAFETY: the core module's main configuration holds an array of pointers to the
-        // configurations of servers, each with an array of names that live as long as they are
-        // read.
+        // configurations of servers, each with an array of names that live as long as this function
+        // reads them.
         unsafe {
             let servers = elements::<*const ngx_http_core_srv_conf_t>(&(*self.core_conf()).servers);
             let names = |server: &*const ngx_http_core_srv_conf_t| {
@@ -253,7 +253,7 @@ impl<'c> Conf<'c> {
         self.raw.as_ptr()
     }
 
-    /// Zeroed memory that lives as long as the configuration; `None` if it is short.
+    /// Zeroed memory that lives as long as the configuration; `None` if memory is short.
     pub(super) fn allocate<T>(self) -> Option<ptr::NonNull<T>> {
         // SAFETY: the pool of the configuration lives as long as the cycle.
         ptr::NonNull::new(unsafe { ngx_pcalloc((*self.raw.as_ptr()).pool, size_of::<T>()) }.cast())
@@ -273,7 +273,7 @@ impl<'c> Conf<'c> {
 
     /// The folder to which paths are relative, with a slash at its end.
     pub(crate) fn folder(self) -> Option<Vec<u8>> {
-        // An empty path is none for nginx.
+        // nginx does not accept an empty path.
         let path = self.full_path(b".")?;
         path.as_os_str().as_bytes().strip_suffix(b".").map(<[u8]>::to_vec)
     }
@@ -293,8 +293,8 @@ impl<'c> Conf<'c> {
         unsafe { variable::register(self.raw.as_ptr(), name, handler, kind) }
     }
 
-    /// Has nginx call a function in a phase, before the modules of its own; `None` if memory is
-    /// short.
+    /// Has nginx call a function in a phase, before the handlers of nginx's own modules; `None` if
+    /// memory is short.
     ///
     /// # Safety
     ///
@@ -326,8 +326,8 @@ impl<'c> Conf<'c> {
         used.iter().map(|variable| unsafe { bytes(variable.name) })
     }
 
-    /// Hands a configuration object to the cycle, which drops it when it ends; null if memory is
-    /// short, as nginx wants it.
+    /// Hands a configuration object to the cycle; the object is dropped when the cycle ends. Null
+    /// if memory is short, as nginx expects.
     pub(crate) fn own<T>(self, value: T) -> *mut T {
         // SAFETY: the pool of the configuration lives as long as the cycle.
         let owned = unsafe { request::own((*self.raw.as_ptr()).pool, value) };
@@ -352,12 +352,12 @@ impl<'c> Conf<'c> {
 ///
 /// # Safety
 ///
-/// They must be of the type `T`, and live for `'a`.
+/// The elements must be of the type `T`, and live for `'a`.
 unsafe fn elements<'a, T>(array: &ngx_array_t) -> &'a [T] {
     if array.nelts == 0 || array.elts.is_null() {
         return &[];
     }
-    // SAFETY: the caller's promise; nginx initialised as many as it counts.
+    // SAFETY: the caller's promise; nginx initialised as many elements as it counts.
     unsafe { slice::from_raw_parts(array.elts.cast(), array.nelts) }
 }
 

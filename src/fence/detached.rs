@@ -1,10 +1,11 @@
-//! A request that no client made: the main request of a subrequest that is to outlive whoever
-//! wanted it.
+//! A request that no client made: the main request of a subrequest that must outlive the requests
+//! that wait for it.
 //!
-//! It has a connection of nginx's like any other, on a socket that nobody else has the name of. So
-//! nginx counts it among its connections, keeps the configuration that it is of, closes it where a
-//! shutdown times out, and frees it when its last subrequest has ended. It never runs through the
-//! phases, and is neither logged nor counted among the requests.
+//! A detached request has an ordinary connection of nginx, on a socket without a name. So nginx
+//! counts the connection among its own, keeps the request's configuration alive, closes the
+//! connection when a shutdown times out, and frees the request when the last subrequest has ended.
+//! A detached request never runs through the phases, and is neither logged nor counted among the
+//! requests.
 
 use core::ffi::c_void;
 use core::mem::MaybeUninit;
@@ -29,21 +30,22 @@ use super::request::Request;
 use super::status::DONE;
 use super::string::bytes;
 
-/// What the pool of a connection begins with, in bytes: it holds what is copied of the client's.
+/// The initial size of a connection's pool, in bytes: it holds what is copied from the client's
+/// connection.
 const POOL_SIZE: usize = 1024;
 
-/// A socket of a stream, as nginx's `ngx_connection_t.type` has it: `SOCK_STREAM`.
+/// `SOCK_STREAM`: the type of a stream socket in nginx's `ngx_connection_t.type`.
 const STREAM: i32 = 1;
 
-/// A main request of ours, which is ended when this is dropped.
+/// A main request of our own, which is ended when this is dropped.
 pub(super) struct Detached(NonNull<ngx_http_request_t>);
 
 impl Detached {
-    /// Makes one for the server and the connection of a request; `None` if connections, descriptors
-    /// or memory are short.
+    /// Makes a detached request for the server and the connection of `client`; `None` if
+    /// connections, descriptors or memory are short.
     pub(super) fn new(client: Request<'_>) -> Option<Self> {
         // SAFETY: nginx is handling the request, so that its connection and configuration are
-        // whole. Whatever was made by the point where this fails is given back there.
+        // complete. Where this fails, everything that was made before is released.
         unsafe {
             let connection = connect(client)?;
             if prepare(connection, client).is_none() {
@@ -54,7 +56,7 @@ impl Detached {
                 }
                 return None;
             }
-            // From here on nginx closes it, and takes it off its counter then.
+            // From here on nginx closes the connection, and then decrements its counter.
             count(Counter::Active, 1);
             let request = ngx_http_create_request(connection);
             let Some(request) = NonNull::new(request) else {
@@ -73,17 +75,19 @@ impl Detached {
         self.0.as_ptr()
     }
 
-    /// Makes the request what a subrequest expects of its main one.
+    /// Gives the request what a subrequest expects of its main request.
     fn set_up(&self, client: Request<'_>) -> Option<()> {
         // SAFETY: nginx made the request just now, and nobody else knows of it; the configuration
         // of the core module is at its index, in an array with a slot for each module.
         unsafe {
             let request = self.as_raw();
-            // nginx ends a request at once only if it has no handler for what it could write.
+            // nginx ends a request at once only if the request has no write handler; this one does
+            // nothing.
             (*request).write_event_handler = Some(ngx_http_request_empty_handler);
             (*request).http_version = (*client.as_raw()).http_version;
             (*request).http_protocol = copy((*request).pool, (*client.as_raw()).http_protocol)?;
-            // Whoever looks here whom to tell of a request that has ended finds nobody.
+            // A configuration of its own, without handlers for the log phase: the end of the
+            // request is logged nowhere.
             let confs = ngx_http_max_module * size_of::<*mut c_void>();
             let own = ngx_pcalloc((*request).pool, confs).cast::<*mut c_void>();
             let core = ngx_pcalloc((*request).pool, size_of::<ngx_http_core_main_conf_t>());
@@ -105,23 +109,23 @@ impl Detached {
 
 impl Drop for Detached {
     fn drop(&mut self) {
-        // SAFETY: the holder of this has not given the request up yet, so that it lives.
+        // SAFETY: the holder of this has not given the request up yet, so that the request lives.
         unsafe { terminate(self.as_raw()) };
     }
 }
 
-/// Has a detached request end as soon as it has no subrequest left.
+/// Lets a detached request end as soon as it has no subrequest left.
 ///
 /// # Safety
 ///
 /// `request` must be a detached request that was not given up; nothing may use it afterwards.
 pub(super) unsafe fn give_up(request: *mut ngx_http_request_t) {
-    // SAFETY: the caller's promise. nginx takes one off its count of who uses the request, and
-    // frees it at none.
+    // SAFETY: the caller's promise. nginx decrements the request's reference count, and frees the
+    // request when the count is zero.
     unsafe { ngx_http_finalize_request(request, DONE) };
 }
 
-/// Ends a detached request now, with all of its subrequests, as nginx ends those of a shutdown that
+/// Ends a detached request now, with all of its subrequests, as nginx ends requests when a shutdown
 /// times out.
 ///
 /// # Safety
@@ -138,7 +142,7 @@ pub(super) unsafe fn terminate(request: *mut ngx_http_request_t) {
     }
 }
 
-/// A connection of nginx's, on a socket that is never readable, and to which nobody can write.
+/// A connection of nginx, on a socket that is never readable, and to which nobody can write.
 fn connect(client: Request<'_>) -> Option<*mut ngx_connection_t> {
     let socket = UnixDatagram::unbound().ok()?;
     socket.set_nonblocking(true).ok()?;
@@ -154,7 +158,8 @@ fn connect(client: Request<'_>) -> Option<*mut ngx_connection_t> {
     }
 }
 
-/// Gives a connection what requests look at, as far as it is the client's: all of it is copied.
+/// Sets the fields of a connection that requests read; what comes from the client's connection is
+/// copied.
 ///
 /// # Safety
 ///
@@ -169,8 +174,8 @@ unsafe fn prepare(connection: *mut ngx_connection_t, client: Request<'_>) -> Opt
         (*connection).pool = NonNull::new(pool)?.as_ptr();
         (*connection).log = log_of(pool, connection, (*of_client).log)?;
         (*pool).log = (*connection).log;
-        // The server's own address may be known only when it is asked for. Should that fail, it is
-        // not.
+        // nginx may look the server's own address up only on demand. If that fails, the address
+        // stays unknown.
         ngx_connection_local_sockaddr(of_client, ptr::null_mut(), 0);
         let address = |of: *mut sockaddr, length: u32| copy_bytes(pool, of.cast(), length as usize);
         (*connection).sockaddr = address((*of_client).sockaddr, (*of_client).socklen)?.cast();
@@ -183,28 +188,28 @@ unsafe fn prepare(connection: *mut ngx_connection_t, client: Request<'_>) -> Opt
         (*connection).number = (*of_client).number;
         (*connection).start_time = ngx_current_msec;
         (*connection).type_ = STREAM;
-        // As nginx does for the sockets of this family.
+        // nginx disables both for sockets of this family.
         (*connection).set_tcp_nodelay(ngx_connection_tcp_nodelay_e_NGX_TCP_NODELAY_DISABLED);
         (*connection).set_tcp_nopush(ngx_connection_tcp_nopush_e_NGX_TCP_NOPUSH_DISABLED);
         (*connection).buffer = NonNull::<ngx_buf_t>::new(ngx_create_temp_buf(pool, 1))?.as_ptr();
         let io = &raw const ngx_io;
         ((*connection).recv, (*connection).send) = ((*io).recv, (*io).send);
         ((*connection).recv_chain, (*connection).send_chain) = ((*io).recv_chain, (*io).send_chain);
-        // nginx's own handler of requests, which it keeps to itself: it has set it by the time that
-        // a client's request runs.
+        // nginx's own handler of requests, which nginx does not export. By the time that a client's
+        // request runs, nginx has set this handler.
         let handler = (*(*of_client).read).handler?;
         (*(*connection).read).handler = Some(handler);
         (*(*connection).write).handler = Some(handler);
         (*(*connection).read).log = (*connection).log;
         (*(*connection).write).log = (*connection).log;
-        // There is nobody to wait for in the end.
+        // No peer will close this connection, so nginx must not wait for that at the end.
         (*(*connection).read).set_eof(1);
         (*connection).data = server_of(pool, client)?.cast();
     }
     Some(())
 }
 
-/// The settings of a log, with a place to note its request in.
+/// A copy of a log's settings, with a context of its own to note the request in.
 ///
 /// # Safety
 ///
@@ -215,7 +220,7 @@ unsafe fn log_of(
     of_client: *const ngx_log_t,
 ) -> Option<*mut ngx_log_t> {
     // SAFETY: the caller's promise; a copy of the settings shares the file and the list of further
-    // logs, which are the configuration's.
+    // logs, which belong to the configuration.
     unsafe {
         let log = NonNull::new(ngx_pcalloc(pool, size_of::<ngx_log_t>()).cast::<ngx_log_t>())?;
         let context = ngx_pcalloc(pool, size_of::<ngx_http_log_ctx_t>());
@@ -230,7 +235,7 @@ unsafe fn log_of(
     }
 }
 
-/// What says of which server a connection's requests are: that of the client's request.
+/// Assigns the requests of a connection to a server: that of the client's request.
 ///
 /// # Safety
 ///
@@ -239,8 +244,8 @@ unsafe fn server_of(
     pool: *mut ngx_pool_t,
     client: Request<'_>,
 ) -> Option<*mut ngx_http_connection_t> {
-    // SAFETY: the caller's promise; every request has the configuration of a server, and a main one
-    // what its connection was accepted for.
+    // SAFETY: the caller's promise; every request has the configuration of a server, and a main
+    // request has that of the address where its connection was accepted.
     unsafe {
         let server = ngx_pcalloc(pool, size_of::<ngx_http_connection_t>());
         let server = NonNull::new(server.cast::<ngx_http_connection_t>())?.as_ptr();
@@ -268,12 +273,12 @@ unsafe fn copy(pool: *mut ngx_pool_t, text: ngx_str_t) -> Option<ngx_str_t> {
 ///
 /// # Safety
 ///
-/// `pool` must be a pool, and `from` null or point to as many bytes.
+/// `pool` must be a pool; `from` must be null or point to `length` bytes.
 unsafe fn copy_bytes(pool: *mut ngx_pool_t, from: *const u8, length: usize) -> Option<*mut u8> {
     if from.is_null() || length == 0 {
         return Some(ptr::null_mut());
     }
-    // SAFETY: the caller's promise. Addresses are to be aligned, which short memory of nginx's is.
+    // SAFETY: the caller's promise. Addresses must be aligned, and nginx aligns small allocations.
     unsafe {
         let place = NonNull::new(ngx_pcalloc(pool, length).cast::<u8>())?.as_ptr();
         ptr::copy_nonoverlapping(from, place, length);
@@ -281,19 +286,19 @@ unsafe fn copy_bytes(pool: *mut ngx_pool_t, from: *const u8, length: usize) -> O
     }
 }
 
-/// What `stub_status` shows.
+/// The counters that `stub_status` shows.
 #[derive(Clone, Copy)]
 enum Counter {
-    /// Connections that are open; nginx counts those that it closes, and we those that we open.
+    /// Open connections: nginx counts down when it closes one, and we count up when we open one.
     Active,
-    /// Requests of clients; nginx counts what it makes.
+    /// Requests of clients: nginx counts each request that it makes, and we undo that for ours.
     Requests,
 }
 
-/// Adds to a counter of nginx's, if it has them.
+/// Adds to a counter of nginx, with wrap-around, if nginx has counters.
 fn count(counter: Counter, by: usize) {
-    // SAFETY: nginx points to a number in memory that all of its processes share, which they change
-    // atomically; it lives as long as they do.
+    // SAFETY: nginx points to a number in memory that all of its processes share and change
+    // atomically; this memory lives as long as the processes.
     unsafe {
         let place = place_of(counter);
         if !place.is_null() {
@@ -302,8 +307,8 @@ fn count(counter: Counter, by: usize) {
     }
 }
 
-/// The symbol of a counter is looked for when it is needed: a module may be loaded by an nginx that
-/// was configured otherwise than the headers that it was built with.
+/// The address of a counter, or null. Its symbol is looked up at run time: the nginx that loads a
+/// module may be configured otherwise than the headers that the module was built with.
 #[cfg(feature = "export-modules")]
 unsafe fn place_of(counter: Counter) -> *mut usize {
     use core::ffi::c_char;

@@ -10,13 +10,13 @@ thread_local! {
     static ORIGIN: Cell<Option<String>> = const { Cell::new(None) };
 }
 
-/// Runs an entry point. If it panics, that is logged at `alert`, and `on_panic` answers.
+/// Runs an entry point. A panic is logged at `alert`, and `on_panic` is then the result.
 pub(crate) fn guard<T>(on_panic: T, entry: impl FnOnce() -> T) -> T {
     // What a panic may leave half-done belongs to the current request or configuration, which
     // is refused; so nothing observes a broken invariant.
     panic::catch_unwind(AssertUnwindSafe(entry)).unwrap_or_else(|payload| {
-        // Dropping the payload runs code of the module that panicked, which could panic again; not
-        // if it is text.
+        // Dropping the payload runs code of the module that panicked, which could panic again;
+        // dropping a text cannot.
         let kept = payload.downcast::<String>().map(drop);
         let kept = kept.or_else(|payload| payload.downcast::<&'static str>().map(drop));
         core::mem::forget(kept);

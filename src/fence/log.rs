@@ -14,13 +14,13 @@ pub(crate) enum Level {
     Emerg,
     /// A fault of ours.
     Alert,
-    /// A request that could not be served for a fault of ours.
+    /// A request that could not be served because of a fault of ours.
     Error,
-    /// Something to mend, in a configuration that is served.
+    /// Something to correct, in a configuration that is served.
     Warn,
-    /// Something that changed, as it should.
+    /// A change that is intended.
     Notice,
-    /// What requests were refused for.
+    /// Why a request was refused.
     Info,
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn cycle(level: Level, message: &str) {
     }
 }
 
-/// Logs to `log` without its handler, which would add the request line, token and all.
+/// Logs to `log` without its handler, which would add the request line and any token in it.
 ///
 /// # Safety
 ///

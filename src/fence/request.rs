@@ -23,8 +23,8 @@ use super::string::{bytes, string};
 /// The slot of this module in nginx's arrays of contexts and configurations.
 static MODULE: AtomicUsize = AtomicUsize::new(usize::MAX);
 
-/// Tells the fence which slot is the module's; before any request, whenever nginx may have
-/// numbered its modules again.
+/// Sets the slot of this module. Call it before any request, whenever nginx may have renumbered its
+/// modules.
 pub(crate) fn set_module(index: usize) {
     MODULE.store(index, Ordering::Relaxed);
 }
@@ -44,21 +44,21 @@ pub(crate) unsafe trait Types {
     type Remembered: Default + 'static;
 }
 
-/// The module, which says its [`Types`] where it has its tables.
+/// The module; [`Types`] is implemented for it beside the tables that nginx reads.
 pub(crate) struct Module;
 
-/// What is kept of a client's request.
+/// What this module keeps for a client's request.
 #[derive(Default)]
 struct Kept {
     value: <Module as Types>::Remembered,
-    /// nginx's own handler, once ours redacts what it says.
+    /// nginx's own log handler, once ours has replaced it to redact its output.
     log_handler: OnceCell<LogHandler>,
 }
 
 /// A request that lives at least for `'r`.
 ///
-/// What it lends lies in nginx's request pool, connection or configuration: nginx frees none of
-/// these while it handles the request.
+/// What a request lends lies in nginx's request pool, connection or configuration: nginx frees none
+/// of these while it handles the request.
 #[derive(Clone, Copy)]
 pub(crate) struct Request<'r> {
     raw: ptr::NonNull<ngx_http_request_t>,
@@ -111,31 +111,33 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// What tells the server that the request is for from others, while the configuration lives.
+    /// An identifier of the server that the request is for, unique while the configuration lives.
     pub(crate) fn server(self) -> usize {
         // SAFETY: the request is alive; only the address counts.
         unsafe { (*self.raw.as_ptr()).srv_conf.addr() }
     }
 
-    /// What tells this request from all others that live.
+    /// An identifier of this request, unique among all requests that live.
     pub(crate) fn id(self) -> usize {
         self.raw.addr().get()
     }
 
-    /// Has nginx notice if the client goes away while the request waits in a phase.
+    /// Has nginx detect that the client goes away while the request waits in a phase.
     pub(crate) fn watch_client(self) {
-        // SAFETY: the request is in a phase, in which nginx itself looks for nothing to read, as it
-        // does while `limit_req` delays a request; `stop_watching_client` undoes this. nginx takes
-        // the event out of its queue if the connection is closed before.
+        // SAFETY: the request is in a phase, in which nginx itself does not look for anything to
+        // read. nginx's `limit_req` sets the same handler while it delays a request;
+        // `stop_watching_client` undoes this. If the connection is closed before, nginx takes the
+        // event out of its queue.
         unsafe {
             let request = self.raw.as_ptr();
             let read = (*(*request).connection).read;
             (*request).read_event_handler = Some(ngx_http_test_reading);
             if (*read).ready() != 0 {
-                // There is no event to come for one who left as soon as the request was sent.
+                // If the client left as soon as it had sent the request, there is no further event
+                // to come.
                 ngx_post_event(read, &raw mut ngx_posted_events);
             } else {
-                // Should that fail, the client is noticed when it is answered.
+                // If this fails, nginx notices only when it answers that the client has left.
                 ngx_handle_read_event(read, 0);
             }
         }
@@ -147,16 +149,16 @@ impl<'r> Request<'r> {
         unsafe { (*self.raw.as_ptr()).read_event_handler = Some(ngx_http_block_reading) };
     }
 
-    /// Evaluates something by variables as they are when nothing is remembered of them, and leaves
-    /// no trace: what nginx remembers of variables and of captures is as it was afterwards.
+    /// Runs `evaluate` as if nginx had cached no values of variables, and leaves no trace:
+    /// afterwards, the cached values of variables and the captures are as they were before.
     ///
-    /// What a directive or a regular expression set stays visible meanwhile.
+    /// Values that a directive or a regular expression set stay visible meanwhile.
     pub(crate) fn without_trace<T>(self, evaluate: impl FnOnce() -> T) -> T {
         let _restoring = Trace::begin(self);
         evaluate()
     }
 
-    /// Whether nginx remembers the value of any map, or of another variable that it computes once.
+    /// Whether nginx has cached the value of any map, or of another variable that it computes once.
     pub(crate) fn remembers_any(self) -> bool {
         let values = self.variable_values();
         let mut variables = self.variables().iter().zip(values).enumerate();
@@ -165,12 +167,12 @@ impl<'r> Request<'r> {
         })
     }
 
-    /// Keeps what nginx has of these variables, of those that it evaluates whenever they are used,
-    /// until what this gives is dropped.
+    /// Saves the values of these variables, as far as nginx evaluates them on each use, and
+    /// restores them when the result is dropped.
     ///
-    /// nginx makes a text of variables in two passes, in which it adds up their lengths and copies
-    /// them, and asks for the variables in either. One that is evaluated for another in between may
-    /// hold something longer by then, and must not: it would be written beyond the end of the text.
+    /// nginx makes a text of variables in two passes: the first adds up their lengths, the second
+    /// copies their values, and each pass reads the variables. If a variable were evaluated for
+    /// another purpose in between and became longer, nginx would write beyond the end of the text.
     pub(super) fn keeping(self, indices: impl Iterator<Item = usize>) -> KeptValues<'r> {
         let (variables, values) = (self.variables(), self.variable_values());
         let is_evaluated_anew = |index: &usize| {
@@ -182,11 +184,11 @@ impl<'r> Request<'r> {
         KeptValues { request: self, values }
     }
 
-    /// Which turn of the rewrite directives it is that the request takes right now, if it takes
-    /// one: they are handled again where a redirect leads.
+    /// The run of the rewrite directives that the request is in right now, if it is in one: after a
+    /// redirect, these directives run again.
     pub(crate) fn rewriting(self) -> Option<Rewriting> {
-        // SAFETY: `phase_handler` is the place of the handler that the request is at, or was at
-        // last, among those of the phases, which outlive it.
+        // SAFETY: `phase_handler` is the index of the request's current or latest handler among
+        // those of the phases, which outlive the request.
         unsafe {
             let phase = usize::try_from((*self.raw.as_ptr()).phase_handler).ok()?;
             let handlers = (*self.core_conf()).phase_engine.handlers;
@@ -240,14 +242,15 @@ impl<'r> Request<'r> {
         unsafe { bytes((*self.raw.as_ptr()).args) }
     }
 
-    /// Whether there are arguments now, or were any as the client sent the request, or a fragment.
+    /// Whether the request has arguments now, or had arguments or a fragment when the client sent
+    /// it.
     pub(crate) fn has_args(self) -> bool {
         // SAFETY: as for `args`.
         let uri = unsafe { bytes((*self.raw.as_ptr()).unparsed_uri) };
         !self.args().is_empty() || uri.iter().any(|byte| matches!(byte, b'?' | b'#'))
     }
 
-    /// The arguments that the client sent, whatever became of them since.
+    /// The arguments that the client sent, whatever rewrites have made of them since.
     pub(crate) fn client_args(self) -> &'r [u8] {
         // SAFETY: as for `args`.
         let uri = unsafe { bytes((*self.raw.as_ptr()).unparsed_uri) };
@@ -258,13 +261,14 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// What the client sent behind a `#`, if it did: it is no part of a request's target (RFC 9112
-    /// section 3.2), and nginx takes no notice, but hands it on with the rest.
+    /// The fragment that the client sent after a `#`, if any. A fragment is no part of a request's
+    /// target (RFC 9112 section 3.2); nginx ignores it, but passes it on with the rest.
     pub(crate) fn fragment(self) -> Option<&'r [u8]> {
         // SAFETY: as for `args`.
         let uri = unsafe { bytes((*self.raw.as_ptr()).unparsed_uri) };
         let args = self.args();
-        // Arguments as they came mostly end where the target does.
+        // The arguments are those that the client sent, and end where the target ends: so there is
+        // no fragment. This is the usual case.
         if !args.is_empty() && args.as_ptr_range().end == uri.as_ptr_range().end {
             return None;
         }
@@ -289,7 +293,7 @@ impl<'r> Request<'r> {
         unsafe { (*self.raw.as_ptr()).headers_in.referer.as_ref().map(|field| bytes(field.value)) }
     }
 
-    /// Whether it came over TLS to this nginx.
+    /// Whether the request came over TLS to this nginx.
     pub(crate) fn is_tls(self) -> bool {
         #[cfg(nginx_ssl)]
         // SAFETY: a request has a connection for as long as nginx handles it.
@@ -340,8 +344,8 @@ impl<'r> Request<'r> {
             .filter_map(move |(field, value)| field.eq_ignore_ascii_case(name).then_some(value))
     }
 
-    /// The values of the header fields that are of that name where variables are made of them, in
-    /// nginx as in CGI (RFC 3875 section 4.1.18): in any case, with `_` for `-`.
+    /// The values of the header fields that share one variable with this name, in nginx as in CGI
+    /// (RFC 3875 section 4.1.18): in any case, and with `_` for `-`.
     pub(crate) fn header_of_variable(self, name: &[u8]) -> impl Iterator<Item = &'r [u8]> {
         let fold = |byte: &u8| if *byte == b'-' { b'_' } else { byte.to_ascii_lowercase() };
         self.headers().filter_map(move |(field, value)| {
@@ -381,14 +385,14 @@ impl<'r> Request<'r> {
 
     /// What this module remembers of the client's request, if anything yet.
     ///
-    /// It belongs to the main request, and survives internal redirects: these clear the contexts
-    /// of all modules, but not the pool that the value was handed to.
+    /// The value belongs to the main request, and survives internal redirects: these clear the
+    /// contexts of all modules, but not the pool that the value was handed to.
     pub(crate) fn remembered(self) -> Option<&'r <Module as Types>::Remembered> {
         Some(&self.kept()?.value)
     }
 
-    /// What this module remembers of the client's request, from now on if it was nothing; `None` if
-    /// memory is short.
+    /// What this module remembers of the client's request, created if there is nothing yet; `None`
+    /// if memory is short.
     pub(crate) fn remember(self) -> Option<&'r <Module as Types>::Remembered> {
         Some(&self.keep()?.value)
     }
@@ -444,14 +448,14 @@ impl<'r> Request<'r> {
 
     /// Adds a header field to the response; `None` if memory is short.
     ///
-    /// Call it from a header filter: a field added earlier would also stand in the response of
-    /// whichever location the request ends in.
+    /// Call it from a header filter: a field that is added earlier would also stand in the response
+    /// of another location, if the request is redirected there.
     pub(crate) fn add_response_header(self, name: &'static str, value: &[u8]) -> Option<()> {
         self.push_response_header(name, value).map(|_| ())
     }
 
-    /// Says what authentication is wanted (RFC 9110 section 11.6.1), so that nginx knows of it:
-    /// `satisfy any` and `auth_request` do. `None` if memory is short.
+    /// Adds `WWW-Authenticate` (RFC 9110 section 11.6.1), and points nginx to the field, where
+    /// `satisfy any` and `auth_request` look for it. `None` if memory is short.
     pub(crate) fn challenge(self, value: &[u8]) -> Option<()> {
         let field = self.push_response_header("WWW-Authenticate", value)?;
         // SAFETY: the request is alive; the field lies in its list of headers.
@@ -466,7 +470,7 @@ impl<'r> Request<'r> {
     ) -> Option<ptr::NonNull<ngx_table_elt_t>> {
         let value = self.copy(value)?;
         // SAFETY: the list is nginx's own; a new element is zeroed before its fields are set, so
-        // that those of later versions (`next`, since 1.23) are null as well.
+        // that the fields of later versions (`next`, since 1.23) are null as well.
         unsafe {
             let headers: *mut ngx_list_t = &raw mut (*self.raw.as_ptr()).headers_out.headers;
             let field = ptr::NonNull::new(ngx_list_push(headers).cast::<ngx_table_elt_t>())?;
@@ -478,13 +482,13 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Has what nginx says of the client's request in its error log redacted; `None` if memory is
-    /// short.
+    /// Redacts what nginx adds about the client's request to messages in its error log; `None` if
+    /// memory is short.
     pub(crate) fn redact_log(self) -> Option<()> {
         let main = self.main().raw.as_ptr();
         self.keep()?.log_handler.get_or_init(|| {
-            // SAFETY: nginx set the handler when it made the request; any of the same type may
-            // take its place for as long as the request lives, as ours does.
+            // SAFETY: nginx set the handler when it made the request; a handler of the same type
+            // may replace it if it lives as long as the request, as ours does.
             unsafe { LogHandler((*main).log_handler.replace(redacting)) }
         });
         Some(())
@@ -517,8 +521,8 @@ impl<'r> Request<'r> {
     }
 }
 
-/// A turn of the rewrite directives of a server or a location: no other of the same client's
-/// request has all of these.
+/// A run of the rewrite directives of a server or a location: no other run for the same client's
+/// request has all of these values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rewriting {
     request: usize,
@@ -526,11 +530,12 @@ pub(crate) struct Rewriting {
     uri: usize,
 }
 
-/// What has a request handled by the handlers of a phase.
+/// The function of nginx that runs the handlers of a phase for a request.
 type Checker =
     unsafe extern "C" fn(*mut ngx_http_request_t, *mut ngx_http_phase_handler_t) -> ngx_int_t;
 
-/// What nginx has of some variables, by their places; it is put back when this is dropped.
+/// Saved values of variables, each with the index of its variable; they are restored when this is
+/// dropped.
 pub(super) struct KeptValues<'r> {
     request: Request<'r>,
     values: Vec<(usize, ngx_http_variable_value_t)>,
@@ -539,13 +544,14 @@ pub(super) struct KeptValues<'r> {
 impl Drop for KeptValues<'_> {
     fn drop(&mut self) {
         for (index, value) in &self.values {
-            // SAFETY: there was a value at that place; nobody else looks at it now.
+            // SAFETY: there was a value at that index; nobody else looks at it now.
             unsafe { *(*self.request.raw.as_ptr()).variables.add(*index) = *value };
         }
     }
 }
 
-/// What nginx remembered of variables and captures; it is put back when this is dropped.
+/// The values of variables and the captures that nginx had cached; they are restored when this is
+/// dropped.
 struct Trace<'r> {
     request: Request<'r>,
     values: Vec<ngx_http_variable_value_t>,
@@ -590,8 +596,8 @@ impl<'r> Trace<'r> {
 impl Drop for Trace<'_> {
     fn drop(&mut self) {
         for ((index, variable), value) in self.variables().iter().enumerate().zip(&self.values) {
-            // What nginx itself knows depends on no claim, and is not to change: such as
-            // `$request_id`, which is drawn when it is first asked for.
+            // A value that nginx itself knows depends on no claim, and must not change:
+            // `$request_id`, for example, is drawn at random when it is first asked for.
             let is_constant =
                 !is_changeable(variable) && variable.flags & NGX_HTTP_VAR_NOCACHEABLE as usize == 0;
             if !is_constant {
@@ -604,11 +610,11 @@ impl Drop for Trace<'_> {
     }
 }
 
-/// Whether nginx computes a variable, by a map or another handler that looks at other variables,
-/// and remembers what came of it.
+/// Whether nginx computes a variable, by a map or another handler that reads other variables, and
+/// caches the result.
 pub(super) fn is_computed(index: usize, variable: &ngx_http_variable_t) -> bool {
-    // A variable that directives or regular expressions set has no value but the one set: nginx's
-    // handler for it is handed its index, or nothing.
+    // A variable that a directive or a regular expression sets has no other value: nginx calls its
+    // handler with the variable's index, or with nothing.
     let is_set_elsewhere = variable.data == 0 || variable.data == index;
     is_changeable(variable) && !is_set_elsewhere
 }
@@ -633,12 +639,12 @@ impl Captures {
         }
     }
 
-    /// Puts them where nginx has them now. That may be another place: it gives a request room for
-    /// them when it first needs it, and once more where the room is shared with a copy of the
-    /// request, which it notes (`realloc_captures`). There it stays, so that room is taken once,
-    /// and what is shared is not written to.
+    /// Restores the captures, in the buffer that nginx uses now. This may be another buffer than
+    /// before: nginx allocates one when a request first needs it, and another one where the buffer
+    /// is shared with a copy of the request, which nginx notes (`realloc_captures`). The new buffer
+    /// stays in use, so that it is allocated once, and a shared buffer is not written to.
     fn restore(&self, request: Request<'_>) {
-        // SAFETY: as in `of`; wherever they are, there is room for those of any expression of the
+        // SAFETY: as in `of`; every such buffer has room for the captures of any expression of the
         // configuration.
         unsafe {
             let raw = request.raw.as_ptr();
@@ -652,16 +658,16 @@ impl Captures {
     }
 }
 
-/// What hides secrets in the lines that nginx logs of a request.
+/// Hides secrets in the lines that nginx logs of a request.
 pub(crate) trait Redact {
-    /// The line as it may be logged; what exceeds the length of `line` is lost.
+    /// The line as it may be logged; what exceeds the length of `line` is cut off.
     fn redact(&self, line: &[u8]) -> Vec<u8>;
 }
 
-/// What appends the request line and the like to a message.
+/// The handler that appends the request line and similar data to a message.
 struct LogHandler(ngx_http_log_handler_pt);
 
-/// Has nginx's handler write its part of the message, and redacts that.
+/// Has nginx's handler write its part of the message, and redacts that part.
 unsafe extern "C" fn redacting(
     request: *mut ngx_http_request_t,
     subrequest: *mut ngx_http_request_t,
@@ -685,7 +691,8 @@ unsafe extern "C" fn redacting(
     })
 }
 
-/// Hands a value to a pool, which drops it when it is destroyed; `None` if memory is short.
+/// Hands a value to a pool; the value is dropped when the pool is destroyed. `None` if memory is
+/// short.
 ///
 /// # Safety
 ///
@@ -703,7 +710,7 @@ pub(super) unsafe fn own<T>(pool: *mut ngx_pool_t, value: T) -> Option<ptr::NonN
     }
 }
 
-/// One address of the cleanup handler for a type, to hand out and to compare with.
+/// The cleanup handler for a type: one address, both to register it and to recognise it.
 fn dropper<T>() -> unsafe extern "C" fn(*mut c_void) {
     drop_value::<T>
 }

@@ -1,4 +1,4 @@
-//! What functions return that nginx calls, or that it offers.
+//! The return codes of functions that nginx calls or offers.
 
 use ngx::ffi::{NGX_AGAIN, NGX_DECLINED, NGX_DONE, NGX_ERROR, ngx_int_t};
 

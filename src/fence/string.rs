@@ -1,4 +1,4 @@
-//! nginx's strings, and what is shown of bytes.
+//! nginx's strings, and bytes made printable.
 
 use core::slice;
 
@@ -14,7 +14,7 @@ pub(super) unsafe fn bytes<'a>(string: ngx_str_t) -> &'a [u8] {
         return &[];
     }
     // SAFETY: an nginx string that is not empty points to `len` initialised bytes; the caller
-    // answers for their life.
+    // guarantees how long they live.
     unsafe { slice::from_raw_parts(string.data, string.len) }
 }
 

@@ -23,33 +23,35 @@ use super::string::{bytes, string};
 use super::variable::Value;
 
 /// How long a subrequest may take, in milliseconds: as long as nginx waits, by default, for a part
-/// of the response. One who sends a byte now and then would otherwise be waited for for ever.
+/// of the response. Without this limit, an upstream that sends a byte now and then could keep a
+/// subrequest waiting for ever.
 pub(crate) const MAX_TIME: ngx_msec_t = 60_000;
 
-/// How a body begins that gzip compressed (RFC 1952 section 2.3.1).
+/// The first bytes of a body that gzip compressed (RFC 1952 section 2.3.1).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// The codes for which nginx ends the whole request at once, without a response: an error, the
-/// timeout of a client, one that is to be closed, and one that went away. As those of a subrequest
-/// they are none of these.
+/// timeout of a client, a connection that must be closed, and a client that went away. As the
+/// result of a subrequest, these codes do not have this meaning.
 const FATAL: [ngx_int_t; 4] = [ERROR, 408, 444, 499];
 
-/// The lowest status for which nginx makes another response, and ends the request once more.
+/// The lowest status for which nginx makes another response, and ends the request a second time.
 const SPECIAL_RESPONSE: ngx_int_t = 300;
 
 /// Something that wants the response of a subrequest.
 pub(crate) trait Fetch {
-    /// Where the response goes: the same place for as long as the fetch lives.
+    /// Where the response is captured: the same place for as long as the fetch lives.
     fn capture(&self) -> &Capture;
 
-    /// The subrequest has ended: called once, unless [`Fetch::abandoned`] is.
+    /// Called once, when the subrequest has ended, unless [`Fetch::abandoned`] was called before.
     fn ended(&self, subrequest: Request<'_>);
 
-    /// There will be no more of the response. After [`Fetch::ended`] it means nothing.
+    /// Called when no more of the response will come. After [`Fetch::ended`], the call has no
+    /// meaning.
     fn abandoned(&self);
 }
 
-/// What came of a subrequest.
+/// The captured response of a subrequest.
 pub(crate) struct Capture {
     limit: usize,
     body: RefCell<Vec<u8>>,
@@ -64,13 +66,13 @@ pub(crate) struct Capture {
 pub(crate) enum CaptureError {
     /// A status other than 200; 0 where there was none.
     Status(u16),
-    /// `Content-Encoding` is set, or the body is that of gzip all the same.
+    /// `Content-Encoding` is set, or the body is in the gzip format although the field is missing.
     Compressed,
-    /// It ended early.
+    /// The response ended early.
     Incomplete,
     /// The body is larger than the limit.
     TooLarge,
-    /// It took too long.
+    /// The response took too long.
     TooSlow,
 }
 
@@ -96,7 +98,8 @@ impl Capture {
         }
     }
 
-    /// Takes a part of the response; its buffers are then spent. Whether more of it is wanted.
+    /// Takes a part of the response, and marks its buffers as consumed. Returns whether more of the
+    /// response is wanted.
     ///
     /// # Safety
     ///
@@ -119,7 +122,7 @@ impl Capture {
     /// `buffer` must be one that nginx hands to a body filter.
     unsafe fn take_buffer(&self, buffer: &mut ngx_buf_t) {
         let in_memory = buffer.temporary() != 0 || buffer.memory() != 0 || buffer.mmap() != 0;
-        // SAFETY: a buffer in memory holds what lies from `pos` to `last`, one in a file what lies
+        // SAFETY: a buffer in memory holds the bytes from `pos` to `last`, a buffer in a file those
         // from `file_pos` to `file_last` of an open file (nginx development guide, "Buffer").
         unsafe {
             if in_memory && !buffer.pos.is_null() {
@@ -158,7 +161,8 @@ impl Capture {
         fits && !self.is_too_large.get()
     }
 
-    /// Notes how the subrequest ended; whether that is news.
+    /// Records how the subrequest ended, unless that is recorded already; returns whether it was
+    /// not.
     fn end(&self, request: Request<'_>, code: ngx_int_t) -> bool {
         let result = match request.response_status() {
             _ if FATAL.contains(&code) && code != ERROR => {
@@ -177,21 +181,21 @@ impl Capture {
     }
 }
 
-/// A subrequest under way, owned by the request that it is of.
+/// A subrequest in flight, owned by the pool of its main request.
 struct Running {
     fetch: Rc<dyn Fetch>,
     main: *mut ngx_http_request_t,
     subrequest: Cell<*mut ngx_http_request_t>,
     is_given_up: Cell<bool>,
-    /// Runs the subrequest, and gives up its main request later: not before nginx is done with what
-    /// it is doing.
+    /// The event that runs the subrequest, and that later gives up the main request: only after
+    /// nginx has finished what it is doing.
     turn: UnsafeCell<ngx_event_t>,
-    /// Ends it, whatever it waits for.
+    /// The timer that ends the subrequest, whatever the subrequest waits for.
     deadline: UnsafeCell<ngx_event_t>,
 }
 
 impl Running {
-    /// Has the pool of a detached request own a fetch.
+    /// Hands a fetch to the pool of a detached request, which then owns it.
     fn begin(main: &Detached, fetch: Rc<dyn Fetch>) -> Option<&'static Self> {
         let running = Self {
             fetch,
@@ -200,11 +204,11 @@ impl Running {
             is_given_up: Cell::new(false),
             // SAFETY: an event is made of pointers, numbers and flags, of which zero means none.
             turn: UnsafeCell::new(unsafe { MaybeUninit::zeroed().assume_init() }),
-            // SAFETY: as above.
+            // SAFETY: an event is made of pointers, numbers and flags, of which zero means none.
             deadline: UnsafeCell::new(unsafe { MaybeUninit::zeroed().assume_init() }),
         };
         // SAFETY: the pool lives as long as the request, whose connection has a log; the events
-        // point to the place that owns them.
+        // point to the `Running` that owns them.
         unsafe {
             let running = own((*main.as_raw()).pool, running)?.as_ref();
             let log = (*(*main.as_raw()).connection).log;
@@ -220,13 +224,13 @@ impl Running {
         }
     }
 
-    /// Has [`run`] or [`finish`] called, in the event loop's next turn.
+    /// Has nginx call [`run`] or [`finish`] in the next iteration of the event loop.
     fn post(&self) {
         // SAFETY: nginx's queue of events is ready in a worker; `drop` takes the event out of it.
         unsafe { ngx_post_event(self.turn.get(), &raw mut ngx_posted_events) };
     }
 
-    /// The subrequest has nothing more to say.
+    /// Reports the end of the subrequest, and schedules that of its main request.
     fn end(&self, request: Request<'_>) {
         self.fetch.ended(request);
         if !self.is_given_up.replace(true) {
@@ -239,7 +243,8 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // SAFETY: nginx destroys the pool; the flags say whether it still knows of the events.
+        // SAFETY: nginx destroys the pool; the flags say whether nginx still has the events in its
+        // queue and its tree.
         unsafe {
             if (*self.turn.get()).posted() != 0 {
                 ngx_delete_posted_event(self.turn.get());
@@ -257,11 +262,11 @@ impl Drop for Running {
 impl<'r> Request<'r> {
     /// Starts a subrequest for a URI, arguments included, and has `fetch` take the response.
     ///
-    /// It is a `GET` for `host`, of the same server, and belongs to nobody: it goes on when this
-    /// request ends, though for no longer than [`MAX_TIME`]. It brings nothing of what the client
-    /// sent. Header fields may be conditions, ranges and encodings that are meant for another
-    /// response, and secrets; and what nginx remembers of variables is neither shown to it, nor
-    /// changed by it.
+    /// The subrequest is a `GET` for `host`, of the same server. No request owns the subrequest: it
+    /// goes on when this request ends, but for no longer than [`MAX_TIME`]. The subrequest brings
+    /// nothing that the client sent: header fields may be secrets, or conditions, ranges and
+    /// encodings that are meant for another response. The values of variables that nginx has cached
+    /// for this request are neither visible to the subrequest nor changed by it.
     ///
     /// # Errors
     ///
@@ -280,23 +285,23 @@ impl<'r> Request<'r> {
         made.set_host(host).ok_or(failed)?;
         let subrequest = made.make_subrequest(uri, running)?;
         // SAFETY: nginx made the subrequest just now, and runs it when it is told to. Everything
-        // that it is given lies in the pool of its main request.
+        // that the subrequest is given lies in the pool of its main request.
         unsafe {
             (*subrequest).variables = self.variables_of_the_connection(made).ok_or(failed)?;
             running.subrequest.set(subrequest);
             ngx_add_timer(running.deadline.get(), MAX_TIME);
         }
         running.post();
-        // From here on `Running` gives it up.
+        // From here on `Running` gives the main request up.
         core::mem::forget(main);
         Ok(())
     }
 
-    /// Makes this, a detached request, one for a host, or for none.
+    /// Sets the host of this request, which must be a detached one; an empty `host` sets none.
     fn set_host(self, host: &[u8]) -> Option<()> {
         // SAFETY: nobody else knows of the request. The list points into itself, and so is made
-        // where it stays; a new element is zeroed before its fields are set, so that those of later
-        // versions (`next`, since 1.23) are null as well.
+        // where it stays; a new element is zeroed before its fields are set, so that the fields of
+        // later versions (`next`, since 1.23) are null as well.
         unsafe {
             let raw = self.as_raw();
             let headers = &raw mut (*raw).headers_in.headers;
@@ -310,7 +315,7 @@ impl<'r> Request<'r> {
             let field = ptr::NonNull::new(ngx_list_push(headers).cast::<ngx_table_elt_t>())?;
             field.write_bytes(0, 1);
             let (field, name) = (field.as_ptr(), b"host");
-            // Whoever hands fields on knows them by this: nginx's `ngx_hash`.
+            // nginx's `ngx_hash`, by which modules that pass header fields on recognise this one.
             (*field).hash = name.iter().fold(0, |hash, byte| hash * 31 + usize::from(*byte));
             (*field).lowcase_key = string(name).data;
             (*field).key = string(b"Host");
@@ -321,7 +326,7 @@ impl<'r> Request<'r> {
         Some(())
     }
 
-    /// Makes the subrequest of this, a detached request.
+    /// Makes the subrequest of this request, which must be a detached one.
     fn make_subrequest(
         self,
         uri: &[u8],
@@ -333,8 +338,8 @@ impl<'r> Request<'r> {
         let mut args = ngx_str_t { len: 0, data: ptr::null_mut() };
         let mut flags: ngx_uint_t = 0;
         let mut subrequest = ptr::null_mut();
-        // SAFETY: everything that nginx is given lies in the request's pool, or outlives it. It
-        // runs the subrequest later, when all of it is set.
+        // SAFETY: everything that nginx is given lies in the request's pool, or outlives that pool.
+        // nginx runs the subrequest later, when all of its fields are set.
         unsafe {
             let raw = self.as_raw();
             if ngx_http_parse_unsafe_uri(raw, &raw mut uri, &raw mut args, &raw mut flags) != OK {
@@ -351,7 +356,8 @@ impl<'r> Request<'r> {
                 handler: Some(ended),
                 data: ptr::from_ref(running).cast_mut().cast(),
             });
-            // Not in the background: from there nginx would not update its cache in the background.
+            // Not a background subrequest: nginx does not update its cache in the background from
+            // such a one.
             let (uri, args) = (&raw mut uri, &raw mut args);
             let started = ngx_http_subrequest(raw, uri, args, &raw mut subrequest, on_end, 0);
             let Some(made) = subrequest.as_mut().filter(|_| started == OK) else {
@@ -359,22 +365,21 @@ impl<'r> Request<'r> {
             };
             own_headers(made, pool, (*raw).headers_in.host).ok_or(failed)?;
             made.unparsed_uri = string(whole);
-            // As nginx's own auth_request does: there is no body to read, nor one to close.
+            // An empty body, as in nginx's own auth_request: there is no body to read or to close.
             made.request_body = body.cast();
         }
         Ok(subrequest)
     }
 
-    /// A value for each variable of the configuration, empty but for those that tell of the
-    /// connection and of its encryption: rules of the server on these are to hold for `made` as
-    /// well.
+    /// A value for each variable of the configuration, empty except for variables that describe the
+    /// connection and its encryption: the server's rules about these must hold for `made` as well.
     fn variables_of_the_connection(
         self,
         made: Request<'_>,
     ) -> Option<*mut ngx_http_variable_value_t> {
         let ours = self.variable_values();
         // SAFETY: nginx is handling both requests. There is a value for each variable, and each
-        // value is copied to where the subrequest's are.
+        // value is copied to the place where the values of the subrequest are.
         unsafe {
             let values = ngx_pcalloc((*made.as_raw()).pool, size_of_val(ours).max(1));
             let values = ptr::NonNull::new(values)?.cast::<ngx_http_variable_value_t>().as_ptr();
@@ -393,8 +398,8 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// The capture of the response to this request, if it is the subrequest that was started for
-    /// one.
+    /// The capture of the response to this request, if this is a subrequest that was started for a
+    /// [`Fetch`].
     pub(crate) fn capture(self) -> Option<&'r Capture> {
         // SAFETY: nginx calls `ended` with what `start` gave it, which lives as long as the
         // subrequest.
@@ -406,15 +411,15 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Whether this is a subrequest that was started for a fetch, or one that it made.
+    /// Whether this is a subrequest that was started for a fetch, or a subrequest of such a one.
     pub(crate) fn is_part_of_fetch(self) -> bool {
         core::iter::successors(Some(self), |request| request.parent())
             .any(|request| request.capture().is_some())
     }
 }
 
-/// Whether a variable says how the client is connected, in what cannot be told of another
-/// connection.
+/// Whether a variable describes how the client is connected, in a way that another connection
+/// cannot show.
 fn tells_of_the_connection(name: &[u8]) -> bool {
     const WHOLE: [&[u8]; 4] = [b"scheme", b"https", b"http2", b"http3"];
     const BEGIN: [&[u8]; 3] = [b"ssl_", b"proxy_protocol_", b"realip_"];
@@ -424,7 +429,7 @@ fn tells_of_the_connection(name: &[u8]) -> bool {
 /// Why a subrequest was not started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SubrequestError {
-    /// The URI climbs, or holds what no URI does.
+    /// The URI climbs with `..`, or holds what no URI may hold.
     UnsafeUri,
     /// Memory is short, or subrequests nest too deeply.
     Failed,
@@ -433,12 +438,13 @@ pub(crate) enum SubrequestError {
 type EndHandler =
     unsafe extern "C" fn(*mut ngx_http_request_t, *mut c_void, ngx_int_t) -> ngx_int_t;
 
-/// Gives a request a list of header fields of its own, for modules that add to it: a copy of another
-/// would point into that. `None` if memory is short.
+/// Gives a request its own list of header fields, since modules may add fields: a copied list would
+/// point into the list of the other request. `None` if memory is short.
 ///
 /// # Safety
 ///
-/// The request must be one that was just made in `pool`; `host` null or a field that lives.
+/// `made` must be a request that was just made in `pool`; `host` must be null or a field that
+/// lives.
 unsafe fn own_headers(
     made: &mut ngx_http_request_t,
     pool: *mut ngx_pool_t,
@@ -459,8 +465,9 @@ unsafe fn own_headers(
     Some(())
 }
 
-/// nginx calls it whenever it ends a subrequest: before that whenever it has to wait with the
-/// output, and after an error once for the error, and again for the response that it makes of it.
+/// nginx calls this function when a subrequest ends, and before that each time the output has to
+/// wait. After an error, nginx calls the function twice: for the error, and for the response that
+/// nginx makes of the error.
 unsafe extern "C" fn ended(
     subrequest: *mut ngx_http_request_t,
     data: *mut c_void,
@@ -478,7 +485,7 @@ unsafe extern "C" fn ended(
             }
         });
     }
-    // What else the main request is waiting for is to end by itself.
+    // A fatal code stops here: whatever else the main request waits for must end by itself.
     if is_fatal { OK } else { code }
 }
 
@@ -503,7 +510,7 @@ unsafe extern "C" fn finish(event: *mut ngx_event_t) {
     });
 }
 
-/// What takes too long has failed, and is ended.
+/// Ends a subrequest that takes too long, as failed.
 unsafe extern "C" fn time_out(event: *mut ngx_event_t) {
     guard((), || {
         // SAFETY: nginx took the timer out of its tree to call its handler; `data` is the `Running`

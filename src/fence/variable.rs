@@ -17,7 +17,7 @@ const MAX_LENGTH: usize = (1 << 28) - 1;
 pub(crate) enum Value<'r> {
     /// These bytes, which live as long as the request.
     Text(&'r [u8]),
-    /// Nothing: `-` in a log, empty elsewhere.
+    /// No value: `-` in a log, empty elsewhere.
     Missing,
 }
 
@@ -45,12 +45,12 @@ impl Value<'_> {
     }
 }
 
-/// How a variable's name is taken.
+/// How a variable's name is registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Name {
-    /// Whole; the handler gets the number that it was registered with.
+    /// The whole name; the handler gets the number that the name was registered with.
     Whole(usize),
-    /// As the beginning of many names; the handler gets the address of the name asked for.
+    /// The prefix of many names; the handler gets the address of the name asked for.
     Prefix,
 }
 
@@ -58,7 +58,7 @@ pub(crate) enum Name {
 ///
 /// # Safety
 ///
-/// `data` must be what nginx handed to such a handler, which is running.
+/// `data` must be what nginx handed to the handler of a [`Name::Prefix`], which is running.
 pub(crate) unsafe fn asked_name<'r>(data: usize) -> &'r [u8] {
     let name = core::ptr::with_exposed_provenance::<ngx_str_t>(data);
     // SAFETY: nginx hands the address of the variable's name, which lives with the configuration
@@ -66,8 +66,7 @@ pub(crate) unsafe fn asked_name<'r>(data: usize) -> &'r [u8] {
     unsafe { name.as_ref().map_or(&[], |name| bytes(*name)) }
 }
 
-/// Registers a variable that is evaluated whenever it is used; `None` if nginx refuses, and
-/// says why.
+/// Registers a variable that is evaluated on each use; `None` if nginx refuses, and logs why.
 ///
 /// # Safety
 ///

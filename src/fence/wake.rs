@@ -13,9 +13,9 @@ use super::guard::guard;
 use super::request::Request;
 use super::status::{INTERNAL_SERVER_ERROR, OK};
 
-/// Has a request that a phase handler left waiting run on, from its event loop's next turn.
+/// Resumes a request that a phase handler left waiting, in the next iteration of the event loop.
 ///
-/// Keep it no longer than the request: it is not woken once this is dropped.
+/// Keep a waker no longer than its request. Once the waker is dropped, the request is not woken.
 pub(crate) struct Waker(NonNull<Inner>);
 
 struct Inner {
@@ -45,7 +45,7 @@ impl Waker {
         Self(inner)
     }
 
-    /// Wakes it; again is as once.
+    /// Wakes the request; idempotent until the request runs.
     pub(crate) fn wake(&self) {
         // SAFETY: the box lives as long as `self`. nginx's queue of events is ready in a worker,
         // and the event is in no queue.
@@ -75,7 +75,7 @@ impl Drop for Waker {
 unsafe extern "C" fn woken(event: *mut ngx_event_t) {
     guard((), || {
         // SAFETY: nginx took the event out of its queue to call its handler; `data` is the waker's,
-        // which lives as long as its request. Running requests may end both.
+        // which lives as long as its request. Running the posted requests may end both.
         unsafe {
             let inner = (*event).data.cast::<Inner>();
             (*inner).is_posted.set(false);

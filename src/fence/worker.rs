@@ -16,10 +16,10 @@ use ngx::ffi::{
 use super::log::{self, Level};
 use super::string::printable;
 
-/// How many groups a user may have, as Linux bounds them.
+/// How many groups a user may have: the limit of Linux.
 const MAX_GROUPS: usize = 65_536;
 
-/// What is wanted of a file, or of a folder on the way to one: a bit of its mode.
+/// The access that is needed to a file, or to a folder on its path: a bit of the mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     Read = 0o4,
@@ -31,7 +31,7 @@ unsafe extern "C" {
     -> isize;
 }
 
-/// A configuration that nginx has read, all of it.
+/// A configuration that nginx has read completely.
 #[derive(Clone, Copy)]
 pub(crate) struct Cycle(ptr::NonNull<ngx_cycle_t>);
 
@@ -69,8 +69,8 @@ impl Cycle {
         }
     }
 
-    /// The user that workers will run as; `None` if they stay the user who reads the configuration,
-    /// or may read everything.
+    /// The user that workers will run as; `None` if workers stay the user who reads the
+    /// configuration, or may read everything.
     pub(crate) fn worker(self) -> Option<Worker> {
         // SAFETY: the core module's configuration is complete once all of it was read; the name is
         // a C string where the master is to change to that user.
@@ -108,9 +108,9 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Whether this user has access to what is at a path, and may pass the folders on the way; true
-    /// where nobody can tell.
+    /// where that is unknown.
     pub(crate) fn has(&self, access: Access, path: &Path) -> bool {
-        // Where links lead through other folders these count, too.
+        // Folders that symbolic links lead through count as well.
         let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let mut folders = path.ancestors().skip(1).chain(real.ancestors().skip(1));
         self.is_permitted(access, path)
@@ -136,7 +136,7 @@ impl Worker {
     }
 }
 
-/// Whether more than the mode says who has access.
+/// Whether an access list, besides the mode, decides who has access to a path.
 fn has_access_list(path: &Path) -> bool {
     let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return false };
     // SAFETY: both are C strings; a size of 0 asks for the length alone.
