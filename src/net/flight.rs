@@ -1,6 +1,6 @@
-//! One fetch for all who want its result (single flight).
+//! Single flight: one fetch for all requests that want the same result.
 //!
-//! A flight belongs to none of those who want it: it goes on when they leave.
+//! No request owns a flight: it goes on when the requests that wait for it end.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
@@ -12,13 +12,14 @@ use crate::fence;
 use crate::fence::request::Request;
 use crate::fence::wake::Waker;
 
-/// How many flights a client's request may begin. Those of others it may join besides.
+/// How many flights a client's request may begin. Flights of other requests, which it may join, do
+/// not count.
 const MAX_BEGUN: usize = 32;
 
 /// A fetch of the value of a key.
 pub(crate) struct Flight<K, V> {
     key: K,
-    /// When, by [`fence::uptime`].
+    /// When the flight began, by [`fence::uptime`].
     began: u64,
     end: OnceCell<End<V>>,
     waiters: RefCell<Vec<Weak<Waker>>>,
@@ -26,24 +27,24 @@ pub(crate) struct Flight<K, V> {
 
 /// How a flight ended.
 pub(crate) enum End<V> {
-    /// With this value.
+    /// The fetch brought this value.
     Arrived(Arc<V>),
-    /// Without one.
+    /// The fetch brought no value.
     Failed,
 }
 
 impl<K, V> Flight<K, V> {
-    /// What it fetches.
+    /// The key of the value that the flight fetches.
     pub(crate) fn key(&self) -> &K {
         &self.key
     }
 
-    /// When it began, by [`fence::uptime`].
+    /// When the flight began, by [`fence::uptime`].
     pub(crate) fn began(&self) -> u64 {
         self.began
     }
 
-    /// How it ended, if it has.
+    /// How the flight ended, if it has ended.
     pub(crate) fn end(&self) -> Option<&End<V>> {
         self.end.get()
     }
@@ -52,12 +53,12 @@ impl<K, V> Flight<K, V> {
 /// The flights of a worker.
 pub(crate) struct UnderWay<K, V> {
     flights: RefCell<HashMap<K, Weak<Flight<K, V>>>>,
-    /// What waits for fewer flights to be under way.
+    /// The wakers of requests that wait for room for another flight.
     waiting_for_room: RefCell<Vec<Weak<Waker>>>,
 }
 
 impl<K: Hash + Eq + Clone, V> UnderWay<K, V> {
-    /// None yet.
+    /// No flights yet.
     pub(crate) fn new() -> Self {
         Self { flights: RefCell::default(), waiting_for_room: RefCell::default() }
     }
@@ -67,12 +68,12 @@ impl<K: Hash + Eq + Clone, V> UnderWay<K, V> {
         self.flights.borrow().get(key).and_then(Weak::upgrade)
     }
 
-    /// Whether one is under way for a key.
+    /// Whether a flight of a key is under way.
     pub(crate) fn has(&self, key: &K) -> bool {
         self.flights.borrow().contains_key(key)
     }
 
-    /// How many are under way for keys such as these.
+    /// How many flights are under way whose key satisfies `is_such`.
     pub(crate) fn count(&self, is_such: impl Fn(&K) -> bool) -> usize {
         self.flights.borrow().keys().filter(|key| is_such(key)).count()
     }
@@ -89,7 +90,8 @@ impl<K: Hash + Eq + Clone, V> UnderWay<K, V> {
         flight
     }
 
-    /// Notes the end of a flight, if it is the first, and lets those who wait look for themselves.
+    /// Records the end of a flight, unless the flight has already ended, and wakes the requests
+    /// that wait.
     pub(crate) fn end(&self, flight: &Flight<K, V>, end: End<V>) {
         if flight.end.set(end).is_ok() {
             self.flights.borrow_mut().remove(&flight.key);
@@ -98,8 +100,8 @@ impl<K: Hash + Eq + Clone, V> UnderWay<K, V> {
         }
     }
 
-    /// Has the request woken when a flight has ended, to see whether there is room then; whether no
-    /// more than `limit` wait for that.
+    /// Makes the request wait until a flight ends, to see then whether there is room; false,
+    /// without waiting, if `limit` requests wait already.
     pub(crate) fn wait_for_room(
         &self,
         request: Request<'_>,
@@ -118,23 +120,23 @@ impl<K: Hash + Eq + Clone, V> UnderWay<K, V> {
     }
 }
 
-/// What a client's request has to do with flights.
+/// The part that a client's request has in flights.
 pub(crate) struct Flights<K, V> {
-    /// How many it began.
+    /// How many flights the request began.
     begun: Cell<usize>,
-    /// Those that it waits or waited for.
+    /// The flights that the request waits for or waited for.
     parts: RefCell<Vec<Part<K, V>>>,
-    /// What of it waits for room for a flight.
+    /// The request and its subrequests that wait for room for a flight, each with its waker.
     waiting_for_room: RefCell<Vec<(usize, Rc<Waker>)>>,
-    /// The kept values that it uses: they stay the same for as long as it lives.
+    /// The kept values that the request uses: they stay the same for as long as the request lives.
     used: RefCell<Vec<Used<K, V>>>,
 }
 
 /// A kept value in use.
 struct Used<K, V> {
     key: K,
-    /// For how long it might be kept where it was taken, in seconds: nothing for one who wants a
-    /// newer one.
+    /// The lifetime with which the value was taken, in seconds. A request with a shorter lifetime
+    /// needs a newer value.
     lifetime: u64,
     value: Arc<V>,
 }
@@ -142,7 +144,7 @@ struct Used<K, V> {
 /// The part of a client's request in a flight.
 struct Part<K, V> {
     flight: Rc<Flight<K, V>>,
-    /// What waits for it: the request itself or subrequests, each with what wakes it.
+    /// What waits for the flight: the request itself or its subrequests, each with its waker.
     waiting: RefCell<Vec<(usize, Rc<Waker>)>>,
 }
 
@@ -168,7 +170,7 @@ impl<K: Eq + Clone, V> Flights<K, V> {
         self.begun.set(self.begun.get() + 1);
     }
 
-    /// The kept value in use, if it was taken where it might be at most `lifetime` seconds old.
+    /// The kept value in use, if it was taken with a lifetime of at most `lifetime` seconds.
     pub(crate) fn used(&self, key: &K, lifetime: u64) -> Option<Arc<V>> {
         let used = self.used.borrow();
         let found = used.iter().find(|used| used.key == *key && used.lifetime <= lifetime);
@@ -181,7 +183,7 @@ impl<K: Eq + Clone, V> Flights<K, V> {
         self.used.borrow_mut().push(used);
     }
 
-    /// Has the request look up the value of a key again.
+    /// Has the request look the value of a key up again.
     pub(crate) fn give_back(&self, key: &K) {
         self.used.borrow_mut().retain(|used| used.key != *key);
     }
@@ -210,7 +212,8 @@ impl<K: Eq + Clone, V> Flights<K, V> {
         }
     }
 
-    /// The request runs by itself: to wake it now would disturb whatever it does next.
+    /// Ends the waiting of a request that runs again: a wake-up now would disturb what the request
+    /// does next.
     pub(crate) fn stop_waiting(&self, request: Request<'_>) {
         let is_of_another = |(id, _): &(usize, Rc<Waker>)| *id != request.id();
         self.waiting_for_room.borrow_mut().retain(is_of_another);

@@ -1,8 +1,8 @@
 //! Fetched values that a worker keeps: fresh for as long as the configuration says, stale for a
 //! bounded time where the source fails, with a back-off between attempts.
 //!
-//! Values that proved good displace each other, and unproven ones displace each other: a client
-//! that can make up keys fills the latter alone.
+//! Proven values displace only proven values, and unproven values only unproven ones: a client that
+//! can make up keys fills the space of unproven values alone.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -14,56 +14,57 @@ use lru::LruCache;
 
 use crate::fence;
 
-/// How many values, failures and early fetches are kept, of each, and parsed bodies besides.
+/// How many proven values, unproven values, failures and early fetches are kept, of each kind, and
+/// how many parsed bodies.
 pub(crate) const MAX_KEPT: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
-/// A stale value is used for at most this many times its lifetime after that.
+/// After its lifetime, a stale value is used for at most this many times the lifetime.
 const STALE_FACTOR: u64 = 10;
 
-/// And never longer than this, in seconds.
+/// The longest time for which a stale value is used, in seconds, whatever its lifetime is.
 const MAX_STALE: u64 = 3600;
 
-/// For how long a stale value is used while another one is being fetched, in milliseconds: a client
-/// that could make a fetch take long would else have keys used that were withdrawn.
+/// For how long a stale value is used while another one is being fetched, in milliseconds. Without
+/// this limit, a client that could slow down a fetch could prolong the use of withdrawn keys.
 const STALE_WHILE_FETCHING: u64 = 5_000;
 
-/// The back-off after a failure, where values are kept, in milliseconds.
+/// The back-off after a failure where a value is kept, in milliseconds.
 const RETRY: u64 = 5_000;
 
-/// The back-off where nothing is kept yet, so that everything is refused until then, in
+/// The back-off after a failure where no value is kept, so that everything is refused meanwhile, in
 /// milliseconds.
 const RETRY_WITHOUT_VALUE: u64 = 1_000;
 
 /// The time between two early fetches of a key, in milliseconds.
 const REFETCH: u64 = 10_000;
 
-/// What a worker keeps of values that were fetched, by key.
+/// The fetched values that a worker keeps, by key.
 pub(crate) struct Kept<K: Hash + Eq, V> {
     /// Values that proved good.
     proven: RefCell<LruCache<K, Answer<V>>>,
-    /// Others.
+    /// Values that have not proved good yet.
     unproven: RefCell<LruCache<K, Answer<V>>>,
     /// When a fetch failed last, by [`fence::uptime`].
     failures: RefCell<LruCache<K, u64>>,
-    /// When a kept value was last fetched before its time, by [`fence::uptime`].
+    /// When a kept value was last fetched early, before it was stale, by [`fence::uptime`].
     refetched: RefCell<LruCache<K, u64>>,
 }
 
 /// A value that was fetched.
 struct Answer<V> {
     value: Arc<V>,
-    /// When, by the time of day.
+    /// When the value was fetched, by the time of day.
     fetched: i64,
-    /// When, by the monotonic clock of [`fence::uptime`].
+    /// When the value was fetched, by the monotonic clock of [`fence::uptime`].
     fetched_at: u64,
 }
 
 /// What is known of the fetch of a value right now.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct FetchState {
-    /// Whether the one that the asker waited for failed.
+    /// Whether the fetch that the request waited for failed.
     pub(crate) has_failed: bool,
-    /// When one that is under way began, by [`fence::uptime`].
+    /// When the fetch that is in flight began, by [`fence::uptime`].
     pub(crate) began: Option<u64>,
 }
 
@@ -72,7 +73,7 @@ pub(crate) struct FetchState {
 pub(crate) struct Unavailable;
 
 impl<K: Hash + Eq + Clone, V> Kept<K, V> {
-    /// Nothing yet.
+    /// No values yet.
     pub(crate) fn new() -> Self {
         Self {
             proven: RefCell::new(LruCache::new(MAX_KEPT)),
@@ -87,8 +88,8 @@ impl<K: Hash + Eq + Clone, V> Kept<K, V> {
     ///
     /// # Errors
     ///
-    /// [`Unavailable`] where the fetch that the asker waited for failed, or the last one failed too
-    /// recently for another attempt.
+    /// [`Unavailable`] where the fetch that the request waited for failed, or the last one failed
+    /// too recently for another attempt.
     pub(crate) fn find(
         &self,
         key: &K,
@@ -141,7 +142,8 @@ impl<K: Hash + Eq + Clone, V> Kept<K, V> {
         self.proven.borrow().contains(key)
     }
 
-    /// Notes that a value proved good. `is_foreseen` says of which keys nobody can make up more.
+    /// Records that a value proved good. `is_foreseen` says of a key that no client can make up
+    /// more such keys.
     pub(crate) fn prove(&self, key: &K, is_foreseen: impl Fn(&K) -> bool) {
         if let Some(answer) = self.unproven.borrow_mut().pop(key) {
             let mut proven = self.proven.borrow_mut();
@@ -154,8 +156,8 @@ impl<K: Hash + Eq + Clone, V> Kept<K, V> {
         }
     }
 
-    /// Whether a kept value may be fetched before its time: not within ten seconds of the last time
-    /// that it was, nor within five of a failure.
+    /// Whether a kept value may be fetched early, before it is stale: not within ten seconds of the
+    /// last early fetch, nor within five seconds of a failure.
     pub(crate) fn may_refetch(&self, key: &K) -> bool {
         let uptime = fence::uptime();
         let failed = self.failures.borrow().peek(key).copied();
@@ -163,13 +165,13 @@ impl<K: Hash + Eq + Clone, V> Kept<K, V> {
             && !is_within(&self.refetched, key, uptime, REFETCH)
     }
 
-    /// Notes that a kept value is fetched before its time.
+    /// Records that a kept value is fetched early, before it is stale.
     pub(crate) fn refetch(&self, key: &K) {
         self.refetched.borrow_mut().put(key.clone(), fence::uptime());
     }
 }
 
-/// Whether what is noted of a key is less than `limit` milliseconds ago.
+/// Whether the time that is recorded for a key is less than `limit` milliseconds ago.
 fn is_within<K: Hash + Eq>(
     times: &RefCell<LruCache<K, u64>>,
     key: &K,
@@ -179,10 +181,10 @@ fn is_within<K: Hash + Eq>(
     times.borrow_mut().get(key).is_some_and(|time| uptime.saturating_sub(*time) < limit)
 }
 
-/// Which value is to make room for another: of those that anybody can make up, as far as there are
-/// any, and of the value that most of these have, the one that was not used for longest. One good
-/// token may be good for any number of made-up hosts, all with the same keys; they displace each
-/// other.
+/// Which value makes room for another. Values whose keys any client can make up go first, if there
+/// are any; among these, the value that most of their keys share; among its keys, the one that was
+/// unused for longest. One valid token may prove any number of made-up hosts, all with the same
+/// keys; these hosts displace each other.
 fn least_missed<K: Hash + Eq + Clone, V>(
     proven: &LruCache<K, Answer<V>>,
     is_foreseen: impl Fn(&K) -> bool,
@@ -201,15 +203,15 @@ fn least_missed<K: Hash + Eq + Clone, V>(
 }
 
 impl<V> Answer<V> {
-    /// How long ago it came, in milliseconds.
+    /// How long ago the value was fetched, in milliseconds.
     fn age(&self, uptime: u64) -> u64 {
         uptime.saturating_sub(self.fetched_at)
     }
 
-    /// Whether it came less than `lifetime` seconds ago by both clocks.
+    /// Whether the value was fetched less than `lifetime` seconds ago by both clocks.
     ///
-    /// A clock that is set, or that went on while the machine slept, makes no value fresh; but that
-    /// alone is no reason to refuse what the last good value would let in.
+    /// A clock that is set, or that went on while the machine slept, cannot make a value fresh. If
+    /// such a clock makes a value stale, the value may still be used as a stale one.
     fn is_fresh(&self, lifetime: u64, uptime: u64) -> bool {
         let seconds = fence::now().saturating_sub(self.fetched);
         let by_day = u64::try_from(seconds).is_ok_and(|seconds| seconds < lifetime);
