@@ -1,7 +1,7 @@
 //! Revocation lists: files that are read with the configuration, and again when they change.
 //!
-//! What the configuration read is shared by all workers; each reads a changed file for itself, and
-//! keeps what it has if that fails.
+//! All workers share the lists that were read with the configuration; each worker reads a changed
+//! file for itself, and keeps its old list if that fails.
 
 use core::cell::{Cell, RefCell};
 use core::fmt;
@@ -31,7 +31,7 @@ pub(crate) struct RevocationFiles {
 }
 
 impl RevocationFiles {
-    /// Takes the lists of those directives that are missing here from the level around.
+    /// Inherits from the outer level the lists of the directives that this level does not set.
     pub(crate) fn inherit(&mut self, outer: &Self) {
         let pairs =
             [(&mut self.sub, &outer.sub), (&mut self.kid, &outer.kid), (&mut self.jti, &outer.jti)];
@@ -42,7 +42,7 @@ impl RevocationFiles {
         }
     }
 
-    /// The lists as they are now; `None` where there are none, as at most gates.
+    /// The lists as they are now; `None` where there are no lists, as in most gates.
     pub(crate) fn lists(&self) -> Option<CurrentLists> {
         if self.sub.is_empty() && self.kid.is_empty() && self.jti.is_empty() {
             return None;
@@ -56,7 +56,7 @@ impl RevocationFiles {
     }
 }
 
-/// Equal if the files are the same ones.
+/// Equal if both have the same files.
 impl PartialEq for RevocationFiles {
     fn eq(&self, other: &Self) -> bool {
         let pairs = [(&self.sub, &other.sub), (&self.kid, &other.kid), (&self.jti, &other.jti)];
@@ -86,11 +86,12 @@ pub(crate) struct RevocationFile {
     list: RefCell<Arc<RevocationList>>,
     /// The state in which the file was seen last; `None` where there was none.
     seen: Cell<Option<State>>,
-    /// What it held when it was last read, and when the list was.
+    /// The digest of the file when it was last read, and its digest when the list was taken from
+    /// it.
     held: Cell<Digest>,
     listed: Cell<Digest>,
-    /// Whether it could be read then, whatever it held, was whole, and cannot have changed since
-    /// unseen; else the next look tries again.
+    /// Whether the file could be read then, whatever it held, was complete, and cannot have changed
+    /// since without a new state; otherwise the next look reads the file again.
     is_settled: Cell<bool>,
     /// The second in which the file was looked at last.
     looked: Cell<i64>,
@@ -101,7 +102,7 @@ impl RevocationFile {
     ///
     /// # Errors
     ///
-    /// Why it is no list.
+    /// Why the file holds no list.
     pub(crate) fn load(path: PathBuf) -> Result<Self, LoadError> {
         let Read { list, state, digest } = read(&path)?;
         Ok(Self {
@@ -119,7 +120,7 @@ impl RevocationFile {
         &self.path
     }
 
-    /// The list, once a second as the file has it now.
+    /// The list; the file is looked at for changes at most once a second.
     fn list(&self) -> Arc<RevocationList> {
         let now = now();
         if self.looked.replace(now) != now {
@@ -128,8 +129,8 @@ impl RevocationFile {
         Arc::clone(&self.list.borrow())
     }
 
-    /// Reads the file if it changed. The old list stays if the new one is broken, which is said
-    /// once for each change.
+    /// Reads the file if it changed. If the new list is broken, the old one stays, and that is
+    /// logged once for each change.
     fn look(&self) {
         let state = State::at(&self.path);
         let is_new = self.seen.replace(state) != state;
@@ -139,12 +140,14 @@ impl RevocationFile {
         let name = printable(self.path.as_os_str().as_encoded_bytes());
         match read(&self.path) {
             Ok(Read { list, state, digest }) => {
-                // What changes after this is seen by the next look.
+                // A change after this is seen by the next look.
                 let was = (self.seen.replace(Some(state)), self.held.replace(digest));
                 let is_same = was == (Some(state), digest) && !is_new;
                 let is_listed = self.listed.get() == digest;
                 let entries = list.len();
-                // One that is half-written would let the rest in; it does not stay as it is.
+                // A half-written list would accept the tokens whose entries are missing. Such a
+                // list changes again, so a shorter list counts only if the next look finds it
+                // unchanged.
                 let is_whole = is_listed || is_same || entries >= self.list.borrow().len();
                 self.is_settled.set(is_whole && !state.is_recent(now()));
                 if !is_whole || (is_listed && !is_new) {
@@ -169,7 +172,7 @@ impl RevocationFile {
     }
 }
 
-/// The path alone: a list may be long.
+/// Shows the path alone: a list may be long.
 impl fmt::Debug for RevocationFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("RevocationFile").field(&self.path).finish()
@@ -196,9 +199,9 @@ fn read(path: &Path) -> Result<Read, LoadError> {
 /// Why a file gave no list.
 #[derive(Debug)]
 pub(crate) enum LoadError {
-    /// It cannot be read.
+    /// The file cannot be read.
     System(io::Error),
-    /// It can, but is no list.
+    /// The file can be read, but holds no list.
     Broken(RevocationError),
 }
 
