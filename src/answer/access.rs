@@ -13,26 +13,26 @@ use crate::gate::fetch::{Readiness, prepare};
 use crate::gate::judge::{evaluate_now, outcome};
 use crate::gate::outcome::{Outcome, Visit};
 
-/// What the access phase makes of a request.
+/// The decision of a phase about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// This module has nothing to say.
+    /// This module does not decide.
     Declined,
-    /// Let pass this phase.
+    /// The request passes this phase.
     Pass,
-    /// Refused with this status.
+    /// The request is refused with this status.
     Refuse(u16),
     /// Not decided yet: keys are being fetched.
     Wait,
 }
 
-/// Decides in a phase. For a refusal the response is prepared, but for its status.
+/// Decides in a phase. For a refusal, prepares the response except for its status.
 ///
-/// nginx runs the preaccess phase for subrequests, too, and the access phase for none. A subrequest
+/// nginx runs the preaccess phase also for subrequests, and the access phase for none. A subrequest
 /// is judged by the token of the client's request.
 pub(crate) fn decide(visit: &Visit<'_>, conf: &LocationConf, phase: Phase) -> Decision {
-    // Limits are for what clients ask for. A fetch that one of them delays would not be woken, and
-    // what they find in it would count for the client's request.
+    // Limits are meant for the requests of clients. A fetch that a limit delays would not be woken,
+    // and the result of a limit for the fetch would count for the client's request.
     if phase == Phase::Preaccess && visit.request.is_part_of_fetch() {
         return Decision::Pass;
     }
@@ -40,8 +40,8 @@ pub(crate) fn decide(visit: &Visit<'_>, conf: &LocationConf, phase: Phase) -> De
         return Decision::Declined;
     }
     let Some((auth, gate)) = conf.auth() else {
-        // Where it is off, variables show the claims all the same, and cannot wait for keys. A
-        // token that other directives put into a variable is there by now.
+        // Where `auth_jwt` is off, variables still show the claims, and cannot wait for keys. By
+        // this phase, other directives have put the token into its variable.
         return match prepare(visit, conf.auth_gate()) {
             Readiness::Waiting => Decision::Wait,
             Readiness::Ready => Decision::Declined,
@@ -63,7 +63,8 @@ pub(crate) fn decide(visit: &Visit<'_>, conf: &LocationConf, phase: Phase) -> De
     refuse(visit, conf, auth, (denial, status))
 }
 
-/// Fetches, before the rewrite module runs, the keys that variables will want: they cannot wait.
+/// Fetches, before the rewrite module runs, the keys that variables will need: variables cannot
+/// wait.
 pub(crate) fn prefetch(visit: &Visit<'_>, conf: &LocationConf, used: UsedVariables) -> Readiness {
     let decoded = conf.gate().filter(|_| used.decoded);
     let claims = conf.claims_gate().filter(|_| used.claims);
@@ -74,7 +75,7 @@ pub(crate) fn prefetch(visit: &Visit<'_>, conf: &LocationConf, used: UsedVariabl
     prepare(visit, gates())
 }
 
-/// What `auth_jwt_require` asks besides a valid token.
+/// Decides by what `auth_jwt_require` asks besides a valid token.
 fn require(visit: &Visit<'_>, conf: &LocationConf, auth: &Auth, phase: Phase) -> Decision {
     let requirements = || conf.requirements.iter().flatten();
     let values = requirements().flat_map(|requirement| requirement.values.iter().copied());
@@ -96,7 +97,7 @@ fn require(visit: &Visit<'_>, conf: &LocationConf, auth: &Auth, phase: Phase) ->
             visit.overrule(denial);
             refuse(visit, conf, auth, (denial, status))
         }
-        // What passes before the limits is still to meet them.
+        // A request that passes in the preaccess phase must still meet the limits of that phase.
         None if phase == Phase::Preaccess => Decision::Declined,
         None => Decision::Pass,
     }
@@ -106,7 +107,7 @@ fn require(visit: &Visit<'_>, conf: &LocationConf, auth: &Auth, phase: Phase) ->
 enum Unmet {
     /// A value cannot be evaluated.
     Unknown,
-    /// This value is empty or 0; the status is for that.
+    /// This value is empty or 0, for which the request is refused with this status.
     Value(ComplexValue, u16),
 }
 
@@ -129,8 +130,8 @@ fn refuse(
     }
 }
 
-/// The status of a subrequest that is refused: `auth_request` takes 401 and 403 alone for a no, and
-/// anything else but a yes for a fault of the server.
+/// The status of a refused subrequest: `auth_request` takes only 401 and 403 for a refusal, and any
+/// other status that is no success for a fault of the server.
 fn status_of_subrequest(status: u16) -> u16 {
     match status {
         400 => 401,

@@ -1,5 +1,5 @@
 //! What the module adds to responses: the challenge of a refusal, and the cookie for a token that
-//! came in the URL, so that the URL can lose it.
+//! came in the URL, so that the token can be left out of the URL.
 
 use ojwt_core::denial::Denial;
 use ojwt_core::token::claims::{Claims, NumericDate};
@@ -11,7 +11,8 @@ use crate::fence::complex::ComplexValue;
 use crate::fence::request::Request;
 use crate::gate::outcome::{Outcome, Visit};
 
-/// Says that a token is wanted (RFC 6750 section 3); `None` if the realm cannot be evaluated.
+/// Adds the challenge that asks for a token (RFC 6750 section 3); `None` if the realm cannot be
+/// evaluated.
 pub(crate) fn challenge(request: Request<'_>, auth: &Auth, denial: Denial) -> Option<()> {
     let mut line = b"Bearer realm=\"".to_vec();
     for byte in one_line(request.evaluate(auth.realm)?) {
@@ -30,8 +31,8 @@ pub(crate) fn challenge(request: Request<'_>, auth: &Auth, denial: Denial) -> Op
     request.challenge(&line)
 }
 
-/// Says what `auth_jwt_www_authenticate` wants, nothing if that is empty; `None` if it cannot be
-/// evaluated.
+/// Adds the challenge of `auth_jwt_www_authenticate`, or none if its value is empty; `None` if it
+/// cannot be evaluated.
 pub(crate) fn custom_challenge(request: Request<'_>, value: ComplexValue) -> Option<()> {
     match request.evaluate(value)? {
         b"" => Some(()),
@@ -39,14 +40,15 @@ pub(crate) fn custom_challenge(request: Request<'_>, value: ComplexValue) -> Opt
     }
 }
 
-/// Without the bytes that would end a header line, or act on whatever shows it.
+/// The text with a space for each control character, which could end a header line, or affect a
+/// program that shows the line.
 fn one_line(text: &[u8]) -> impl Iterator<Item = u8> {
     text.iter().map(|byte| if byte.is_ascii_control() { b' ' } else { *byte })
 }
 
 /// Adds `Set-Cookie` to the response if a valid token came in the URL; for the header filter.
 ///
-/// The token was verified, so that it holds no byte that means anything in a header.
+/// The token was verified, so that it holds no byte with a special meaning in a header.
 pub(crate) fn set_cookie(visit: &Visit<'_>, conf: &LocationConf) {
     let Some(cookie) = conf.cookie() else { return };
     let request = visit.request;
@@ -59,12 +61,13 @@ pub(crate) fn set_cookie(visit: &Visit<'_>, conf: &LocationConf) {
     });
     let Some((claims, token)) = token else { return };
     let Some(lifetime) = lifetime(claims) else { return };
-    // Without memory there is no cookie, but the response is still the right one.
+    // If memory is short, there is no cookie, but the response is still correct.
     let _ = request
         .add_response_header("Set-Cookie", &render(cookie, token, &lifetime, request.is_tls()));
 }
 
-/// The attributes that end the cookie with the token; `None` if that has been already.
+/// The attributes that make the cookie expire with the token; `None` if the token has expired
+/// already.
 fn lifetime(claims: &Claims) -> Option<String> {
     let Some(expires) = claims.expires() else { return Some(String::new()) };
     let now = fence::now();

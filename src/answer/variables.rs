@@ -20,7 +20,7 @@ use crate::gate::token_source::Source;
 
 /// A variable of the module.
 pub(crate) struct Variable {
-    /// Its name, or how it begins.
+    /// The variable's name, or the prefix of its names.
     pub(crate) name: &'static str,
     pub(crate) evaluate: Evaluate,
     /// The value where evaluation fails for a fault of ours.
@@ -57,19 +57,19 @@ pub(crate) const VARIABLES: [Variable; 10] = [
     Variable { name: ENCODED, evaluate: Evaluate::Named(encoded), on_fault: "" },
 ];
 
-/// Before the name of a variable that shows a token: the same, percent-encoded. It is what stands
-/// for it in the URI of `auth_jwt_key_request`, where a `map` that asks for the variable sees it as
-/// it is.
+/// The prefix that makes, of the name of a variable that shows a token, the name of one that shows
+/// the same value percent-encoded. The encoded variable replaces the plain one in the URI of
+/// `auth_jwt_key_request`; a `map` in that URI still reads the plain one.
 const ENCODED: &str = "encoded_ojwt_";
 
 impl Variable {
-    /// Whether another module may have a variable of this name, too: nobody else has the second
+    /// Whether another module may also have a variable of this name; no other module has the second
     /// name.
     pub(crate) fn is_shared(&self) -> bool {
         self.name.starts_with(SHARED)
     }
 
-    /// Whether this is its name, or one that begins as it does.
+    /// Whether this is the variable's name, or one that begins with its prefix.
     fn is_named(&self, name: &[u8]) -> bool {
         match self.evaluate {
             Evaluate::Plain(_) => name == self.name.as_bytes(),
@@ -77,13 +77,14 @@ impl Variable {
         }
     }
 
-    /// The name that nobody else has.
+    /// The name that no other module has.
     pub(crate) fn own_name(&self) -> Cow<'static, str> {
         if self.is_shared() { format!("o{}", self.name).into() } else { self.name.into() }
     }
 }
 
-/// Which variables these names stand for. Those that `is_foreign` are of other modules.
+/// Which variables these names stand for. Names for which `is_foreign` is true belong to other
+/// modules.
 pub(crate) fn used<'n>(
     names: impl Iterator<Item = &'n [u8]>,
     set: &[NamedValue],
@@ -101,7 +102,8 @@ pub(crate) fn used<'n>(
     })
 }
 
-/// A URI whose variables that show a token are percent-encoded; `None` where it has none.
+/// A URI in which the variables that show a token are percent-encoded; `None` if there is no such
+/// variable.
 pub(crate) fn with_token_encoded(
     uri: &[u8],
     shows_token: impl Fn(&[u8]) -> bool,
@@ -109,13 +111,14 @@ pub(crate) fn with_token_encoded(
     replaced(uri, shows_token, |name| [b"${", ENCODED.as_bytes(), name, b"}"].concat())
 }
 
-/// A path with something for each variable that shows a token; `None` where it has none.
+/// A path with a fixed text in place of each variable that shows a token; `None` if there is no
+/// such variable.
 pub(crate) fn without_token(path: &[u8], shows_token: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
-    // Nothing that could be taken for the end of the name of the variable before it.
+    // `-` cannot be part of a name, and so does not extend the name of a variable before it.
     replaced(path, shows_token, |_| b"-".to_vec())
 }
 
-/// Replaces the variables that show a token, which nginx finds in the same way.
+/// Replaces the variables that show a token, recognising variables by nginx's own rules.
 fn replaced(
     word: &[u8],
     shows_token: impl Fn(&[u8]) -> bool,
@@ -144,7 +147,8 @@ fn replaced(
     is_replaced.then_some(text)
 }
 
-/// Whether a variable shows a part of a token. Those that `is_foreign` are of other modules.
+/// Whether a variable shows a part of a token. Names for which `is_foreign` is true belong to other
+/// modules.
 pub(crate) fn shows_token(
     name: &[u8],
     set: &[NamedValue],
@@ -174,8 +178,9 @@ fn decoded<'r>(visit: &Visit<'r>, conf: &'r LocationConf) -> Value<'r> {
     Value::Text(text.as_bytes())
 }
 
-/// `$ojwt_status`: `ok` or the reason as one word, empty where nothing was evaluated. It asks for
-/// no evaluation: it tells of this location's gate, else of the last that was asked.
+/// `$ojwt_status`: `ok` or the reason as one word, empty where no gate was asked. The variable
+/// itself asks no gate: it shows the outcome of this location's gate, or else of the gate that was
+/// asked last.
 fn status<'r>(visit: &Visit<'r>, conf: &'r LocationConf) -> Value<'r> {
     Value::Text(visit.steady(status_now(visit, conf)).as_bytes())
 }
@@ -214,8 +219,7 @@ fn claims<'r>(visit: &Visit<'r>, conf: &'r LocationConf) -> Value<'r> {
     verified(visit, conf).map_or(Value::Missing, |claims| Value::Text(claims.as_json().as_bytes()))
 }
 
-/// `$jwt_payload`: what a verified token encloses: another token where it is nested, else its
-/// claims.
+/// `$jwt_payload`: the payload of a verified token: another token if it is nested, else its claims.
 fn payload<'r>(visit: &Visit<'r>, conf: &'r LocationConf) -> Value<'r> {
     verified(visit, conf).map_or(Value::Missing, |claims| Value::Text(claims.payload().as_bytes()))
 }
@@ -236,8 +240,8 @@ fn header<'r>(visit: &Visit<'r>, conf: &'r LocationConf, name: &str) -> Value<'r
     value_at(visit, conf, Part::Header, &[name])
 }
 
-/// A variable that shows a token, percent-encoded but for what RFC 3986 section 2.3 leaves as it
-/// is.
+/// A variable that shows a token, percent-encoded except for the unreserved characters of RFC 3986
+/// section 2.3.
 fn encoded<'r>(visit: &Visit<'r>, conf: &'r LocationConf, name: &str) -> Value<'r> {
     visit.gives_directly();
     let by_prefix = VARIABLES.iter().find_map(|variable| match variable.evaluate {
@@ -266,7 +270,7 @@ fn percent_encoded(text: &[u8]) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(byte) {
             encoded.push(char::from(*byte));
         } else {
-            // Writing to a text never fails.
+            // Writing to a `String` never fails.
             let _ = write!(encoded, "%{byte:02X}");
         }
     }
@@ -308,7 +312,7 @@ fn copied<'r>(visit: &Visit<'r>, text: &str) -> Value<'r> {
     visit.request.copy(text.as_bytes()).map_or(Value::Missing, Value::Text)
 }
 
-/// The claims of the request's token, if it is good, or of the one that a gate is comparing now.
+/// The claims of the request's token, if it is valid, or of the token that a gate is comparing now.
 fn verified<'r>(visit: &Visit<'r>, conf: &'r LocationConf) -> Option<&'r Claims> {
     if let Some(claims) = visit.claims_under_comparison() {
         return Some(claims);
