@@ -1,4 +1,4 @@
-//! What `nginx -t` warns of: configurations that do something, but hardly what was meant.
+//! What `nginx -t` warns of: configurations that are valid, but hardly do what was meant.
 
 use std::path::{Path, PathBuf};
 
@@ -19,8 +19,8 @@ use crate::keys::files;
 /// `{}`.
 const TYPED: [&str; 7] = ["aud", "exp", "iat", "iss", "jti", "nbf", "sub"];
 
-/// Warns where `auth_jwt_require` asks that a claim be there, as if that were to ask that it be
-/// true.
+/// Warns where `auth_jwt_require` asks only that a claim be present, which may be mistaken for a
+/// check that the claim is true.
 pub(crate) fn of_values(cf: Conf<'_>, main: &MainConf) {
     let mut words = cf.words();
     let directive = printable(words.next().unwrap_or_default());
@@ -43,8 +43,8 @@ pub(crate) fn of_values(cf: Conf<'_>, main: &MainConf) {
     }
 }
 
-/// Notes where a key file is named that is read with the configuration, and what it is; and the
-/// folder of one that requests name.
+/// Records the place and the kind of a key file that is read with the configuration, or the folder
+/// of a key file that requests name.
 pub(crate) fn note_key_file(cf: Conf<'_>, conf: &mut LocationConf, main: &mut MainConf) {
     let Some(word) = cf.words().nth(1) else { return };
     if let Some(variable) = word.iter().position(|byte| *byte == b'$') {
@@ -64,7 +64,7 @@ pub(crate) fn note_key_file(cf: Conf<'_>, conf: &mut LocationConf, main: &mut Ma
     places.extend(cf.place().map(|place| KeyFilePlace { place, is_set }));
 }
 
-/// Warns of what is odd in a level that inherited what it inherits.
+/// Warns of what is odd in a level, after the level has inherited its settings.
 pub(crate) fn of_level(cf: Conf<'_>, conf: &LocationConf, main: &mut MainConf) {
     if let Some(warning) = unmet_algorithms(conf)
         && main.is_first(&warning)
@@ -72,7 +72,7 @@ pub(crate) fn of_level(cf: Conf<'_>, conf: &LocationConf, main: &mut MainConf) {
         cf.warn_at(&warning.place, &warning.message);
         main.warnings.push(warning);
     }
-    // Whether a map looks at the issuer is not known before all of it was read.
+    // Whether a map looks at the issuer is not known before the whole configuration was read.
     if let Some(warning) = issuers_that_nobody_tells_apart(conf)
         && main.is_first(&warning)
     {
@@ -80,7 +80,7 @@ pub(crate) fn of_level(cf: Conf<'_>, conf: &LocationConf, main: &mut MainConf) {
     }
 }
 
-/// Warns of what could not be known before.
+/// Logs the warnings that need the whole configuration.
 pub(crate) fn of_all(cf: Conf<'_>, main: &MainConf) {
     let is_issuer =
         |name: &[u8]| names::claim_of(name, &main.named_values).is_some_and(|claim| claim == "iss");
@@ -90,7 +90,7 @@ pub(crate) fn of_all(cf: Conf<'_>, main: &MainConf) {
     }
 }
 
-/// What is wrong with files that workers read, once it is known who they are.
+/// What is wrong with files that workers read, once the workers' user is known.
 pub(crate) fn of_files(worker: &Worker, main: &MainConf) -> Vec<String> {
     let shown = |path: &Path| printable(path.as_os_str().as_encoded_bytes());
     let lists = main.revocation_files.iter().map(|file| file.path());
@@ -113,7 +113,7 @@ pub(crate) fn of_files(worker: &Worker, main: &MainConf) -> Vec<String> {
     unread.chain(closed).collect()
 }
 
-/// An allow-list of algorithms for none of which there is a key.
+/// The warning about an allow-list of algorithms for none of which there is a key.
 fn unmet_algorithms(conf: &LocationConf) -> Option<Warning> {
     let gate = conf.gate()?;
     let (place, name) = conf.places.algorithms.clone()?;
@@ -139,7 +139,8 @@ fn unmet_algorithms(conf: &LocationConf) -> Option<Warning> {
     Some(Warning { trap: Trap::Algorithms, place, message })
 }
 
-/// Several sets of keys, which are perhaps of several issuers, where nothing asks for the issuer.
+/// The warning about several sets of keys, perhaps of several issuers, where nothing checks the
+/// issuer.
 fn issuers_that_nobody_tells_apart(conf: &LocationConf) -> Option<Warning> {
     let (_, gate) = conf.auth()?;
     let files = conf.places.key_files.iter().flatten();

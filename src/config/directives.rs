@@ -31,19 +31,20 @@ use crate::lists::revocation::RevocationFile;
 /// A directive of the module.
 pub(crate) struct Directive {
     pub(crate) name: &'static CStr,
-    /// Where it may stand, and with how many words.
+    /// Where the directive may stand, and with how many words.
     pub(crate) usage: u32,
     pub(crate) set: Set,
 }
 
-/// How the names begin that another module may have, too, and how each begins that stands for it.
+/// The prefix of names that another module may also have, and the prefix of the second names, which
+/// stand for them.
 const SHARED: &str = "auth_jwt";
 const SECOND: &str = "ojwt";
 
-/// The room for a second name.
+/// The room for a second name, in bytes.
 pub(crate) const MAX_NAME: usize = 48;
 
-/// The second name of a directive, ended by NUL; `None` if the first is nobody else's.
+/// The second name of a directive, ended by NUL; `None` if no other module has the first name.
 #[allow(clippy::indexing_slicing)] // Evaluated when compiled.
 pub(crate) const fn second_name(name: &CStr) -> Option<[u8; MAX_NAME]> {
     let name = name.to_bytes();
@@ -68,14 +69,14 @@ pub(crate) const fn second_name(name: &CStr) -> Option<[u8; MAX_NAME]> {
     Some(second)
 }
 
-/// Whether another module's directive of this name would be taken for ours, or ours for that one.
+/// Whether this is the name of a directive of ours that another module may also have.
 pub(crate) fn is_shared_name(name: &[u8]) -> bool {
     name.starts_with(SHARED.as_bytes())
         && DIRECTIVES.iter().any(|directive| directive.name.to_bytes() == name)
 }
 
-/// Refuses a directive under a name that another module may have, where one has any of them: nginx
-/// gives each directive to the first module that has its name, and says nothing.
+/// Refuses a directive under a name that another module may have, if one has any such name: nginx
+/// gives each directive to the first module that has its name, without a message.
 ///
 /// # Errors
 ///
@@ -92,18 +93,18 @@ pub(crate) fn check_name(cf: Conf<'_>, rival: &ForeignDirective) -> Result<(), C
 
 /// What a directive changes.
 pub(crate) enum Set {
-    /// The level that it stands in.
+    /// The level that the directive stands in.
     Level(fn(Conf<'_>, &mut LocationConf) -> Result<(), ConfError>),
-    /// The level that it stands in, by what the whole `http` block shares.
+    /// The level that the directive stands in, with the help of what the whole `http` block shares.
     Shared(fn(Conf<'_>, &mut LocationConf, &mut MainConf) -> Result<(), ConfError>),
-    /// The whole `http` block, to which it adds a variable.
+    /// The whole `http` block, to which the directive adds a variable.
     Variable(fn(Conf<'_>) -> Result<NamedValue, ConfError>),
 }
 
 /// What is wrong with a directive; nginx adds the file and the line.
 pub(crate) struct ConfError(pub(crate) String);
 
-/// The smallest cache that is worth its while, in bytes.
+/// The smallest cache that is useful, in bytes.
 const MIN_CACHE_SIZE: usize = 64 * 1024;
 
 const LEVELS: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
@@ -370,7 +371,7 @@ fn token_requirement(cf: Conf<'_>, part: Part) -> Result<TokenRequirement, ConfE
     });
     let has_variable = match (json.is_some(), operator) {
         (false, Operator::Match) | (true, _) => names_variable(word),
-        // nginx says what is wrong with a lone dollar sign.
+        // nginx itself reports a lone dollar sign.
         (false, _) => word.contains(&b'$'),
     };
     let operand = match (json.transpose()?, operator) {
@@ -410,7 +411,7 @@ fn comparison(part: Part, path: &[u8], operator: &[u8]) -> Result<Comparison, Co
     let quoted = |word| format!("\"{}\"", printable(word));
     let path = core::str::from_utf8(path)
         .ok()
-        // A variable would be taken for a name that no token has.
+        // A variable here would be taken for a name, which no token has.
         .filter(|path| !path.starts_with('$'))
         .and_then(Path::parse)
         .ok_or_else(|| ConfError(format!("invalid path {}", quoted(path))))?;
@@ -427,13 +428,14 @@ fn pattern(text: &str) -> Result<Pattern, ConfError> {
     })
 }
 
-/// Whether nginx would see a variable there; in a pattern a dollar sign may also end a line.
+/// Whether nginx would see a variable in a word; in a pattern, a dollar sign may also end a line.
 fn names_variable(word: &[u8]) -> bool {
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'{');
     word.windows(2).any(|pair| matches!(pair, [b'$', next] if is_name(next)))
 }
 
-/// `auth_jwt_revocation_list_sub FILE;` and its kin; all of a level count.
+/// `auth_jwt_revocation_list_sub FILE;` and the directives for `kid` and `jti`; all lists of a
+/// level apply.
 fn revocation_list(
     cf: Conf<'_>,
     lists: &mut Vec<Rc<RevocationFile>>,
@@ -486,8 +488,8 @@ fn auth_jwt_key_file(
     let (file, format) = key_source(cf)?;
     if file.contains(&b'$') {
         let mut locator = locator(cf, file, format)?;
-        // What a token says stands in a path as it is; so only what it may make absolute is
-        // compiled again.
+        // The value of a token stands unencoded in a path; so only a path that the token may make
+        // absolute is compiled again.
         if file.starts_with(b"$") {
             locator.without_token = Some(cf.compile(file).ok_or_else(|| invalid_parameter(file))?);
             main.locators.push(LocatorWord { locator, word: file.to_vec() });
@@ -526,7 +528,7 @@ fn auth_jwt_key_request(
     Ok(())
 }
 
-/// Where keys are, and in which format.
+/// Where the keys are, and in which format.
 fn key_source(cf: Conf<'_>) -> Result<(&[u8], Option<KeyFormat>), ConfError> {
     let mut words = cf.words().skip(1);
     let place = words.next().unwrap_or_default();
@@ -620,7 +622,7 @@ fn ojwt_cookie(cf: Conf<'_>, conf: &mut LocationConf) -> Result<(), ConfError> {
     once(&mut conf.cookie, CookieSetting::On(cookie), directive)
 }
 
-/// Sets what may be set once a level.
+/// Sets a value that may be set once per level; an error if it is set already.
 fn once<T>(slot: &mut Option<T>, value: T, directive: &[u8]) -> Result<(), ConfError> {
     if slot.is_some() {
         return Err(ConfError(format!("\"{}\" directive is duplicate", printable(directive))));
@@ -649,19 +651,20 @@ fn split(word: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// A token of RFC 9110 section 5.6.2, of which names of cookies and header fields consist.
+/// Whether a name is a token of RFC 9110 section 5.6.2, as names of cookies and header fields are.
 fn is_token(name: &[u8]) -> bool {
     let is_tchar = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#%&'*+-.^_`|~".contains(byte);
     !name.is_empty() && name.iter().all(is_tchar)
 }
 
-/// A name that stands in a query as it is; `$` would look like a variable, which it is not.
+/// Whether a name stands unencoded in a query. `$` would look like a variable, which it is not.
 fn is_argument_name(name: &[u8]) -> bool {
     let is_plain = |byte: &u8| byte.is_ascii_graphic() && !b"&=%+#$".contains(byte);
     !name.is_empty() && name.iter().all(is_plain)
 }
 
-/// The value of a cookie attribute: printable, and nothing that would end it.
+/// Whether this may be the value of a cookie attribute: printable, and without a character that
+/// would end the attribute.
 fn is_attribute_value(value: &[u8]) -> bool {
     value.iter().all(|byte| byte.is_ascii_graphic() && *byte != b';' && *byte != b',')
 }

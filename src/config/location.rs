@@ -21,7 +21,7 @@ use crate::gate::token_source::Source;
 use crate::keys::sources::{KeySources, Locator};
 use crate::lists::revocation::RevocationFiles;
 
-/// What the directives of one level set, and what it inherits where they do not.
+/// The settings of one level: what its directives set, and what it inherits for the rest.
 #[derive(Debug, Default)]
 pub(crate) struct LocationConf {
     /// `auth_jwt_key_file`.
@@ -58,14 +58,14 @@ pub(crate) struct LocationConf {
     pub(crate) revocations: RevocationFiles,
     /// `auth_jwt_www_authenticate`.
     pub(crate) www_authenticate: Option<WwwAuthenticate>,
-    /// Where some of these stand.
+    /// Where some of these directives stand.
     pub(crate) places: Places,
     sealed_key_files: Option<SealedKeyFiles>,
     gate: Option<Rc<Gate>>,
     auth_gate: Option<Rc<Gate>>,
 }
 
-/// Where directives stand that a warning names.
+/// The places of the directives that a warning names.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Places {
     /// `auth_jwt_algorithms`, under the name that was written.
@@ -80,7 +80,7 @@ pub(crate) struct Places {
 #[derive(Clone, Debug)]
 pub(crate) struct KeyFilePlace {
     pub(crate) place: Place,
-    /// Whether it is a JWK Set, such as an issuer publishes.
+    /// Whether the file is a JWK Set, such as an issuer publishes.
     pub(crate) is_set: bool,
 }
 
@@ -100,12 +100,12 @@ struct SealedKeyFiles {
 }
 
 impl LocationConf {
-    /// The gate of this level; there is one once nginx has read the whole configuration.
+    /// The gate of this level; present once nginx has read the whole configuration.
     pub(crate) fn gate(&self) -> Option<&Rc<Gate>> {
         self.gate.as_ref()
     }
 
-    /// `auth_jwt` of this level and its gate, where it is on.
+    /// `auth_jwt` of this level and its gate, where `auth_jwt` is on.
     pub(crate) fn auth(&self) -> Option<(&Auth, &Rc<Gate>)> {
         match (&self.auth, &self.auth_gate) {
             (Some(AuthSetting::On(auth)), Some(gate)) => Some((auth, gate)),
@@ -113,13 +113,13 @@ impl LocationConf {
         }
     }
 
-    /// The gate of `auth_jwt`, where that is on, or is off and names a token all the same.
+    /// The gate of `auth_jwt`, where `auth_jwt` is on, or is off but names a token.
     pub(crate) fn auth_gate(&self) -> Option<&Rc<Gate>> {
         self.auth_gate.as_ref()
     }
 
-    /// The gate whose tokens the variables of `auth_jwt` show: its own, or that of
-    /// `$decoded_ojwt` where it is off and names no token.
+    /// The gate whose tokens the variables of `auth_jwt` show: the gate of `auth_jwt`, or that of
+    /// `$decoded_ojwt` where `auth_jwt` is off and names no token.
     pub(crate) fn claims_gate(&self) -> Option<&Rc<Gate>> {
         self.auth_gate().or(self.gate())
     }
@@ -147,9 +147,9 @@ impl LocationConf {
         }
     }
 
-    /// What this level says of keys beside what it takes from the level around it, which an
-    /// operator may take for replaced: one directive never replaces the other. Before they are
-    /// merged.
+    /// The key directive that this level sets and the other one that it inherits, if it does both:
+    /// an operator may expect the former to replace the latter, which it never does. Call it before
+    /// the levels are merged.
     pub(crate) fn mixed_keys(&self, outer: &Self) -> Option<[&'static str; 2]> {
         let has_files = outer.key_files.is_some() || outer.sealed_key_files.is_some();
         let has_requests = outer.key_requests.is_some();
@@ -160,9 +160,10 @@ impl LocationConf {
         }
     }
 
-    /// Takes what is not set here from the level around this one, and seals this one.
+    /// Inherits from the outer level what this level does not set, and seals this level.
     pub(crate) fn merge(&mut self, outer: &mut Self, main: &MainConf) {
-        // nginx merges the servers into `http`, and `http` into nothing: so it comes here first.
+        // nginx merges `http` into each server, and nothing into `http`: so `http` is sealed here
+        // first.
         if outer.gate.is_none() {
             outer.seal(None, main);
         }
@@ -273,7 +274,8 @@ impl LocationConf {
         sources
     }
 
-    /// The first of the other gates that would decide alike, so that a request is judged once.
+    /// The first of the other gates that would decide alike, so that a request is judged once; else
+    /// this gate.
     fn share<const N: usize>(gate: Gate, others: [Option<&Rc<Gate>>; N]) -> Rc<Gate> {
         let alike = others.into_iter().flatten().find(|other| other.decides_like(&gate));
         alike.map_or_else(|| Rc::new(gate), Rc::clone)

@@ -28,23 +28,23 @@ pub(crate) struct MainConf {
     pub(crate) argument_names: Vec<Vec<u8>>,
     /// The verified tokens of gates for which `auth_jwt_cache` is not set.
     pub(crate) cache: Cache,
-    /// Whether the operator was told what encrypted tokens are worth.
+    /// Whether the warning about the value of encrypted tokens was logged.
     pub(crate) has_warned: bool,
     /// Locators of keys as they stand in the configuration.
     pub(crate) locators: Vec<LocatorWord>,
-    /// Keys that requests name.
+    /// The stores of the keys that requests name.
     pub(crate) stores: Rc<Stores>,
-    /// The revocation lists, of whichever directives: each file is read once.
+    /// The revocation lists of all directives: each file is read once.
     pub(crate) revocation_files: Vec<Rc<RevocationFile>>,
     /// The folders of key files that requests name.
     pub(crate) key_folders: Vec<PathBuf>,
     /// A directive of another module that has a name of ours.
     pub(crate) rival: Option<ForeignDirective>,
-    /// What the operator was told, or will be.
+    /// The warnings that were logged, or will be.
     pub(crate) warnings: Vec<Warning>,
 }
 
-/// What is said of a line of the configuration.
+/// A warning about a line of the configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct Warning {
     pub(crate) trap: Trap,
@@ -57,11 +57,11 @@ pub(crate) struct Warning {
 pub(crate) enum Trap {
     /// No key is for the algorithms that are accepted.
     Algorithms,
-    /// Keys of several issuers count alike.
+    /// Keys of several issuers are accepted alike.
     Issuers,
 }
 
-/// What of the module the configuration refers to.
+/// Which parts of the module the configuration refers to.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Used {
     /// Any directive.
@@ -76,12 +76,12 @@ pub(crate) struct Used {
 pub(crate) struct UsedVariables {
     /// `$decoded_ojwt`.
     pub(crate) decoded: bool,
-    /// Those that show parts of a token.
+    /// The variables that show parts of a token.
     pub(crate) claims: bool,
 }
 
 impl MainConf {
-    /// Nothing set yet, but for the keys that were embedded, and the folder of the configuration.
+    /// No settings yet, except for the embedded keys and the folder of the configuration.
     pub(crate) fn new(embedded_keys: KeySet, folder: Vec<u8>) -> Self {
         Self {
             locators: Vec::new(),
@@ -108,11 +108,11 @@ impl MainConf {
         }
     }
 
-    /// The list in a file.
+    /// The revocation list in a file.
     ///
     /// # Errors
     ///
-    /// Why it is no list.
+    /// Why the file holds no list.
     pub(crate) fn revocation_file(
         &mut self,
         path: PathBuf,
@@ -127,7 +127,7 @@ impl MainConf {
 }
 
 /// nginx adds the request line and the referrer to what it logs as an error; a token in an argument
-/// is not for the log.
+/// must not appear in the log.
 impl Redact for MainConf {
     fn redact(&self, line: &[u8]) -> Vec<u8> {
         ojwt_http::redacted(line, &self.argument_names.iter().map(Vec::as_slice))
@@ -140,6 +140,6 @@ pub(crate) struct NamedValue {
     /// The variable's name, without the dollar sign.
     pub(crate) variable: Vec<u8>,
     pub(crate) part: Part,
-    /// The member names on the way to the value.
+    /// The names of the members that lead to the value.
     pub(crate) path: Vec<String>,
 }

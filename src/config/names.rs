@@ -4,10 +4,10 @@ use ojwt_core::policy::requirement::Part;
 
 use crate::config::main_conf::NamedValue;
 
-/// How the names begin that other modules may have, too; an `o` before makes them ours.
+/// The prefix of names that other modules may also have; with an `o` before it, the names are ours.
 pub(crate) const SHARED: &str = "jwt_";
 
-/// The first name of a variable, if this is one of the two; it may be one that another module has.
+/// The first name of a variable, given either of its two names; another module may have that name.
 pub(crate) fn first_name(name: &[u8]) -> &[u8] {
     name.strip_prefix(b"o").filter(|rest| rest.starts_with(SHARED.as_bytes())).unwrap_or(name)
 }

@@ -13,7 +13,7 @@ use crate::keys::sources::Locator;
 pub(crate) enum CacheSetting {
     /// Every token is verified each time.
     Off,
-    /// Verified tokens are kept here.
+    /// Verified tokens are kept in this cache.
     On(Cache),
 }
 
@@ -29,10 +29,10 @@ pub(crate) struct KeyFilesSetting {
 /// `auth_jwt`.
 #[derive(Clone, Debug)]
 pub(crate) enum AuthSetting {
-    /// Every request is let pass. Claims are shown of the token that a variable holds, if it is
-    /// named, and the keys verify it.
+    /// Every request passes. If a variable with a token is named, and the keys verify the token,
+    /// variables show its claims.
     Off { token: Option<ComplexValue> },
-    /// Requests with a valid token are let pass.
+    /// Requests with a valid token pass.
     On(Auth),
 }
 
@@ -46,31 +46,31 @@ pub(crate) enum Phase {
     Access,
 }
 
-/// `auth_jwt_require`: each value must be there, and not be `0`.
+/// `auth_jwt_require`: each value must be present, and not be `0`.
 #[derive(Clone, Debug)]
 pub(crate) struct Requirement {
     pub(crate) values: Vec<ComplexValue>,
-    /// The status of a request for which one is not.
+    /// The status of a request for which a value is missing or `0`.
     pub(crate) status: u16,
 }
 
 /// `auth_jwt_require_claim` or `auth_jwt_require_header`.
 #[derive(Clone, Debug)]
 pub(crate) enum TokenRequirement {
-    /// The operand stands in the configuration.
+    /// The operand is a constant of the configuration.
     Constant(requirement::Requirement),
-    /// The operand is another one for each request.
+    /// The operand differs between requests.
     Variable(VariableRequirement),
 }
 
 /// `auth_jwt_www_authenticate`: the header of a refusal.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum WwwAuthenticate {
-    /// That of RFC 6750.
+    /// The header of RFC 6750.
     Bearer,
-    /// None.
+    /// No header.
     Off,
-    /// This one.
+    /// A header with this value.
     Custom(ComplexValue),
 }
 
@@ -104,7 +104,7 @@ pub(crate) struct Cookie {
 /// Whether the cookie is `Secure`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Secure {
-    /// Where the request came over TLS.
+    /// If the request came over TLS.
     Auto,
     Always,
     Never,
