@@ -8,23 +8,23 @@ use std::path::Path;
 /// `O_NONBLOCK`: opening a named pipe must not wait for a writer.
 const NON_BLOCKING: i32 = 0o4000;
 
-/// How long after a change another one may bear the same time, in seconds: as coarse as the clocks
-/// of file systems get.
+/// For how long after a change another change may have the same time, in seconds: the resolution of
+/// the coarsest clocks of file systems.
 const COARSEST_CLOCK: i64 = 2;
 
 /// `ENXIO` and `ELOOP`: a socket is no file to read, and links that lead to each other lead
 /// nowhere.
 const NOWHERE: [i32; 2] = [6, 40];
 
-/// What tells one state of a file from another, however it came to be.
+/// What distinguishes one state of a file from another, however the file was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct State {
     device: u64,
     inode: u64,
     size: u64,
-    /// Seconds and nanoseconds.
+    /// The time of the last change of the contents, in seconds and nanoseconds.
     modified: (i64, i64),
-    /// That of the inode, which nobody can set.
+    /// The time of the last change of the inode, in seconds and nanoseconds, which nobody can set.
     changed: (i64, i64),
 }
 
@@ -37,7 +37,7 @@ impl State {
     /// Whether the file was changed so shortly before `now`, in seconds since the epoch, that it
     /// may change again and look the same.
     ///
-    /// A time that lies further ahead is that of another clock, which says nothing.
+    /// A time that lies further ahead stems from another clock, and says nothing.
     pub(crate) fn is_recent(&self, now: i64) -> bool {
         now.saturating_sub(self.changed.0).saturating_abs() <= COARSEST_CLOCK
     }
@@ -64,7 +64,7 @@ impl Opened {
     ///
     /// # Errors
     ///
-    /// What the system says, or that it is no regular file.
+    /// The system's error, or that the path is no regular file.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).custom_flags(NON_BLOCKING).open(path)?;
         let metadata = file.metadata()?;
@@ -74,11 +74,12 @@ impl Opened {
         Ok(Self { file, state: State::of(&metadata) })
     }
 
-    /// Reads it whole. One byte more than `limit` tells a file that exceeds it.
+    /// Reads the whole file, up to one byte more than `limit`: that byte shows that the file
+    /// exceeds it.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// The system's error.
     pub(crate) fn read(self, limit: usize) -> io::Result<Vec<u8>> {
         let mut contents = Vec::new();
         self.file.take(limit as u64 + 1).read_to_end(&mut contents)?;
@@ -86,7 +87,8 @@ impl Opened {
     }
 }
 
-/// Whether a file could not be opened since there is none to read at that path, and can be none.
+/// Whether a file could not be opened because there is no file to read at that path, or cannot be
+/// one.
 pub(crate) fn is_missing(error: &io::Error) -> bool {
     let is_missing = matches!(
         error.kind(),

@@ -7,8 +7,8 @@
 //! looks a token up, gathers keys or has them fetched, lets `ojwt-core` judge, and remembers the
 //! outcome for as long as the client's request lives.
 //!
-//! [`fence`] holds what touches nginx's memory. A room uses only those that stand below it; a test
-//! holds that.
+//! [`fence`] holds what touches nginx's memory. A room uses only rooms that stand below it, which a
+//! test checks.
 #![deny(unsafe_code)]
 
 #[allow(unsafe_code)]

@@ -64,10 +64,10 @@ mod exports {
     static mut ngx_module_names: [*const c_char; 2] =
         [c"ngx_http_ojwt_module".as_ptr(), ptr::null()];
 
-    /// Before the filter of `gunzip`, if there is one, so that it runs earlier: an answer with keys
-    /// comes inflated. And before the headers filter, which runs earlier for that, too:
-    /// `add_header` may be the first to ask for an outcome, and the cookie filter comes to know of
-    /// it.
+    /// This module stands before the filter of `gunzip`, if there is one, so that `gunzip` runs
+    /// earlier and an answer with keys arrives inflated. This module also stands before the headers
+    /// filter, so that that filter runs earlier as well: `add_header` may be the first to ask for
+    /// an outcome, which the cookie filter must then know.
     #[unsafe(no_mangle)]
     static mut ngx_module_order: [*const c_char; 4] = [
         c"ngx_http_ojwt_module".as_ptr(),
@@ -129,7 +129,7 @@ const fn commands() -> [ngx_command_t; 2 * DIRECTIVES.len() + 1] {
             type_: DIRECTIVES[index].usage as ngx_uint_t,
             set: Some(set_directive),
             conf: NGX_HTTP_LOC_CONF_OFFSET,
-            // nginx does not look at it; it tells `set_directive` which one this is.
+            // nginx ignores the offset, which tells `set_directive` which directive this is.
             offset: index,
             ..end
         };
@@ -178,7 +178,7 @@ unsafe extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     })
 }
 
-/// Registers a variable under a name; `None` if nginx refuses, and says why.
+/// Registers a variable under a name; `None` if nginx refuses the name, and logs why.
 fn register(cf: Conf<'_>, name: &str, index: usize, variable: &Variable) -> Option<()> {
     let (handler, kind) = handler(index, variable);
     // SAFETY: the handler is one for variables of that kind.
@@ -193,9 +193,9 @@ fn handler(index: usize, variable: &Variable) -> (Handler, Name) {
 }
 
 /// Registers variables under the names that other modules may have, once all others have registered
-/// theirs: what another one has stays as it is. Gives the names that are not ours.
+/// theirs: a variable of another module stays as it is. Returns the names that are not ours.
 ///
-/// nginx looks the names up that the configuration uses later still.
+/// nginx looks up the names that the configuration uses only after this.
 fn register_shared_variables(cf: Conf<'_>, main: &MainConf) -> Option<Vec<&'static str>> {
     let mut foreign = Vec::new();
     for (index, variable) in VARIABLES.iter().enumerate() {
@@ -207,7 +207,7 @@ fn register_shared_variables(cf: Conf<'_>, main: &MainConf) -> Option<Vec<&'stat
             Owner::Nobody if main.rival.is_none() || main.used.directives => {
                 register(cf, name, index, variable)?;
             }
-            // Whoever sets it in one place does not mean to take it from all others.
+            // A `set` in one place is not meant to take the variable from all other places.
             Owner::Set if main.rival.is_none() => {
                 cf.log(Level::Emerg, &format!("the duplicate \"{name}\" variable"));
                 return None;
@@ -247,7 +247,7 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
             ngx_http_top_header_filter = Some(filter_header);
             let mut handlers: Vec<(usize, ngx_http_handler_pt)> =
                 vec![(PREACCESS_PHASE, Some(preaccess)), (ACCESS_PHASE, Some(access))];
-            // What no directive asks for costs no request anything.
+            // What no directive asks for must not cost a request anything.
             if main.used.key_requests {
                 main.stores.requests.know_hosts(cf.server_names());
                 NEXT_BODY_FILTER = ngx_http_top_body_filter;
@@ -267,8 +267,8 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     })
 }
 
-/// Compiles what leads to keys again, now that all variables that show a token have names; `None`
-/// if memory is short. Those that `is_foreign` are of other modules.
+/// Compiles the locators of keys again, now that all variables that show a token have names; `None`
+/// if memory is short. Names for which `is_foreign` is true belong to other modules.
 ///
 /// # Safety
 ///
@@ -293,12 +293,12 @@ unsafe fn compile_locators(
     Some(())
 }
 
-/// Whether a name is that of a variable, or one that begins as it does.
+/// Whether a name is that of a variable, or begins with its prefix.
 fn is_of(name: &[u8], variable: &str) -> bool {
     name == variable.as_bytes() || variable.ends_with('_') && name.starts_with(variable.as_bytes())
 }
 
-/// nginx has read all of the configuration.
+/// nginx calls this when it has read the whole configuration.
 unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
     guard(OK, || {
         // SAFETY: nginx hands the cycle that it is making; nobody else looks at the main
@@ -545,7 +545,7 @@ unsafe extern "C" fn rewrite(request: *mut ngx_http_request_t) -> ngx_int_t {
     })
 }
 
-/// The phase before the access phase, in which others still have their say on what passes here.
+/// The phase before the access phase: other modules may still refuse a request that passes here.
 unsafe extern "C" fn preaccess(request: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx is handling the request.
     unsafe { answer(request, Phase::Preaccess) }
@@ -557,7 +557,7 @@ unsafe extern "C" fn access(request: *mut ngx_http_request_t) -> ngx_int_t {
     unsafe { answer(request, Phase::Access) }
 }
 
-/// What a phase returns to nginx. What goes wrong denies.
+/// What a phase returns to nginx; any fault denies.
 ///
 /// # Safety
 ///
