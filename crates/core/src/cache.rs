@@ -1,9 +1,9 @@
 //! Tokens that were verified before, so that their signatures are not checked again.
 //!
-//! What is remembered is that keys made a signature, and what the token says: never a verdict. A
-//! token that is found is judged by the current policy, so that times, hosts, requirements and
-//! revocations count on every request; and it is found for the very keys that it was verified by
-//! alone, so that a rotated key takes effect at once.
+//! An entry says that keys made a signature, and what the token says, but holds no verdict. A
+//! cached token is judged by the current policy, so times, hosts, requirements and revocations
+//! count on every request. A token is found only with the very keys that verified it, so a rotated
+//! key takes effect at once.
 
 use core::fmt;
 use core::hash::{Hash, Hasher};
@@ -19,27 +19,29 @@ use crate::token::claims::Claims;
 /// The default size of a cache, in bytes.
 pub const DEFAULT_SIZE: usize = 8 * 1024 * 1024;
 
-/// How many bytes of a token are hashed: its last ones, which are the signature or the tag, and so
-/// as good as random. All of a token is compared; a client that can make tokens with the same end,
-/// as the holder of a public key can for RSA-OAEP, makes its own look-ups longer.
+/// How many bytes of a token are hashed: the last ones, which belong to the signature or the tag,
+/// and so are as good as random. A look-up compares the whole token. A client that can make tokens
+/// with the same end, such as the holder of a public key for RSA-OAEP, makes its own look-ups
+/// longer.
 const HASHED: usize = 32;
 
-/// What an entry takes besides the token and its claims, in bytes: the entry, its place in the
-/// table, and the heads of its allocations.
+/// What an entry takes besides the token and the claims, in bytes: the entry itself, the place of
+/// the entry in the table, and the headers of its allocations.
 const OVERHEAD: usize = 320;
 
-/// The expected size of an entry, in bytes: by it the table is laid out.
+/// The expected size of an entry, in bytes; it determines the layout of the table.
 const TYPICAL_ENTRY: usize = 1536;
 
-/// Verified tokens, bounded in bytes. The tokens of a flood displace each other rather than those
-/// that come again.
+/// Verified tokens, limited in bytes. In a flood of new tokens, these displace each other rather
+/// than the tokens that are used again.
 pub struct TokenCache(Cache<Key, Arc<Claims>, Weight>);
 
-/// A token, and what it was verified by.
+/// A token, and the keys that verified it.
 struct Key {
     token: Box<[u8]>,
     token_type: TokenType,
-    /// Weak, so that keys that nobody uses any more go; their addresses stay taken meanwhile.
+    /// Weak, so that keys without other users are dropped; until the entry is gone, no other keys
+    /// can have their addresses.
     keys: Box<[Weak<KeySet>]>,
 }
 
@@ -57,7 +59,7 @@ impl TokenCache {
         Self(Cache::with_weighter(entries, size as u64, Weight))
     }
 
-    /// What a token says that was verified by these keys.
+    /// The claims of a token, where it is cached as verified by these keys.
     #[inline]
     pub fn find(
         &self,
@@ -68,8 +70,8 @@ impl TokenCache {
         self.0.get(&Wanted { token, token_type, keys })
     }
 
-    /// Keeps what a token says that these keys verified; one that is too large for the cache is not
-    /// kept.
+    /// Caches the claims of a token that these keys verified. A token that is too large for the
+    /// cache is not kept.
     pub fn keep(
         &mut self,
         token: &[u8],
@@ -81,17 +83,17 @@ impl TokenCache {
         self.0.insert(Key { token: token.into(), token_type, keys }, claims);
     }
 
-    /// How many tokens are kept.
+    /// How many tokens are cached.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether none is.
+    /// Whether no token is cached.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The bytes that they take.
+    /// The bytes that the entries take.
     pub fn size(&self) -> u64 {
         self.0.weight()
     }

@@ -3,8 +3,8 @@
 
 use core::fmt;
 
-/// Makes [`Denial`] and its [`Row`]s of one table: a variant, its reason, its code, and whose fault
-/// it is.
+/// Makes [`Denial`] and its [`Row`]s from one table of variants, each with its reason, its code,
+/// and the side that is at fault.
 macro_rules! denials {
     (
         $(#[$about:meta])*
@@ -33,7 +33,7 @@ macro_rules! denials {
     };
 }
 
-/// What there is to say of a denial.
+/// The row of a denial in the table.
 struct Row {
     reason: &'static str,
     code: &'static str,
@@ -41,63 +41,64 @@ struct Row {
     fault: Fault,
 }
 
-/// Whose fault a denial is.
+/// The side that is at fault.
 #[derive(Clone, Copy)]
 enum Fault {
-    /// The client's, who may have a better token.
+    /// The client, which may have a better token.
     Theirs,
-    /// The server's.
+    /// The server.
     Ours,
 }
 
 denials! {
     /// The reason a token is not accepted.
     ///
-    /// `Display` gives the stable, lower-case reason (`token expired`), [`Denial::code`] the same
-    /// with `_` for spaces. Neither ever holds a byte of the token, so both are safe in a log, a
-    /// header and a response body.
+    /// `Display` gives the stable, lower-case reason (`token expired`); [`Denial::code`] gives the
+    /// reason with `_` for spaces. Neither ever contains a byte of the token, so both are safe in a
+    /// log, a header and a response body.
     pub enum Denial {
-        /// No source held a token.
+        /// No source had a token.
         NoToken => "no token", "no_token", Theirs;
-        /// One place held different tokens, of which an application might read another than the
+        /// One place had different tokens, and an application might read another of them than the
         /// gate.
         SeveralTokens => "several tokens", "several_tokens", Theirs;
-        /// Not a compact JWS or JWE, whichever is wanted, or its header or payload is not what RFC
-        /// 7515 and RFC 7519 ask for.
+        /// Not a compact JWS or JWE, whichever is expected, or a header or payload that RFC 7515
+        /// and RFC 7519 do not allow.
         Malformed(Defect) => "malformed token", "malformed_token", Theirs;
-        /// Longer than the gate reads.
+        /// Longer than the gate accepts.
         TooLarge => "token too large", "token_too_large", Theirs;
-        /// `alg` names no algorithm that is implemented; `none` in any spelling is one of those.
+        /// `alg` is not the name of an implemented algorithm; `none`, in any spelling, is not
+        /// implemented.
         UnsupportedAlgorithm => "unsupported algorithm", "unsupported_algorithm", Theirs;
         /// `alg` is known, but not one that the key or the policy permits.
         AlgorithmNotAllowed => "algorithm not allowed", "algorithm_not_allowed", Theirs;
-        /// `crit` is present: no extension is understood (RFC 7515 section 4.1.11); or `zip` is:
-        /// nothing is decompressed (RFC 8725 section 3.6).
+        /// `crit` is present, and no extension is supported (RFC 7515 section 4.1.11); or `zip` is
+        /// present, and nothing is decompressed (RFC 8725 section 3.6).
         UnsupportedCriticalHeader => "unsupported critical header", "unsupported_critical_header", Theirs;
         /// No key has the token's `kid`.
         UnknownKey => "unknown key", "unknown_key", Theirs;
         /// No candidate key made this signature.
         SignatureMismatch => "signature mismatch", "signature_mismatch", Theirs;
-        /// None of the candidate keys that were tried made this signature, and there are more of
-        /// them than `MAX_CANDIDATES` of `keys`.
+        /// None of the candidate keys that were tried made this signature, and there are more
+        /// candidate keys than `MAX_CANDIDATES` of `keys`.
         KeysUntried => "signature mismatch", "signature_mismatch", Theirs;
         /// `exp` has passed (RFC 7519 section 4.1.4).
         Expired => "token expired", "token_expired", Theirs;
-        /// `nbf` lies ahead (RFC 7519 section 4.1.5).
+        /// `nbf` is in the future (RFC 7519 section 4.1.5).
         NotYetValid => "token not yet valid", "token_not_yet_valid", Theirs;
-        /// The `host` claim does not name the host that is asked for.
+        /// The `host` claim does not name the requested host.
         WrongHost => "wrong host", "wrong_host", Theirs;
         /// A registered claim has the wrong type, or a required claim the wrong value.
         ClaimRejected => "claim rejected", "claim_rejected", Theirs;
         /// A revocation list names the token.
         Revoked => "token revoked", "token_revoked", Theirs;
-        /// An encrypted token could not be decrypted; deliberately no more is said.
+        /// An encrypted token could not be decrypted; the cause is deliberately not given.
         DecryptionFailed => "decryption failed", "decryption_failed", Theirs;
         /// The gate has no key at all.
         NoKey => "no key", "no_key", Ours;
         /// The gate's keys cannot be obtained now.
         KeyUnavailable => "key unavailable", "key_unavailable", Ours;
-        /// Something of ours failed; the request is refused all the same.
+        /// The server itself failed; the request is refused nevertheless.
         InternalError => "internal error", "internal_error", Ours;
     }
 }
@@ -156,7 +157,7 @@ impl Denial {
         matches!(self.row().fault, Fault::Ours)
     }
 
-    /// What else the operator may want to know; `None` where the reason says it all.
+    /// What the operator may want to know besides the reason; `None` where the reason is enough.
     pub const fn detail(self) -> Option<&'static str> {
         if let Self::Malformed(defect) = self {
             return Some(defect.description());
@@ -182,18 +183,18 @@ impl From<Defect> for Denial {
     }
 }
 
-/// Why a token is refused, with what else the operator may want to know: for the log alone.
+/// Why a token is refused, with a detail for the operator's log only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The reason.
     pub denial: Denial,
-    /// What is wrong in particular, such as the claim concerned, beyond [`Denial::detail`]; never a
-    /// value of the token.
+    /// What exactly is wrong, such as the claim concerned, beyond [`Denial::detail`]; never a value
+    /// of the token.
     pub detail: Option<String>,
 }
 
 impl Refusal {
-    /// A claim that is not what it must be.
+    /// The refusal of a claim that is not as required.
     pub(crate) fn claim(detail: String) -> Self {
         Self { denial: Denial::ClaimRejected, detail: Some(detail) }
     }

@@ -16,47 +16,47 @@ use crate::token::header_table::HeaderTable;
 use crate::token::jwe::{self, Decrypted};
 use crate::token::jws;
 
-/// The default for [`Verifier::max_token_size`], in bytes: twice what nginx takes in one header
+/// The default for [`Verifier::max_token_size`], in bytes: twice what nginx accepts in one header
 /// line by default.
 pub const DEFAULT_MAX_TOKEN_SIZE: usize = 16 * 1024;
 
-/// What is asked of tokens, ready to judge them.
+/// What is required of tokens, with the methods that verify them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verifier {
-    /// What is asked of their claims.
+    /// What is required of the claims.
     pub policy: Policy,
-    /// What they are.
+    /// The type of the tokens.
     pub token_type: TokenType,
-    /// The longest token that is looked at, in bytes.
+    /// The longest token that is accepted, in bytes.
     pub max_token_size: usize,
 }
 
-/// What a caller remembers of verified tokens from one call to the next, as far as it does.
+/// The caches for verified tokens that a caller keeps from one call to the next; each is optional.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Memory<'m> {
-    /// What they say.
+    /// The claims of verified tokens.
     pub tokens: Option<&'m RefCell<TokenCache>>,
-    /// Their headers.
+    /// The headers of verified tokens.
     pub headers: Option<&'m RefCell<HeaderTable>>,
 }
 
-/// What a token means that is not among the given keys.
+/// What the given keys lack to verify a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lack {
-    /// Nothing.
+    /// No key is lacking.
     Nothing,
-    /// A key of its name: those without one stand in.
+    /// A key with the `kid` of the token; keys without a name are used instead.
     Name,
-    /// Any key.
+    /// Any key that fits the token.
     Key,
 }
 
 impl Verifier {
-    /// Judges a compact token by keys that come from one source or several.
+    /// Verifies a compact token with keys from one or more sources.
     ///
     /// # Errors
     ///
-    /// The [`Denial`] of the first step that fails, in the order in which they stand here.
+    /// The [`Denial`] of the first step that fails; the policy is the last step.
     pub fn verify(
         &self,
         token: &[u8],
@@ -68,13 +68,14 @@ impl Verifier {
         Ok(claims)
     }
 
-    /// Judges a compact token, too, but one that is in `memory` is not authenticated again, a
-    /// header that is there is not parsed again, and what is good is kept there.
+    /// Verifies a compact token with keys from one or more sources, and caches in `memory`: a
+    /// cached token is not authenticated again, a cached header is not parsed again, and an
+    /// accepted token is added to the cache.
     ///
     /// # Errors
     ///
-    /// Those of [`Verifier::verify`], whether the token is remembered or not, and with them what is
-    /// wrong in particular.
+    /// The errors of [`Verifier::verify`], whether or not the token is cached, each with a detail
+    /// about what exactly is wrong.
     pub fn verify_with(
         &self,
         memory: Memory<'_>,
@@ -103,12 +104,12 @@ impl Verifier {
         Ok(claims)
     }
 
-    /// Checks what no key has a say in: that a token is of the right type and size, with a header
-    /// that the policy admits.
+    /// Checks what does not depend on any key: that a token is of the right type and size, with a
+    /// header that the policy admits.
     ///
     /// # Errors
     ///
-    /// The [`Denial`] that it is whatever the keys are.
+    /// The [`Denial`] that the token gets with any keys.
     pub fn read(&self, token: &[u8]) -> Result<(), Denial> {
         match self.token_type {
             TokenType::Signed => {
@@ -121,8 +122,8 @@ impl Verifier {
         }
     }
 
-    /// What a token means that is not among these keys, so that others may make it good. No
-    /// signature is checked for that.
+    /// What the keys lack to verify a token, which other keys might verify. No signature is
+    /// checked.
     pub fn lack(&self, memory: Memory<'_>, token: &[u8], keys: &[Arc<KeySet>]) -> Lack {
         if self.token_type == TokenType::Signed {
             return self.lack_of_signer(memory.headers, token, keys);
@@ -142,7 +143,8 @@ impl Verifier {
         enclosed.map_or(Lack::Nothing, |jws| self.lack_of_signer(memory.headers, &jws, keys))
     }
 
-    /// Most tokens are those of a known header and a known key, and looked at no further.
+    /// What the keys lack to verify a signed token. Most tokens have a known header and a known
+    /// key, and are not looked at any further.
     fn lack_of_signer(
         &self,
         headers: Option<&RefCell<HeaderTable>>,
@@ -164,18 +166,18 @@ impl Verifier {
         if Jws::split(token, self.max_token_size).is_ok() { lack } else { Lack::Nothing }
     }
 
-    /// Which algorithms of signatures the policy admits.
+    /// A test for the signature algorithms that the policy admits.
     fn admits(&self) -> impl Fn(Alg) -> bool {
         |alg| self.policy.admits(alg)
     }
 
-    /// Whether this verifier would get as far as the claims of a token that another one verified by
-    /// the same keys.
+    /// Whether this verifier would accept the size and the algorithm of a token that another
+    /// verifier verified with the same keys.
     fn would_read(&self, token: &[u8], claims: &Claims) -> bool {
         token.len() <= self.max_token_size && claims.alg().is_none_or(|alg| self.policy.admits(alg))
     }
 
-    /// What the token says, if it is of the right type and a key made it.
+    /// The claims of a token, where the token is of the right type and authentic.
     fn authenticate(
         &self,
         token: &[u8],

@@ -1,7 +1,7 @@
 //! Query arguments. An empty value is no value: `?jwt=&jwt=X` carries X.
 //!
-//! Two values of one name are one if they are the same; if they are not, each parser of the request
-//! may take another one, and so there is none.
+//! Equal values of one name count as one value. Where the values differ, each parser of the request
+//! may choose another one, so none of them is accepted.
 
 use std::borrow::Cow;
 
@@ -12,22 +12,22 @@ use crate::one::{one, split_at_equals};
 use crate::percent::percent_decoded;
 
 /// The value of the query argument `name`, percent-decoded (RFC 3986 section 2.1). The name is
-/// compared case by case, percent-decoded as well: `%6awt` is `jwt` (section 6.2.2.2).
+/// compared case-sensitively, and percent-decoded as well: `%6awt` is `jwt` (section 6.2.2.2).
 ///
 /// # Errors
 ///
-/// [`Denial::SeveralTokens`] where it has different values.
+/// [`Denial::SeveralTokens`] where the argument has different values.
 pub fn argument<'a>(args: &'a [u8], name: &[u8]) -> Result<Option<Cow<'a, [u8]>>, Denial> {
     let values = args.split(|byte| *byte == b'&').filter_map(|pair| argument_value(pair, name));
     one(values.filter(|value| !value.is_empty()).map(percent_decoded))
 }
 
-/// The value of the query argument `name`, in any case, as it stands: nginx has arguments so in
-/// variables.
+/// The value of the query argument `name`, whose letters may be in either case. The value is not
+/// decoded, like that of an argument in an nginx variable.
 ///
 /// # Errors
 ///
-/// [`Denial::SeveralTokens`] where it has different values.
+/// [`Denial::SeveralTokens`] where the argument has different values.
 pub fn argument_in_any_case<'a>(args: &'a [u8], name: &[u8]) -> Result<Option<&'a [u8]>, Denial> {
     let value = |pair: &'a [u8]| {
         let (spelled, value) = split_at_equals(pair)?;
@@ -37,12 +37,12 @@ pub fn argument_in_any_case<'a>(args: &'a [u8], name: &[u8]) -> Result<Option<&'
     one(values.filter(|value| !value.is_empty()))
 }
 
-/// Checks that a parser that takes what follows the `#` of a URL for arguments, too, reads no other
-/// value in it than was `found` before it.
+/// Checks the part of a URL after the `#`, for parsers that read arguments there, too: such a
+/// parser must not read another value than the one that was `found` before the `#`.
 ///
 /// # Errors
 ///
-/// [`Denial::SeveralTokens`] where there is another, or one where there was none.
+/// [`Denial::SeveralTokens`] where there is another value, or a value where none was found.
 pub fn agrees_behind<'a, T: PartialEq>(
     fragment: &'a [u8],
     read: impl Fn(&'a [u8]) -> Result<Option<T>, Denial>,
@@ -57,8 +57,9 @@ pub fn agrees_behind<'a, T: PartialEq>(
     Ok(())
 }
 
-/// `args` without the arguments `names`, however often they occur, and without what another parser
-/// would take for them, between semicolons, too; every other byte is kept.
+/// `args` without the arguments `names`, however often they occur, and without anything that
+/// another parser would take for these arguments, even between semicolons; every other byte is
+/// kept.
 pub fn without_arguments<'n>(
     args: &[u8],
     names: &(impl Iterator<Item = &'n [u8]> + Clone),

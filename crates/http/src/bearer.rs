@@ -4,7 +4,7 @@
 /// scheme is matched without regard to case (RFC 9110 section 11.1).
 pub fn bearer(header: &[u8]) -> Option<&[u8]> {
     let (scheme, credentials) = header.split_at_checked("Bearer ".len())?;
-    // As nearly everyone writes it, or in any other case.
+    // The usual spelling is compared first, then any other case.
     if scheme != b"Bearer " && !scheme.eq_ignore_ascii_case(b"Bearer ") {
         return None;
     }
@@ -12,8 +12,8 @@ pub fn bearer(header: &[u8]) -> Option<&[u8]> {
     (!credentials.is_empty()).then_some(credentials)
 }
 
-/// A token in a header or a variable that is made for nothing else, where it may stand behind the
-/// scheme `Bearer` all the same.
+/// A token in a header or a variable that is for tokens only; the scheme `Bearer` may nevertheless
+/// stand before the token.
 pub fn bare(value: &[u8]) -> Option<&[u8]> {
     let value = value.trim_ascii();
     let is_token = !value.is_empty() && !value.eq_ignore_ascii_case(b"Bearer");

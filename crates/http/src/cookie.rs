@@ -1,7 +1,7 @@
 //! Cookies (RFC 6265). An empty value is no value.
 //!
-//! Two values of one name are one if they are the same; if they are not, each parser of the request
-//! may take another one, and so there is none.
+//! Equal values of one name count as one value. Where the values differ, each parser of the request
+//! may choose another one, so none of them is accepted.
 
 use ojwt_core::denial::Denial;
 
@@ -9,12 +9,11 @@ use crate::lookalike::is_read_as;
 use crate::one::{one, split_at_equals};
 
 /// The value of the cookie `name` in all `Cookie` headers of a request (RFC 6265 section 4.2.1).
-/// Names are compared case by case; a value may stand in double quotes, and keeps every `=` that it
-/// holds.
+/// Names are compared case-sensitively. A value may be in double quotes, and keeps every `=` in it.
 ///
 /// # Errors
 ///
-/// [`Denial::SeveralTokens`] where it has different values.
+/// [`Denial::SeveralTokens`] where the cookie has different values.
 pub fn cookie<'a>(
     headers: impl Iterator<Item = &'a [u8]>,
     name: &[u8],
@@ -23,11 +22,12 @@ pub fn cookie<'a>(
     one(values.filter(|value| !value.is_empty()))
 }
 
-/// The value of the cookie `name`, in any case, as it stands: nginx has cookies so in variables.
+/// The value of the cookie `name`, whose letters may be in either case. The value keeps its quotes,
+/// like that of a cookie in an nginx variable.
 ///
 /// # Errors
 ///
-/// [`Denial::SeveralTokens`] where it has different values.
+/// [`Denial::SeveralTokens`] where the cookie has different values.
 pub fn cookie_in_any_case<'a>(
     headers: impl Iterator<Item = &'a [u8]>,
     name: &[u8],
@@ -39,8 +39,9 @@ pub fn cookie_in_any_case<'a>(
     one(values.filter(|value| !value.is_empty()))
 }
 
-/// A `Cookie` header without the cookies `names`, however often they occur, and without what
-/// another parser would take for them, within another cookie, too, behind white space or a comma.
+/// A `Cookie` header without the cookies `names`, however often they occur, and without anything
+/// that another parser would take for these cookies, even within another cookie, after white space
+/// or a comma.
 pub fn without_cookies<'n>(
     header: &[u8],
     names: &(impl Iterator<Item = &'n [u8]> + Clone),
@@ -64,8 +65,8 @@ fn cookie_value<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     }
 }
 
-/// A cookie without what begins, behind white space or a comma within it, as one of the cookies
-/// `names` does; `None` if it is one of them itself.
+/// A cookie without every part that begins, after white space or a comma, like one of the cookies
+/// `names`; `None` where the cookie itself is one of these.
 fn without_words<'n>(
     pair: &[u8],
     names: &(impl Iterator<Item = &'n [u8]> + Clone),
@@ -74,7 +75,8 @@ fn without_words<'n>(
     let mut rest = pair;
     while let Some((before, value)) = split_at_equals(rest) {
         kept.extend_from_slice(before);
-        // Looked for in what is kept: what was left out may have stood between a name and this.
+        // The word is looked for in the kept text: a removed part may have separated a name from
+        // this `=`.
         let is_named =
             |(_, word): &(usize, &[u8])| names.clone().any(|name| is_read_as(word, name));
         match last_word(&kept).filter(is_named).map(|(start, _)| start) {
@@ -93,7 +95,8 @@ fn without_words<'n>(
     Some(kept.trim_ascii().to_vec())
 }
 
-/// The last word of a text and where it begins; `None` if it begins as a value.
+/// The last word of a text, and where the word begins; `None` where the word is the beginning of a
+/// value.
 fn last_word(text: &[u8]) -> Option<(usize, &[u8])> {
     let text = text.get(..end_of(text, is_blank))?;
     let before = text.iter().rposition(|byte| separates(*byte) || *byte == b'=');
@@ -105,7 +108,7 @@ fn last_word(text: &[u8]) -> Option<(usize, &[u8])> {
     Some((start, text.get(start..)?))
 }
 
-/// What follows a value, which may stand in double quotes.
+/// The text after a value, which may be in double quotes.
 fn after_value(text: &[u8]) -> &[u8] {
     let start = text.iter().position(|byte| !is_blank(*byte)).unwrap_or(text.len());
     let value = text.get(start..).unwrap_or_default();
@@ -116,7 +119,7 @@ fn after_value(text: &[u8]) -> &[u8] {
     end.and_then(|end| value.get(end..)).unwrap_or_default()
 }
 
-/// Where a text ends but for what is dropped.
+/// Where a text ends without the bytes at its end that are dropped.
 fn end_of(text: &[u8], is_dropped: fn(u8) -> bool) -> usize {
     text.iter().rposition(|byte| !is_dropped(*byte)).map_or(0, |last| last + 1)
 }
@@ -222,7 +225,8 @@ mod tests {
             ("jwtcookie\u{b}=EVIL; a=1", "a=1"),
             ("a=1 jwtcookie\u{b}=EVIL", "a=1"),
             ("JwtCookie=EVIL; jwtcookie[]=EVIL; jwtcookie%00=EVIL; a=b=c", "a=b=c"),
-            // What stands between a name and the rest of it does so no more.
+            // Removing the text between the two parts of a name must not join these parts to a
+            // cookie.
             ("x=1 jwtcookie jwtcookie=EVIL =EVIL", "x=1"),
             ("jwtcookie jwtcookie=EVIL", ""),
             (

@@ -1,6 +1,7 @@
 //! What ojwt asks of HTTP: how a request carries a token.
 //!
-//! Pure functions over the bytes of a request, without I/O. A file uses only those that stand below it.
+//! Pure functions over the bytes of a request, without I/O. A file uses only the files that stand
+//! below it.
 #![forbid(unsafe_code)]
 
 mod redact;

@@ -1,22 +1,22 @@
 //! Names of arguments and cookies that another parser would take for a given name.
 //!
-//! HTTP has no one way to read them: PHP cuts and mangles names, ASP.NET ignores case, others split
-//! at more separators, trim or decode. What is handed on without a token must not hold one for
-//! them.
+//! Parsers of HTTP read names differently: PHP cuts and mangles names, ASP.NET ignores case, others
+//! split at more separators, trim or decode. A request that is passed on without a token must not
+//! contain a token for any of these parsers.
 
 use std::borrow::Cow;
 
 use crate::percent::percent_decoded;
 
 /// Whether some parser would read `spelled` as `name`: percent-decoded (`%6awt`, `%u006awt`),
-/// without what stands around it (`+jwt`, `jwt%0b`), up to a NUL, as the name of an array (`jwt[]`,
-/// `[jwt]`), in any case, or where PHP puts `_` for what no variable's name may hold
-/// (`access.token`).
+/// without characters around it (`+jwt`, `jwt%0b`), up to a NUL, as the name of an array (`jwt[]`,
+/// `[jwt]`), in any case, or with the `_` that PHP writes for characters that the name of a
+/// variable cannot have (`access.token`).
 pub(crate) fn is_read_as(spelled: &[u8], name: &[u8]) -> bool {
     if spelled.eq_ignore_ascii_case(name) || *percent_decoded(spelled) == *name {
         return true;
     }
-    // What is plain and of another length is another name, as nearly all are.
+    // A plain name of another length is a different name, as nearly all names are.
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if spelled.len() != name.len() && spelled.iter().all(is_plain) {
         return false;
@@ -30,7 +30,8 @@ pub(crate) fn is_read_as(spelled: &[u8], name: &[u8]) -> bool {
     readings.into_iter().flatten().any(|reading| is_alike(reading.as_bytes(), name))
 }
 
-/// Whether they are the same but for the case of letters and what PHP puts `_` for.
+/// Whether two names are the same, without regard to case and to the characters that PHP replaces
+/// by `_`.
 fn is_alike(reading: &[u8], name: &[u8]) -> bool {
     let fold = |byte: &u8| match byte {
         b' ' | b'.' | b'[' | b'+' => b'_',
@@ -39,14 +40,14 @@ fn is_alike(reading: &[u8], name: &[u8]) -> bool {
     reading.iter().map(fold).eq(name.iter().map(fold))
 }
 
-/// In UTF-8 or, where it is none, in Latin-1.
+/// Decodes a name as UTF-8 or, where it is not UTF-8, as Latin-1.
 fn decoded(spelled: &[u8]) -> String {
     let bytes = percent_decoded(spelled);
     let text = match core::str::from_utf8(&bytes) {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => bytes.iter().map(|byte| char::from(*byte)).collect(),
     };
-    // As ECMAScript's `escape` writes it, and ASP reads it.
+    // The form `%uXXXX`, which ECMAScript's `escape` writes and ASP reads.
     let mut parts = text.split("%u");
     let mut decoded = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -63,8 +64,8 @@ fn decoded(spelled: &[u8]) -> String {
     decoded
 }
 
-/// Without white space, of which `+` may stand for some, control characters, and the question mark
-/// that begins a query, at its ends.
+/// A text without these characters at its ends: white space, `+` (which may stand for white space),
+/// control characters, and the question mark that begins a query.
 fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| {
         c.is_whitespace() || c.is_control() || matches!(c, '+' | '?' | '\u{200b}' | '\u{feff}')

@@ -2,17 +2,17 @@
 
 use ojwt_core::denial::Denial;
 
-/// The one value that all of these are.
+/// The one value, where all values are equal; `None` where there is no value.
 ///
 /// # Errors
 ///
-/// [`Denial::SeveralTokens`] where they differ.
+/// [`Denial::SeveralTokens`] where the values differ.
 pub fn one<T: PartialEq>(mut values: impl Iterator<Item = T>) -> Result<Option<T>, Denial> {
     let Some(first) = values.next() else { return Ok(None) };
     if values.all(|value| value == first) { Ok(Some(first)) } else { Err(Denial::SeveralTokens) }
 }
 
-/// A name and its value.
+/// Splits a pair into its name and its value; `None` where there is no `=`.
 pub(crate) fn split_at_equals(pair: &[u8]) -> Option<(&[u8], &[u8])> {
     let (name, rest) = pair.split_at_checked(pair.iter().position(|byte| *byte == b'=')?)?;
     Some((name, rest.strip_prefix(b"=")?))

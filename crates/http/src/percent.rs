@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// `value` with each `%XX` as the byte that it stands for.
+/// `value` with each `%XX` replaced by the byte that it encodes.
 pub(crate) fn percent_decoded(value: &[u8]) -> Cow<'_, [u8]> {
     if !value.contains(&b'%') {
         return Cow::Borrowed(value);

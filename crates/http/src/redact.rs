@@ -2,9 +2,9 @@
 
 use crate::lookalike::is_read_as;
 
-/// A line for a log, with dots for the values of the arguments `names`, however they are spelled,
-/// and for those that begin as tokens do, in any URL within it. It is never longer than `line`, and
-/// a value that the line cuts off is gone as well.
+/// A line for a log, in which dots replace the values of the arguments `names`, however the names
+/// are spelled, and all values that begin as tokens do, in any URL within the line. The result is
+/// never longer than `line`; a value that is cut off at the end of the line is replaced, too.
 pub fn redacted<'n>(line: &[u8], names: &(impl Iterator<Item = &'n [u8]> + Clone)) -> Vec<u8> {
     let mut text = Vec::with_capacity(line.len());
     let mut rest = line;
@@ -32,7 +32,7 @@ pub fn redacted<'n>(line: &[u8], names: &(impl Iterator<Item = &'n [u8]> + Clone
     text
 }
 
-/// How a JSON object begins in base64url, and with it nearly every token.
+/// The beginning of a JSON object in base64url, and so of nearly every token.
 const TOKEN_START: &[u8] = b"eyJ";
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ A time T is one of
   2026-01-01T00:00:00Z       RFC 3339";
 
 /// Keys and JSON Web Tokens at the command line
-// `-h` is a host, so nowhere is it help.
+// `-h` means the host, so it never means help.
 #[derive(Debug, Parser)]
 #[command(name = "otools", version, disable_help_flag = true)]
 pub(crate) struct Args {
@@ -188,7 +188,7 @@ pub(crate) struct Completions {
     pub(crate) shell: Shell,
 }
 
-/// The names of `algs`, in either case.
+/// The names of `algs`, in upper or lower case.
 fn algs(algs: &'static [Alg]) -> impl TypedValueParser<Value = Alg> {
     let names = algs.iter().map(|alg| alg.name());
     PossibleValuesParser::new(names).try_map(|name| {

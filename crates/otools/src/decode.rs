@@ -13,7 +13,7 @@ use crate::{files, keys, time};
 /// The claims that hold a `NumericDate`: those of RFC 7519 and of `OpenID` Connect Core.
 const TIMES: [&str; 5] = ["exp", "nbf", "iat", "auth_time", "updated_at"];
 
-/// How much is read in search of a token, which white space may surround.
+/// How much input is read to find a token, which may have white space around it.
 const MAX_INPUT_SIZE: usize = 1024 * 1024;
 
 pub(crate) fn run(args: &Decode) -> Result<(), Error> {
@@ -52,7 +52,7 @@ fn verify(keys: ojwt_core::KeySet, token: &[u8], host: Option<&str>) -> Result<C
     verifier.verify(token, &[keys.into()], &at)
 }
 
-/// One claim a line: its name, its value as JSON and, of a time, what that is.
+/// One claim per line: the name, the value as JSON and, for a time, the time in readable form.
 fn describe(claims: &Claims) -> String {
     let mut text = String::new();
     for (name, value) in claims.members() {

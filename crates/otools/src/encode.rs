@@ -13,7 +13,7 @@ use crate::error::{Error, warn};
 use crate::files::{self, Existing, Readers};
 use crate::{keys, time};
 
-/// The largest file of claims: no token of that size passes any gate.
+/// The largest file of claims, in bytes: no gate accepts a token of this size.
 const MAX_CLAIMS_SIZE: usize = 1024 * 1024;
 
 pub(crate) fn run(args: &Encode) -> Result<(), Error> {
@@ -33,7 +33,8 @@ pub(crate) fn run(args: &Encode) -> Result<(), Error> {
     files::write(&args.output, token.as_bytes(), Readers::Owner, Existing::ReplacedUnlessSecret)
 }
 
-/// The algorithm that is asked for, that of the JWK, or the first that fits the key.
+/// The algorithm that is asked for, otherwise that of the JWK, otherwise the first that fits the
+/// key.
 fn alg(key: &SigningKey, asked: Option<Alg>) -> Result<Alg, String> {
     let material = key.material().map_err(|error| error.to_string())?;
     let fitting = material.algs().map_err(|error| error.to_string())?;
@@ -112,7 +113,7 @@ fn add_object(claims: &mut Members, args: &Encode, given: &str) -> Result<(), Er
     Ok(())
 }
 
-/// The members of the object to be: names, and values as JSON.
+/// The members of the object that is being built: names, and values as JSON.
 #[derive(Debug, Default)]
 struct Members(Vec<(String, String)>);
 
@@ -129,7 +130,7 @@ impl Members {
         Ok(())
     }
 
-    /// Puts the object together, and refuses what every verifier would refuse.
+    /// Builds the object, and refuses claims that every verifier would refuse.
     fn into_object(self) -> Result<String, Error> {
         let members: Vec<_> =
             self.0.iter().map(|(name, value)| format!("{}:{value}", string(name))).collect();
@@ -144,7 +145,7 @@ impl Members {
     }
 }
 
-/// What a claim that is registered (RFC 7519 section 4.1), or our own, should be but is not.
+/// What a registered claim (RFC 7519 section 4.1), or one of our own, must be, where it is not.
 fn refusal(name: &str, value: Value<'_>) -> Option<&'static str> {
     match name {
         "exp" | "nbf" | "iat" => {

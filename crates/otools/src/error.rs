@@ -1,4 +1,4 @@
-//! What goes wrong, and how that is said.
+//! Errors, and how they are reported.
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -11,33 +11,33 @@ use crate::printable::printable;
 /// Why a command ends early.
 #[derive(Debug)]
 pub(crate) enum Error {
-    /// The thing failed.
+    /// The operation failed.
     Failed(String),
-    /// The command line makes no sense.
+    /// The arguments do not make sense together.
     Usage(String),
-    /// The command line is not one of otools', or asks for help.
+    /// clap does not accept the command line, or the command line asks for help.
     CommandLine(clap::Error),
-    /// Whoever read standard output has gone, and misses nothing.
+    /// The reader of standard output has closed it, and needs no message.
     BrokenPipe,
 }
 
 impl Error {
-    /// Something about a file.
+    /// An error that concerns a file.
     pub(crate) fn of(file: &Path, what: impl std::fmt::Display) -> Self {
         Self::Failed(format!("{}: {what}", name(file)))
     }
 
-    /// A file that the system does not let us use.
+    /// An error of the operating system with a file.
     pub(crate) fn io(file: &Path, error: &io::Error) -> Self {
         Self::of(file, reason(error))
     }
 
-    /// The standard `stream` that the system does not let us use.
+    /// An error of the operating system with the standard `stream`.
     pub(crate) fn standard(stream: &str, error: &io::Error) -> Self {
         Self::Failed(format!("standard {stream}: {}", reason(error)))
     }
 
-    /// Says it, and turns it into the exit status.
+    /// Prints the error, and turns it into the exit status.
     pub(crate) fn report(self) -> ExitCode {
         match self {
             Self::Failed(message) => {
@@ -60,17 +60,17 @@ impl From<clap::Error> for Error {
     }
 }
 
-/// Something about a file that is worth a line, though the command goes on.
+/// Prints a warning about a file; the command goes on.
 pub(crate) fn warn_of(file: &Path, what: impl std::fmt::Display) {
     warn(format_args!("{}: {what}", name(file)));
 }
 
-/// Something that is worth a line, though the command goes on.
+/// Prints a warning; the command goes on.
 pub(crate) fn warn(what: impl std::fmt::Display) {
     say(&format!("warning: {what}"));
 }
 
-/// One line on standard error. Nobody is left to tell if even that fails.
+/// Prints one line on standard error. If this fails, the failure cannot be reported anywhere.
 fn say(message: &str) {
     let _ = writeln!(io::stderr(), "otools: {}", printable(message));
 }
@@ -87,7 +87,7 @@ fn command_line(error: &clap::Error) -> ExitCode {
             let _ = error.print();
             ExitCode::from(2)
         }
-        // What is wrong, then how it is right: several lines, and clap quotes what it was given.
+        // The error, then the correct usage: several lines, in which clap quotes the arguments.
         _ => {
             let text = error.render().to_string();
             let text = text.strip_prefix("error: ").unwrap_or(&text);
@@ -98,7 +98,7 @@ fn command_line(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// How a file is called in a message. Only what is read is ever called `-`.
+/// The name of a file in a message. Only a file that is read can be named `-`.
 fn name(file: &Path) -> String {
     if file.as_os_str() == "-" {
         "standard input".to_owned()
@@ -107,9 +107,9 @@ fn name(file: &Path) -> String {
     }
 }
 
-/// What the system says, without the number that it says it with.
+/// The words of a system error, without the error number.
 fn reason(error: &io::Error) -> String {
-    // tempfile wraps the system's error to add the name of a file that is none of the user's.
+    // tempfile wraps the system's error to add the name of a file that the user does not know.
     let wrapped = error.get_ref().and_then(std::error::Error::source);
     let text = wrapped.map_or_else(|| error.to_string(), ToString::to_string);
     match text.split_once(" (os error ") {

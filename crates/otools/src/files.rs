@@ -1,4 +1,4 @@
-//! Reading and writing: bounded, and never a half-written file.
+//! Reading and writing files: limited in size, and never a half-written file.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
@@ -14,20 +14,20 @@ use crate::error::Error;
 /// Who may read a file that is written.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Readers {
-    /// Its owner only: mode 0600.
+    /// The owner only: mode 0600.
     Owner,
-    /// Whoever the umask lets.
+    /// Everyone whom the umask allows.
     Everyone,
 }
 
-/// What becomes of a file that has the name already.
+/// What happens to an existing file with the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Existing {
-    /// It stays, and the command fails.
+    /// The file stays, and the command fails.
     Stays,
-    /// It is replaced, unless it holds a private key or a secret.
+    /// The file is replaced, unless it holds a private key or a secret.
     ReplacedUnlessSecret,
-    /// It is replaced.
+    /// The file is replaced.
     Replaced,
 }
 
@@ -36,8 +36,8 @@ pub(crate) fn is_standard(file: &Path) -> bool {
     file.as_os_str() == "-"
 }
 
-/// Reads a file, or standard input, of at most `limit` bytes; one that is longer is cut there and
-/// one byte later, so that the caller sees it.
+/// Reads a file, or standard input. Of a file that is longer than `limit` bytes, one byte more is
+/// read, so that the caller can detect this.
 pub(crate) fn read(file: &Path, limit: usize) -> Result<Vec<u8>, Error> {
     let limit = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
@@ -60,8 +60,8 @@ pub(crate) fn print(contents: &[u8]) -> Result<(), Error> {
     }
 }
 
-/// Writes a file, or standard output. The file is whole or not there at all, whatever happens, and
-/// has its mode from its first byte. A symbolic link is replaced, never followed.
+/// Writes a file, or standard output. Whatever happens, the file is either complete or absent, and
+/// has its mode from the first byte on. A symbolic link is replaced, never followed.
 pub(crate) fn write(
     file: &Path,
     contents: &[u8],
@@ -88,13 +88,14 @@ pub(crate) fn write(
     })
 }
 
-/// Fails where [`write()`] would, before anything is made that would be lost.
+/// Fails where [`write()`] would fail with an existing file, before anything is made that would be
+/// lost.
 pub(crate) fn refuse_existing(file: &Path) -> Result<(), Error> {
     let written_as_it_is = is_standard_output(file) || is_device(file);
     if !written_as_it_is && fs::symlink_metadata(file).is_ok() { Err(exists(file)) } else { Ok(()) }
 }
 
-/// Whether both names stand for one file.
+/// Whether two names stand for one file.
 pub(crate) fn same(one: &Path, other: &Path) -> bool {
     if is_standard(one) || is_standard(other) {
         return false;
@@ -107,7 +108,7 @@ pub(crate) fn same(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// Whether the text holds a private key in PEM, of whatever kind.
+/// Whether the text holds a private key in PEM, of any kind.
 pub(crate) fn holds_private_pem(contents: &[u8]) -> bool {
     const LABEL: &[u8] = b"PRIVATE KEY-----";
     contents.windows(LABEL.len()).any(|window| window == LABEL)
@@ -118,7 +119,8 @@ pub(crate) fn is_open_to_all(file: &Path) -> bool {
     fs::metadata(file).is_ok_and(|metadata| metadata.is_file() && metadata.mode() & 0o006 != 0)
 }
 
-/// `/dev/stdout` may lead to a file, which is written to as it is, not replaced.
+/// Whether a name stands for standard output. `/dev/stdout` may lead to a file: this file is
+/// written to, not replaced.
 fn is_standard_output(file: &Path) -> bool {
     is_standard(file) || file == Path::new("/dev/stdout")
 }
@@ -127,7 +129,8 @@ fn exists(file: &Path) -> Error {
     Error::of(file, "exists already; --force replaces it")
 }
 
-/// A terminal, a pipe, `/dev/null`: to be written to, not to be replaced.
+/// Whether a file is a device such as a terminal, a pipe or `/dev/null`, which is written to, not
+/// replaced.
 fn is_device(file: &Path) -> bool {
     fs::metadata(file).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
@@ -152,7 +155,7 @@ fn replace(file: &Path, contents: &[u8], readers: Readers, keep: bool) -> io::Re
         Readers::Owner => 0o600,
         Readers::Everyone => 0o644,
     };
-    // O_EXCL, under a name that nobody can guess.
+    // The file is created with O_EXCL, under a name that nobody can guess.
     let mut whole = tempfile::Builder::new()
         .prefix(".otools-")
         .permissions(Permissions::from_mode(mode))
@@ -164,12 +167,13 @@ fn replace(file: &Path, contents: &[u8], readers: Readers, keep: bool) -> io::Re
     } else {
         whole.persist(file).map_err(|failed| failed.error)?;
     }
-    // That the name lasts is asked for, too; some file systems cannot promise it.
+    // The name of the file is synced, too; some file systems cannot guarantee that it lasts.
     let _ = File::open(directory).and_then(|directory| directory.sync_all());
     Ok(())
 }
 
-/// Fails where writing would destroy a private key or a secret, or where that cannot be told.
+/// Fails where writing would destroy a private key or a secret, or where the file cannot be read to
+/// check this.
 fn refuse_secret(file: &Path) -> Result<(), Error> {
     if !fs::metadata(file).is_ok_and(|found| found.is_file()) {
         return Ok(());

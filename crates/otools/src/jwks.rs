@@ -29,9 +29,9 @@ pub(crate) fn run(args: &Jwks) -> Result<(), Error> {
     files::write(&args.output, text.as_bytes(), Readers::Everyone, Existing::ReplacedUnlessSecret)
 }
 
-/// Adds a key under its own name or its thumbprint, if the set does not have it yet.
+/// Adds a key with its own `kid` or its thumbprint, unless the set already has the key.
 fn add(set: &mut Vec<(String, Jwk)>, mut key: Jwk, file: &Path) -> Result<(), Error> {
-    // A JWK names one algorithm or none, and with none it would be good for RS256, too.
+    // A JWK names one algorithm or none; without one, this key would be valid for RS256, too.
     if let Material::RsaPss { alg, .. } = key.material
         && key.alg.is_none()
     {
@@ -48,7 +48,8 @@ fn add(set: &mut Vec<(String, Jwk)>, mut key: Jwk, file: &Path) -> Result<(), Er
                 format_args!("another key has the \"kid\" \"{kid}\", too"),
             ));
         }
-        // Given for one algorithm and for any that fits: the latter is both.
+        // A key for one algorithm was given again for any that fits: the latter includes the
+        // former.
         if known.alg.is_none() || key.alg.is_none() || known.alg == key.alg {
             known.alg = known.alg.and(key.alg);
             return Ok(());

@@ -1,4 +1,4 @@
-//! Key files, in every format that has one.
+//! Reads key files in every supported format.
 
 use std::path::Path;
 
@@ -43,8 +43,8 @@ pub(crate) fn verification_keys(file: &Path, format: Option<KeyFormat>) -> Resul
     Ok(builder.build().0)
 }
 
-/// The public keys of a file, in its order; those of private keys, too. One that is of no use is
-/// skipped with a warning where there are others.
+/// The public keys of a file, in the order of the file, including the public halves of private
+/// keys. A key that cannot be used is skipped with a warning where there are others.
 pub(crate) fn public_keys(file: &Path) -> Result<Vec<Jwk>, Error> {
     let of_file = |error| Error::of(file, error);
     let contents = read(file)?;
@@ -70,8 +70,8 @@ pub(crate) fn public_keys(file: &Path) -> Result<Vec<Jwk>, Error> {
     Ok(keys)
 }
 
-/// Every key of a file, or what is wrong with it. A file of a single key that is no good fails as a
-/// whole.
+/// Every key of a file, or the reason why the key cannot be used. A file with a single key that
+/// cannot be used fails as a whole.
 fn read_public(contents: &[u8]) -> Result<Vec<Result<Jwk, KeyError>>, KeyError> {
     if contents.trim_ascii_start().first() == Some(&b'{') {
         let json = Json::parse_object(contents).map_err(KeyError::Json)?;
@@ -95,8 +95,8 @@ fn read_public(contents: &[u8]) -> Result<Vec<Result<Jwk, KeyError>>, KeyError> 
     Ok(pem::read(contents)?.into_iter().map(|key| key.map(Jwk::from)).collect())
 }
 
-/// The key, if it is one that verifies signatures. A point that is not on its curve is no key,
-/// though it can be written as one.
+/// The key, where it verifies signatures. A point that is not on its curve is not a key, although
+/// it can be written as one.
 fn for_signatures(key: Jwk) -> Result<Jwk, KeyError> {
     if !key.verifies {
         return Err(KeyError::Unusable("for decryption, not for signatures"));

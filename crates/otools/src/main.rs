@@ -1,7 +1,7 @@
 //! `otools`: keys and JSON Web Tokens at the command line.
 //!
-//! Exits with 0 where all went well, with 1 where the thing failed (a token that does not verify,
-//! a file that cannot be read), with 2 where the command line makes no sense.
+//! The exit status is 0 on success, 1 where the operation failed (a token that does not verify, a
+//! file that cannot be read), and 2 where the command line makes no sense.
 #![forbid(unsafe_code)]
 
 mod args;

@@ -1,8 +1,8 @@
-//! Text that a terminal shows as text: a file name or a claim commands no terminal.
+//! Text that is safe to print on a terminal: no file name or claim can control the terminal.
 
 use std::fmt::Write as _;
 
-/// `text` with every character escaped, as JSON does it, that a terminal would obey, not show.
+/// `text` with every character escaped, as in JSON, that a terminal would obey instead of show.
 pub(crate) fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
@@ -22,7 +22,7 @@ pub(crate) fn printable(text: &str) -> String {
     shown
 }
 
-/// Control characters, and those that reorder or hide what stands beside them.
+/// Whether a character is a control character, or reorders or hides the characters beside it.
 fn commands(c: char) -> bool {
     c.is_control()
         || matches!(c,

@@ -12,8 +12,8 @@ pub(crate) fn now() -> Timestamp {
 
 /// Reads a time: epoch seconds, a span from `now`, a day's name or RFC 3339.
 ///
-/// Days and longer units are those of the calendar in UTC. What could mean two things means none:
-/// the error says how each would be written.
+/// Days and longer units are calendar units in UTC. An ambiguous text is refused: the error says
+/// how to write each meaning.
 pub(crate) fn parse(text: &str, now: Timestamp) -> Result<Timestamp, &'static str> {
     let day = |days| from(now, Span::new().days(days));
     match text {
@@ -43,7 +43,7 @@ pub(crate) fn parse(text: &str, now: Timestamp) -> Result<Timestamp, &'static st
     rfc3339(text)
 }
 
-/// The time as a JSON number, with a fraction where it has one.
+/// The time as a JSON number, with a fraction where the time has one.
 pub(crate) fn numeric_date(time: Timestamp) -> String {
     let nanoseconds = time.as_nanosecond();
     let (seconds, fraction) =
@@ -57,13 +57,13 @@ pub(crate) fn numeric_date(time: Timestamp) -> String {
     }
 }
 
-/// The time that a `NumericDate` stands for; `None` beyond the years that have four digits.
+/// The time of a `NumericDate`; `None` beyond the years with four digits.
 pub(crate) fn of_numeric_date(number: &str) -> Option<Timestamp> {
     if let Ok(seconds) = number.parse() {
         return Timestamp::from_second(seconds).ok();
     }
     let seconds: f64 = number.parse().ok()?;
-    // A double holds today's time to the microsecond, and no better.
+    // For today's times, a double is exact to the microsecond, and not better.
     #[allow(clippy::cast_possible_truncation)] // The cast saturates, out of range.
     Timestamp::from_microsecond((seconds * 1e6).round() as i64).ok()
 }
@@ -93,7 +93,7 @@ fn epoch_seconds(text: &str) -> Result<Timestamp, &'static str> {
 fn rfc3339(text: &str) -> Result<Timestamp, &'static str> {
     const OTHER: &str = "not a time; a time is epoch seconds, a span from now on as +1h or -1d, \
                          now, tomorrow, yesterday, or RFC 3339 as 2026-01-31T12:00:00Z";
-    // RFC 3339 section 5.6; jiff reads much else besides.
+    // RFC 3339 section 5.6; jiff accepts many other forms, too.
     let shape: String = text
         .chars()
         .map(|c| if c.is_ascii_digit() { '0' } else { c.to_ascii_uppercase() })

@@ -20,11 +20,11 @@ use crate::error::{Failure, invalid_key};
 use crate::{key, value};
 
 thread_local! {
-    /// The headers of tokens that this thread verified: issuers use the same few.
+    /// Caches the headers of tokens that this thread verified: issuers use few different headers.
     static HEADERS: RefCell<HeaderTable> = RefCell::default();
 }
 
-/// What is asked of the claims beyond what the core checks.
+/// Requirements on the claims beyond those that the core checks.
 struct Wanted {
     audience: Option<Vec<PyBackedStr>>,
     issuer: Option<Vec<PyBackedStr>>,
@@ -34,17 +34,17 @@ struct Wanted {
 /// Verifies a token and gives its claims.
 ///
 /// `key` is a public key or a certificate in PEM or DER, a JWK or a JWK Set, or the bytes of a
-/// secret of HMAC; it is parsed once, however often it is given. `algorithms` are the ones that are
-/// accepted, of those that the key permits.
+/// shared secret for HMAC; a key that is given repeatedly is parsed once. `algorithms` are the
+/// accepted algorithms, as far as the key permits them.
 ///
 /// `exp`, `nbf` and the types of the registered claims are always checked. `audience` and `issuer`
-/// are strings or lists of them, one of which `aud` or `iss` must name; a token with `aud` is
-/// refused where no audience is given. `host` is what the claim `host` must name, if there is one:
-/// that of the request. `leeway` is seconds or a timedelta by which clocks may differ. `require`
-/// are claims that must be there, and not null.
+/// are each a string or a list of strings, one of which `aud` or `iss` must name; a token with
+/// `aud` is refused where no audience is given. `host` is the host of the request, which the claim
+/// `host`, if there is one, must name. `leeway` is the difference that clocks may have, in seconds
+/// or as a timedelta. `require` lists claims that must be present and not null.
 ///
-/// Raises a child of `InvalidTokenError`, with the reason in `reason`; `InvalidKeyError` for a key
-/// that is none.
+/// Raises a subclass of `InvalidTokenError`, with the reason in `reason`; `InvalidKeyError` where
+/// the key cannot be used.
 #[pyfunction]
 #[pyo3(signature = (token, key, algorithms, *, audience=None, issuer=None, host=None, leeway=None, require=None))]
 #[allow(clippy::too_many_arguments)] // They are keywords.
@@ -91,8 +91,8 @@ pub(crate) fn decode<'py>(
     value::to_dict(py, claims.json())
 }
 
-/// Raises what `decode` would raise for these, whatever the token, and `InvalidKeyError` where none
-/// of the algorithms is one of the key's.
+/// Raises what `decode` would raise for these arguments with any token, and `InvalidKeyError` where
+/// the key is for none of the algorithms.
 #[pyfunction]
 #[pyo3(signature = (key, algorithms, leeway=None))]
 pub(crate) fn check(
@@ -109,7 +109,7 @@ pub(crate) fn check(
     Err(invalid_key(key.py(), "the key is for none of the algorithms"))
 }
 
-/// The header of a token that nobody has verified: it may say anything.
+/// The header of a token that is not verified: the header may say anything.
 #[pyfunction]
 pub(crate) fn decode_unverified_header<'py>(
     token: &Bound<'py, PyAny>,
@@ -121,7 +121,7 @@ pub(crate) fn decode_unverified_header<'py>(
     value::to_dict(py, unverified.header())
 }
 
-/// A token as it was handed over.
+/// A token as the caller passed it.
 enum Token<'py> {
     Text(PyBackedStr),
     Bytes(&'py [u8]),
@@ -130,7 +130,7 @@ enum Token<'py> {
 impl<'py> Token<'py> {
     fn of(token: &'py Bound<'_, PyAny>) -> PyResult<Self> {
         if let Ok(text) = token.cast::<PyString>() {
-            // What Python says of lone surrogates holds the token.
+            // Python's error for lone surrogates contains the token.
             let text = text.clone().try_into();
             let malformed = |_: PyErr| Failure::of(Defect::Base64.into()).into_error(token.py());
             return text.map(Self::Text).map_err(malformed);
@@ -169,12 +169,12 @@ fn list_of_algorithms(algorithms: &Bound<'_, PyAny>) -> PyResult<Vec<Alg>> {
     Ok(list)
 }
 
-/// Strings, or one of them.
+/// A single string, or several strings.
 fn names(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<PyBackedStr>> {
     if let Ok(one) = value.extract() {
         return Ok(vec![one]);
     }
-    // Empty bytes would be an empty list.
+    // Empty bytes would count as an empty list.
     let is_bytes = value.is_instance_of::<PyBytes>() || value.is_instance_of::<PyByteArray>();
     let names = value.try_iter().and_then(|names| names.map(|name| name?.extract()).collect());
     let names = names.ok().filter(|_| !is_bytes);
@@ -194,12 +194,12 @@ fn seconds(leeway: &Bound<'_, PyAny>) -> PyResult<u64> {
     Ok(seconds as u64)
 }
 
-/// Says more of a denial, where PyJWT has an exception for it.
+/// The exception for a denial; where PyJWT has a more specific exception, that one.
 fn explain(denial: Denial, token: &[u8]) -> Failure {
     if denial != Denial::ClaimRejected {
         return Failure::of(denial);
     }
-    // The signature is good, and a registered claim is of the wrong type.
+    // The signature is good, but a registered claim has the wrong type.
     let unverified = Unverified::read(token, DEFAULT_MAX_TOKEN_SIZE).ok();
     let claim = |name: &str| unverified.as_ref()?.claims()?.member(name);
     let is_finite = |number: &str| number.parse().is_ok_and(f64::is_finite);
@@ -226,7 +226,7 @@ fn explain(denial: Denial, token: &[u8]) -> Failure {
 }
 
 impl Wanted {
-    /// Checks what PyJWT checks: what is required is there, and who the token is from and for.
+    /// Checks what PyJWT checks: the required claims, the issuer and the audience.
     fn check(&self, claims: &Claims) -> Result<(), Failure> {
         let missing = |name: &str| Failure::claim("MissingRequiredClaimError", name);
         for name in &self.required {

@@ -36,7 +36,7 @@ fn is_fit(key: &SigningKey, alg: Alg) -> bool {
     key.material().is_ok_and(|material| material.algs().is_ok_and(|algs| algs.contains(&alg)))
 }
 
-/// Makes a key pair, both halves in PEM, or a secret of HMAC, which stands for both.
+/// Makes a key pair, both halves in PEM, or a shared secret for HMAC, which is returned as both.
 #[pyfunction]
 #[pyo3(signature = (algorithm, rsa_bits=None))]
 pub(crate) fn make_keys<'py>(
@@ -61,13 +61,13 @@ pub(crate) fn make_keys<'py>(
     Ok((text(&private), text(&public)))
 }
 
-/// The algorithm of that name.
+/// The algorithm with this name.
 pub(crate) fn alg(name: &str) -> PyResult<Alg> {
     let unknown = || PyNotImplementedError::new_err(format!("algorithm not supported: {name:?}"));
     Alg::from_name(name).ok_or_else(unknown)
 }
 
-/// Whether it takes less time than letting other threads run meanwhile.
+/// Whether an operation takes less time than the switch that lets other threads run meanwhile.
 pub(crate) fn is_quick(alg: Alg) -> bool {
     matches!(alg, Alg::HS256 | Alg::HS384 | Alg::HS512)
 }

@@ -13,7 +13,7 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// For a denial about which no more is known.
+    /// The exception for a denial without further information.
     pub(crate) fn of(denial: Denial) -> Self {
         let class = match denial {
             Denial::Malformed(_) | Denial::TooLarge | Denial::NoToken => "DecodeError",
@@ -39,7 +39,7 @@ impl Failure {
         Self { class, message, reason: denial.reason() }
     }
 
-    /// For a claim that is not as it should be.
+    /// The exception for a claim that is not as required.
     pub(crate) fn claim(class: &'static str, message: impl Into<String>) -> Self {
         Self { class, message: message.into(), reason: Denial::ClaimRejected.reason() }
     }
@@ -64,7 +64,7 @@ fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     module.bind(py).getattr(name)
 }
 
-/// `InvalidKeyError`: what is given for a key is none that will do.
+/// `InvalidKeyError`: the given key cannot be used.
 pub(crate) fn invalid_key(py: Python<'_>, message: impl Into<String>) -> PyErr {
     Failure { class: "InvalidKeyError", message: message.into(), reason: Denial::NoKey.reason() }
         .into_error(py)

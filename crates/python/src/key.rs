@@ -1,4 +1,5 @@
-//! Keys as Python has them: PEM, DER, JWK, JWKS, or the bytes of a secret. Each is parsed once.
+//! Keys as Python programs pass them: PEM, DER, JWK, JWKS, or the bytes of a shared secret. Each
+//! key is parsed once.
 
 use core::fmt;
 use std::borrow::Cow;
@@ -19,7 +20,7 @@ use quick_cache::sync::Cache;
 use crate::error::invalid_key;
 use crate::likeness::{self, Likeness};
 
-/// How many keys of each kind are kept parsed: those of a program, which are few.
+/// How many parsed keys of each kind are cached: a program uses few.
 const KEPT: usize = 64;
 
 static PUBLIC: LazyLock<Cache<Vec<u8>, Arc<KeySet>>> = LazyLock::new(|| Cache::new(KEPT));
@@ -27,7 +28,7 @@ static PRIVATE: LazyLock<Cache<Vec<u8>, Arc<SigningKey>>> = LazyLock::new(|| Cac
 
 /// A JWK Set (RFC 7517 section 5), parsed: keys that verify tokens, chosen by `kid` and `alg`.
 ///
-/// Keys of a set that are broken or of an unknown kind are skipped, and `warnings` says so.
+/// Keys of the set that are broken or of an unknown kind are skipped, and listed in `warnings`.
 #[pyclass(frozen, module = "ox_jwt")]
 pub(crate) struct JwkSet {
     keys: Arc<KeySet>,
@@ -44,7 +45,7 @@ impl JwkSet {
         let source = bytes(source, "a JWK Set")?;
         let added = builder.add(&source, Some(KeyFormat::Jwks));
         added.map_err(|error| {
-            // Of JSON it is known what is wrong.
+            // For JSON, the parser already says what is wrong.
             let likeness = if is_json(&source) { None } else { likeness(&source) };
             let error = likeness.map_or_else(|| NoKey::Error(error), NoKey::Likeness);
             invalid_key(py, error.to_string())
@@ -53,7 +54,7 @@ impl JwkSet {
         Ok(Self { keys: Arc::new(keys), warnings })
     }
 
-    /// The names of its keys, sorted.
+    /// The names of the keys, sorted.
     #[getter]
     fn kids(&self) -> Vec<&str> {
         let mut kids: Vec<_> = self.keys.kids().collect();
@@ -61,7 +62,7 @@ impl JwkSet {
         kids
     }
 
-    /// What was noticed while the set was read.
+    /// The warnings from reading the set.
     #[getter]
     fn warnings(&self) -> Vec<String> {
         self.warnings.iter().map(ToString::to_string).collect()
@@ -105,11 +106,11 @@ fn kept<K>(
     }
 }
 
-/// Why what is given for a key is none.
+/// Why a given value cannot be used as a key.
 enum NoKey {
-    /// It is broken, or of no use.
+    /// The key is broken, or cannot be used.
     Error(KeyError),
-    /// It would be a secret, but is evidently none.
+    /// The value would be a shared secret, but is evidently something else.
     Likeness(Likeness),
 }
 
@@ -141,7 +142,7 @@ fn read_verifying(bytes: &[u8]) -> Result<KeySet, NoKey> {
     Ok(builder.build().0)
 }
 
-/// Keys in PEM, as JWK or in DER; `None` where it is none of them.
+/// The keys in PEM, as JWK or in DER; `None` for bytes in none of these formats.
 fn read_public(bytes: &[u8]) -> Result<Option<KeySet>, KeyError> {
     let mut builder = KeySetBuilder::new();
     if pem::is_pem(bytes) {
@@ -168,12 +169,12 @@ fn read_signing(bytes: &[u8]) -> Result<SigningKey, NoKey> {
     }
 }
 
-/// The bytes of a secret, unless they are evidently none.
+/// The bytes of a shared secret; an error where the bytes are evidently something else.
 fn secret(bytes: &[u8]) -> Result<Vec<u8>, NoKey> {
     likeness(bytes).map_or(Ok(bytes.to_vec()), |likeness| Err(NoKey::Likeness(likeness)))
 }
 
-/// What it is instead of a secret, if it evidently is none.
+/// What the bytes evidently are instead of a shared secret; `None` where they may be one.
 fn likeness(bytes: &[u8]) -> Option<Likeness> {
     Likeness::of(bytes).or_else(|| names_a_file(bytes).then_some(Likeness::Path))
 }
@@ -183,14 +184,13 @@ fn names_a_file(bytes: &[u8]) -> bool {
     name.is_some_and(|name| Path::new(name).exists())
 }
 
-/// What a secret looks like that is evidently none, as messages say it.
+/// What a text looks like that is evidently not a shared secret, in the words of error messages.
 #[pyfunction]
 pub(crate) fn no_secret(secret: &[u8]) -> Option<String> {
     likeness(secret).map(|likeness| likeness.to_string())
 }
 
-/// PEM whose line breaks were written `\n`, as variables of the environment have them, with line
-/// breaks.
+/// PEM with restored line breaks, where these were written as `\n`, as in environment variables.
 fn with_line_breaks(bytes: &[u8]) -> Cow<'_, [u8]> {
     if !pem::is_pem(bytes) || !bytes.contains(&b'\\') {
         return Cow::Borrowed(bytes);
@@ -205,8 +205,8 @@ fn with_line_breaks(bytes: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(text)
 }
 
-/// A `\n` or `\r`, which has more backslashes in a text that was quoted twice, and what comes after
-/// it.
+/// A `\n` or `\r`, and the text after it; in a text that was quoted twice, there are more
+/// backslashes before the letter.
 fn escaped_line_break(bytes: &[u8]) -> Option<(u8, &[u8])> {
     let at = bytes.iter().position(|byte| *byte != b'\\').filter(|at| *at > 0)?;
     match bytes.get(at..)? {
@@ -216,8 +216,8 @@ fn escaped_line_break(bytes: &[u8]) -> Option<(u8, &[u8])> {
     }
 }
 
-/// Whether it is JSON, or a JWK that is broken, rather than a secret: what a server publishes, or
-/// says of an error, everyone knows.
+/// Whether the bytes are JSON or a broken JWK rather than a shared secret: everyone knows what a
+/// server publishes, or says in an error message.
 fn is_json(bytes: &[u8]) -> bool {
     let is_named = |name: &[u8]| bytes.windows(name.len()).any(|window| window == name);
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
@@ -228,7 +228,7 @@ fn is_json(bytes: &[u8]) -> bool {
 /// The bytes of a `str`, `bytes` or, as JSON, a `dict`.
 fn bytes(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<u8>> {
     if let Ok(text) = value.cast::<PyString>() {
-        // What Python says of lone surrogates holds the text.
+        // Python's error for lone surrogates contains the text.
         let text = text.to_cow();
         let text = text.map_err(|_| invalid_key(value.py(), format!("{what} is not Unicode")))?;
         return Ok(text.as_bytes().to_vec());

@@ -1,9 +1,10 @@
 //! What a text evidently is instead of a shared secret: the name of a file, a URL, a page, a public
 //! key.
 //!
-//! No rule here may meet a random secret: for a secret of 32 bytes or more, in any encoding, each
-//! does so less than once in a million, and most never. What is as random as a secret, such as the
-//! 32 bytes of an Ed25519 public key or the modulus of an RSA key, cannot be told from one.
+//! No rule here may match a random secret: for a secret of 32 bytes or more, in any encoding, each
+//! rule matches less than once in a million, and most rules never match. A value that is as random
+//! as a secret, such as the 32 bytes of an Ed25519 public key or the modulus of an RSA key, cannot
+//! be distinguished from a secret.
 
 use core::fmt;
 
@@ -19,12 +20,13 @@ pub(crate) enum Likeness {
     Url,
     Page,
     PublicKey,
-    /// What the core refuses besides.
+    /// Another form that the core refuses.
     Other(&'static str),
 }
 
 impl Likeness {
-    /// What `bytes` look like, if not like a secret; whether a file is there is not looked at.
+    /// What `bytes` look like; `None` where they look like a secret. Whether a file exists is not
+    /// checked.
     pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
         if let Some(text) = text(bytes) {
             if is_page(text) {
@@ -61,7 +63,7 @@ impl fmt::Display for Likeness {
     }
 }
 
-/// Text that someone wrote, without what may stand around it.
+/// Text that someone wrote, without white space and quotes around it; `None` for other bytes.
 pub(crate) fn text(bytes: &[u8]) -> Option<&str> {
     let text = core::str::from_utf8(bytes).ok()?;
     let around = |c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '"' | '\'');
@@ -70,10 +72,10 @@ pub(crate) fn text(bytes: &[u8]) -> Option<&str> {
     text.chars().all(is_written).then_some(text)
 }
 
-/// How HTML and XML begin, in small letters.
+/// The beginnings of HTML and XML, in lower case.
 const PAGE_BEGINS: [&str; 6] = ["<!doctype", "<!--", "<?xml", "<html", "<head", "<body"];
 
-/// Whether it is HTML or XML, or words in angle brackets that stand for a secret. A password may
+/// Whether a text is HTML or XML, or a placeholder for a secret in angle brackets. A password may
 /// begin with `<`, too.
 fn is_page(text: &str) -> bool {
     let Some(inner) = text.strip_prefix('<') else { return false };
@@ -88,8 +90,8 @@ fn is_page(text: &str) -> bool {
         || inner.strip_suffix('>').is_some_and(are_words)
 }
 
-/// Whether it begins with a scheme of letters and `://` (RFC 3986 section 3), other than that of
-/// files.
+/// Whether a text begins with a scheme of letters and `://` (RFC 3986 section 3), where the scheme
+/// is not `file`.
 fn is_url(text: &str) -> bool {
     text.split_once("://").is_some_and(|(scheme, _)| {
         (2..=16).contains(&scheme.len())
@@ -98,11 +100,11 @@ fn is_url(text: &str) -> bool {
     })
 }
 
-/// How the names of files with keys end.
+/// The endings of the names of key files.
 const KEY_FILES: [&str; 11] =
     [".pem", ".key", ".pub", ".crt", ".cer", ".cert", ".der", ".jwk", ".jwks", ".json", ".txt"];
 
-/// Where files are on Linux and macOS.
+/// The folders of files on Linux and macOS.
 const ROOTS: [&str; 18] = [
     "/app/",
     "/data/",
@@ -124,7 +126,7 @@ const ROOTS: [&str; 18] = [
     "/Users/",
 ];
 
-/// Whether it is a path. Base64 may begin with `/`, but holds capital letters.
+/// Whether a text is a path. Base64 may begin with `/`, but contains capital letters.
 fn is_path(text: &str) -> bool {
     let begins =
         |begin: &str| text.get(..begin.len()).is_some_and(|text| text.eq_ignore_ascii_case(begin));
@@ -147,8 +149,8 @@ fn is_path(text: &str) -> bool {
     is_of_windows || ROOTS.iter().any(|root| text.starts_with(root)) || has_root && is_small
 }
 
-/// What stands in PEM whose lines are not complete, and in what `openssl` prints of keys, without
-/// white space.
+/// Marks of PEM with incomplete lines, and of the keys that `openssl` prints, with white space
+/// removed.
 const KEY_MARKS: [&str; 8] = [
     "BEGINPUBLIC",
     "BEGINRSA",
@@ -160,7 +162,7 @@ const KEY_MARKS: [&str; 8] = [
     "Modulus=",
 ];
 
-/// Whether it is a public key or a part of one, in a form that is not read.
+/// Whether the bytes are a public key or a part of one, in a format that is not supported.
 fn is_public_key(bytes: &[u8]) -> bool {
     let hex = from_hex(bytes);
     let is_raw = |bytes: &Vec<u8>| is_raw_key(bytes);
@@ -183,8 +185,8 @@ fn is_raw_key(bytes: &[u8]) -> bool {
         || are_coordinates(bytes)
 }
 
-/// Whether it is the beginning of a key or a certificate in DER: a sequence that names an algorithm
-/// (1.2.840, Ed25519 or Ed448), or RSA's own form (RFC 8017 appendix A.1.1).
+/// Whether the bytes begin like a key or a certificate in DER: a sequence that names an algorithm
+/// (1.2.840, Ed25519 or Ed448), or an RSA key in PKCS#1 (RFC 8017 appendix A.1.1).
 fn begins_as_der(bytes: &[u8]) -> bool {
     const NAMES: [&[u8]; 3] =
         [&[0x2a, 0x86, 0x48], &[0x06, 0x03, 0x2b, 0x65, 0x70], &[0x06, 0x03, 0x2b, 0x65, 0x71]];
@@ -194,13 +196,15 @@ fn begins_as_der(bytes: &[u8]) -> bool {
         || matches!(start, [0x30, 0x82, _, _, 0x02, 0x82, ..] | [0x30, 0x81, _, 0x02, 0x81, ..])
 }
 
-/// Whether it is a point on a curve without its first octet: both coordinates.
+/// Whether the bytes are the two coordinates of a point on a curve, without the first octet of a
+/// point.
 fn are_coordinates(bytes: &[u8]) -> bool {
     is_point(&[&[0x04], bytes].concat())
 }
 
-/// Whether it is a compressed point (SEC 1 section 2.3.3). Of the secrets of just 33 or 49 bytes
-/// one in 256 is, so that only hexadecimal digits, as such keys are written, are asked.
+/// Whether the bytes are a compressed point (SEC 1 section 2.3.3). One in 256 secrets of exactly 33
+/// or 49 bytes is such a point, so only hexadecimal digits are checked, the usual form of such
+/// keys.
 fn is_compressed_point(bytes: &[u8]) -> bool {
     matches!(bytes.first(), Some(0x02 | 0x03)) && is_point(bytes)
 }
@@ -215,7 +219,7 @@ fn is_point(point: &[u8]) -> bool {
     Curve::ALL.into_iter().any(is_on)
 }
 
-/// What these hexadecimal digits stand for, perhaps after `0x` and with colons between.
+/// The bytes that hexadecimal digits encode, perhaps after `0x` and with colons between the digits.
 fn from_hex(bytes: &[u8]) -> Option<Vec<u8>> {
     let text = bare(bytes);
     let text = text.strip_prefix(b"0x").unwrap_or(&text);
@@ -228,8 +232,8 @@ fn from_hex(bytes: &[u8]) -> Option<Vec<u8>> {
     pairs.collect()
 }
 
-/// What this is the base64 of, in either alphabet, with padding or without, over any number of
-/// lines.
+/// The bytes that a base64 text encodes, in either alphabet, with padding or without, over any
+/// number of lines.
 pub(crate) fn from_base64(bytes: &[u8]) -> Option<Vec<u8>> {
     let text: Vec<u8> = bare(bytes)
         .iter()
@@ -243,12 +247,12 @@ pub(crate) fn from_base64(bytes: &[u8]) -> Option<Vec<u8>> {
     base64url::decode(text.get(..=end)?)
 }
 
-/// The part of base64 that stands for whole bytes, however it was cut.
+/// The part of a base64 text that encodes whole groups of bytes, wherever the text was cut off.
 fn whole_groups(text: &[u8]) -> &[u8] {
     text.get(..text.len() / 4 * 4).unwrap_or_default()
 }
 
-/// Without white space, and without the quotes around it.
+/// The text without white space and quotes.
 fn bare(bytes: &[u8]) -> Vec<u8> {
     let is_quote = |byte: &u8| matches!(byte, b'"' | b'\'');
     bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace() && !is_quote(byte)).collect()

@@ -30,7 +30,7 @@ pub(crate) fn bearer(header: &[u8]) -> Option<&[u8]> {
     ojwt_http::bearer(header)
 }
 
-/// A token in a header of its own, which may stand behind the scheme `Bearer`.
+/// A token in a header of its own; the scheme `Bearer` may stand before the token.
 #[pyfunction]
 pub(crate) fn bare(header: &[u8]) -> Option<&[u8]> {
     ojwt_http::bare(header)

@@ -52,7 +52,7 @@ fn to_number<'py>(py: Python<'py>, number: &str) -> PyResult<Bound<'py, PyAny>> 
         let value: f64 = number.parse()?;
         return Ok(PyFloat::new(py, value).into_any());
     }
-    // Python reads no more than `sys.get_int_max_str_digits()` digits.
+    // Python accepts no more than `sys.get_int_max_str_digits()` digits.
     let whole = py.get_type::<PyInt>().call1((number,));
     whole.map_err(|_| Failure::of(Defect::Json.into()).into_error(py))
 }

@@ -1,26 +1,29 @@
-//! Multiples of a point, made once for a key that is used often: with them a multiplication by a
-//! scalar is 32 additions, and no doubling (Hankerson, Menezes and Vanstone, *Guide to Elliptic
-//! Curve Cryptography*, section 3.3.2, with signed digits).
+//! A precomputed table of multiples of a point, for a key that is used often: with the table, a
+//! scalar multiplication takes 32 additions and no doubling (Hankerson, Menezes and Vanstone,
+//! *Guide to Elliptic Curve Cryptography*, section 3.3.2, with signed digits).
 //!
-//! Which multiples are looked up can be told from outside, by the time that it takes. They depend
-//! on the key, the signature and the message, which are public: this is for verifying alone.
+//! Not constant-time: the time of a lookup can reveal which multiples are used. The multiples
+//! depend on the key, the signature and the message, which are all public, so a table is for
+//! verification only.
 
 use std::sync::OnceLock;
 
-/// The bytes of a scalar, and so its digits.
+/// The bytes of a scalar; each byte becomes one digit.
 pub(crate) const DIGITS: usize = 32;
 
-/// How many multiples there are for each digit, whose value is at most so much, above zero or
-/// below.
+/// How many multiples the table holds for each digit; no digit is further than this above or below
+/// zero.
 pub(crate) const MULTIPLES: usize = 128;
 
-/// For each digit of a scalar the multiples of the point, times 256 to the power of that digit.
+/// For each digit of a scalar, the multiples of the point times 256 to the power of the digit's
+/// index.
 pub(crate) struct Comb<P>(Vec<P>);
 
-/// The comb of a base point, made when it is first wanted.
+/// The precomputed table of a base point, computed when it is first needed.
 ///
-/// Threads that want it at once may each make one. None waits for another: a process that is forked
-/// meanwhile would wait for a thread that it does not have.
+/// Threads that need the table at the same time may each compute one. No thread waits for another:
+/// in a process that is forked meanwhile, the other thread does not exist, and the wait would never
+/// end.
 pub(crate) struct BaseComb<P> {
     made: OnceLock<Comb<P>>,
     make: fn() -> Option<Comb<P>>,
@@ -33,7 +36,7 @@ impl<P> BaseComb<P> {
 
     pub(crate) fn get(&self) -> Option<&Comb<P>> {
         if self.made.get().is_none() {
-            // Whoever was first has made the same.
+            // Another thread may have been first: its table is the same.
             self.made.set((self.make)()?).ok();
         }
         self.made.get()
@@ -41,17 +44,17 @@ impl<P> BaseComb<P> {
 }
 
 impl<P> Comb<P> {
-    /// What it takes, in bytes.
+    /// The memory that the table takes, in bytes.
     pub(crate) const SIZE: usize = DIGITS * MULTIPLES * size_of::<P>();
 
-    /// Of the multiples, from 1 to [`MULTIPLES`] for the lowest digit and so on; `None` where they
-    /// are not as many as it takes.
+    /// Takes the multiples from 1 to [`MULTIPLES`] for the lowest digit, then for the next digit,
+    /// and so on; `None` where there are not exactly [`DIGITS`] times [`MULTIPLES`] of them.
     pub(crate) fn new(multiples: Vec<P>) -> Option<Self> {
         (multiples.len() == DIGITS * MULTIPLES).then_some(Self(multiples))
     }
 
-    /// The terms whose sum is the point times a scalar, little-endian: multiples, each with whether
-    /// it is to be subtracted. `None` for a scalar that is not below 2^255.
+    /// The terms whose sum is the point times a little-endian scalar: each is a multiple and
+    /// whether to subtract it. `None` for a scalar that is not below 2^255.
     pub(crate) fn terms<'c>(
         &'c self,
         scalar: &'c [u8; DIGITS],
@@ -61,14 +64,14 @@ impl<P> Comb<P> {
         }
         let rows = self.0.chunks_exact(MULTIPLES);
         Some(rows.zip(digits(scalar)).filter_map(|(row, digit)| {
-            // There is no multiple for zero.
+            // The table holds no multiple for zero.
             let multiple = usize::from(digit.unsigned_abs()).checked_sub(1)?;
             Some((row.get(multiple)?, digit < 0))
         }))
     }
 }
 
-/// The digits of a scalar below 2^255 to the base of 256, each from -127 to 128.
+/// The digits in base 256 of a scalar below 2^255, each from -127 to 128.
 fn digits(scalar: &[u8; DIGITS]) -> impl Iterator<Item = i16> {
     let mut carry = 0;
     scalar.iter().map(move |byte| {
@@ -82,7 +85,7 @@ fn digits(scalar: &[u8; DIGITS]) -> impl Iterator<Item = i16> {
 mod tests {
     use super::*;
 
-    /// The number that digits are of, in bytes, little-endian.
+    /// The number that has these digits, as little-endian bytes.
     fn number(digits: impl Iterator<Item = i16>) -> Vec<u8> {
         let mut carry = 0_i16;
         let bytes = digits.map(|digit| {
@@ -110,7 +113,7 @@ mod tests {
 
     #[test]
     fn the_multiples_of_a_scalar_add_up_to_it() {
-        // Of one, where a group is the integers modulo a prime.
+        // The multiples of 1, where the group is the integers modulo a prime.
         const PRIME: i64 = 1_000_003;
         let mut multiples = Vec::new();
         let mut base = 1;

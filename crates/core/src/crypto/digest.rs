@@ -1,8 +1,9 @@
-//! SHA-256 digests, by which contents are found again.
+//! SHA-256 digests, by which equal contents are recognized.
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-/// The SHA-256 digest of some bytes (FIPS 180-4): equal for equal bytes, and for no others.
+/// The SHA-256 digest of some bytes (FIPS 180-4). The hash is collision-resistant: equal digests
+/// mean equal bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Digest([u8; 32]);
 

@@ -1,8 +1,10 @@
-//! Ed25519 (RFC 8032 section 5.1) with a key whose multiples were made before.
+//! Ed25519 verification (RFC 8032 section 5.1) with a precomputed table for the key.
 //!
-//! It accepts what AWS-LC accepts: S is below the order of the group, and R is compared as it
-//! stands, so that neither can be spelled in another way; the equation is the one without the
-//! cofactor.
+//! The same signatures are accepted as by AWS-LC: S must be below the order of the group, and R is
+//! compared as it is encoded, so that neither has a second encoding. The equation is the one
+//! without the cofactor.
+//!
+//! Not constant-time: the key, the signature and the message are public.
 
 use aws_lc_rs::digest::{self, SHA512};
 use curve25519_dalek::constants::ED25519_BASEPOINT_POINT;
@@ -12,20 +14,20 @@ use curve25519_dalek::traits::Identity as _;
 
 use crate::crypto::comb::{BaseComb, Comb, DIGITS, MULTIPLES};
 
-/// The multiples of the base point B.
+/// The precomputed table of the base point B.
 static BASE: BaseComb<EdwardsPoint> = BaseComb::new(|| comb(ED25519_BASEPOINT_POINT));
 
-/// A public key A with the multiples of -A.
+/// A public key A with the precomputed table of -A.
 pub(crate) struct PublicKey {
     encoded: [u8; 32],
     multiples: Comb<EdwardsPoint>,
 }
 
 impl PublicKey {
-    /// What it takes, in bytes.
+    /// The memory that the table of a key takes, in bytes.
     pub(crate) const SIZE: usize = Comb::<EdwardsPoint>::SIZE;
 
-    /// Decodes a key; `None` where it is not the one encoding of a point.
+    /// Decodes a key; `None` where the bytes are not the canonical encoding of a point.
     pub(crate) fn new(encoded: &[u8]) -> Option<Self> {
         BASE.get()?;
         let encoded = encoded.try_into().ok()?;
@@ -100,7 +102,7 @@ mod tests {
         order
     }
 
-    /// S plus the order of the group: the same scalar, spelled in another way.
+    /// S plus the order of the group: the same scalar in another encoding.
     fn respelled(signature: &[u8]) -> Vec<u8> {
         let mut carry = 0;
         let sum = signature[32..].iter().zip(order()).map(|(a, b)| {
@@ -129,8 +131,8 @@ mod tests {
         assert!(count > 100, "{count}");
     }
 
-    /// A key, a signature's R and both together may have a part of small order: the equation
-    /// without the cofactor tells them apart.
+    /// The key, the signature's R or both may have a component of small order. The equation without
+    /// the cofactor distinguishes these cases.
     #[test]
     fn decides_as_aws_lc_does_where_points_have_a_part_of_small_order() {
         let message = b"message";
@@ -154,7 +156,7 @@ mod tests {
 
     #[test]
     fn takes_a_point_in_one_encoding_only() {
-        // y is p plus 3 and 4; some such y is that of a point.
+        // Each y is p plus a number from 0 to 18; some of them would decode to a point.
         let mut points = 0;
         for y in 0xed..=0xff {
             let mut encoded = [0xff; 32];

@@ -1,7 +1,8 @@
 //! Ed448 (RFC 8032 section 5.2), which AWS-LC does not have.
 //!
 //! The crate that does the arithmetic refuses points outside the prime-order group and an S that is
-//! not reduced, but reduces a coordinate that is not: that is refused here.
+//! not reduced. The crate accepts and reduces a coordinate that is not reduced: such an encoding is
+//! refused here.
 
 use core::fmt;
 
@@ -14,15 +15,15 @@ pub(crate) const POINT_LEN: usize = 57;
 pub(crate) struct PublicKey(VerifyingKey);
 
 impl PublicKey {
-    /// Decodes a key; `None` where it is not the one encoding of a point of the prime-order group,
-    /// or is the neutral element, for which anyone can sign.
+    /// Decodes a key; `None` where the bytes are not the canonical encoding of a point of the
+    /// prime-order group, or where the point is the neutral element, for which anyone can sign.
     pub(crate) fn parse(x: &[u8]) -> Option<Self> {
         let bytes = x.try_into().ok()?;
         is_canonical(bytes).then(|| VerifyingKey::from_bytes(bytes).ok().map(Self))?
     }
 
     /// Whether this key made `signature` over `message`, without a context (section 5.2.7). The
-    /// scalar S is below the order of the group, so that nobody can re-spell a signature.
+    /// scalar S must be below the order of the group, so that no signature has a second encoding.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         let is_good = || {
             let point = signature.first_chunk()?;
@@ -39,7 +40,7 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// Section 5.2.3: "If the resulting value is >= p, decoding fails", p being 2^448 - 2^224 - 1.
+/// Section 5.2.3: "If the resulting value is >= p, decoding fails", where p is 2^448 - 2^224 - 1.
 fn is_canonical(point: &[u8; POINT_LEN]) -> bool {
     const P: [u8; POINT_LEN - 1] = {
         let mut p = [0xff; POINT_LEN - 1];
@@ -50,7 +51,7 @@ fn is_canonical(point: &[u8; POINT_LEN]) -> bool {
         p
     };
     let [y @ .., sign] = point;
-    // Of the last octet only the highest bit is used: the sign of the other coordinate.
+    // Only the highest bit of the last octet is used: it is the sign of the other coordinate.
     matches!(sign, 0x00 | 0x80) && y.iter().rev().lt(P.iter().rev())
 }
 
@@ -86,7 +87,8 @@ mod tests {
         }
     }
 
-    /// 19 is the coordinate of a point of prime order, which p + 19 would be, too.
+    /// 19 is the coordinate of a point of prime order; reduced modulo p, p + 19 is that coordinate,
+    /// too.
     #[test]
     fn takes_a_point_in_one_encoding_only() {
         let mut point = [0; POINT_LEN];

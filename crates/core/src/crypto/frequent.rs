@@ -1,5 +1,6 @@
-//! Public keys that verify often: a gate uses the same few for weeks. Of one that has verified
-//! enough signatures multiples are made, with which each further one takes half the time or less.
+//! Public keys that verify often: a gate uses the same few keys for weeks. Once a key has verified
+//! enough signatures, a table of its multiples is precomputed. With the table, verification takes
+//! half the time or less.
 
 use core::fmt;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -10,27 +11,27 @@ use aws_lc_rs::signature::ParsedPublicKey;
 use crate::crypto::ed25519;
 use crate::crypto::p256;
 
-/// How many signatures a key verifies without multiples: by then these would have paid for
-/// themselves.
+/// How many signatures a key verifies without a precomputed table: over so many, a table would save
+/// as much time as computing the table takes.
 const FREQUENT: u32 = 100;
 
-/// The memory for multiples in one process, in bytes, those of base points aside: 16 MiB. Keys that
-/// come when it is taken verify without.
+/// The memory for the precomputed tables of one process, in bytes, not counting the tables of base
+/// points: 16 MiB. Once this memory is used up, further keys verify without a table.
 static ROOM: Room = Room::new(16 * 1024 * 1024);
 
-/// A public key, of AWS-LC until it is used often.
+/// A public key, which AWS-LC verifies with until the key is used often.
 pub(crate) struct FrequentKey {
     parsed: ParsedPublicKey,
     curve: Curve,
     encoded: Vec<u8>,
-    /// How many signatures were found good without multiples. Those that are not do not count: else
-    /// forgers could have multiples made of keys that nobody uses.
+    /// How many good signatures were verified without a table. Bad signatures do not count:
+    /// otherwise a forger could have tables computed for keys that nobody uses.
     verified: AtomicU32,
-    /// Unset while there are none yet, `None` where there never will be.
+    /// Unset while there is no table yet; `None` where there will never be one.
     multiples: OnceLock<Option<Multiples>>,
 }
 
-/// The curves for which there are multiples.
+/// The curves for which a table can be precomputed.
 #[derive(Clone, Copy, Debug)]
 enum Curve {
     Ed25519,
@@ -38,12 +39,12 @@ enum Curve {
 }
 
 impl FrequentKey {
-    /// A key of Ed25519, parsed and as it was encoded.
+    /// An Ed25519 key: parsed, and as it was encoded.
     pub(crate) fn ed25519(parsed: ParsedPublicKey, encoded: &[u8]) -> Self {
         Self::new(Curve::Ed25519, parsed, encoded)
     }
 
-    /// A key of ECDSA on P-256 with SHA-256, parsed, and the uncompressed point that it is.
+    /// A key for ECDSA on P-256 with SHA-256: parsed, and as an uncompressed point.
     pub(crate) fn p256(parsed: ParsedPublicKey, point: &[u8]) -> Self {
         Self::new(Curve::P256, parsed, point)
     }
@@ -58,7 +59,7 @@ impl FrequentKey {
         }
     }
 
-    /// The key as AWS-LC has it.
+    /// The key as AWS-LC parsed it.
     pub(crate) fn parsed(&self) -> &ParsedPublicKey {
         &self.parsed
     }
@@ -70,8 +71,8 @@ impl FrequentKey {
         }
         let is_good = self.parsed.verify_sig(message, signature).is_ok();
         if is_good && self.verified.fetch_add(1, Ordering::Relaxed) == FREQUENT {
-            // Made before the lock is taken: no thread waits meanwhile, and no forked process for
-            // ever.
+            // The table is computed before the lock is taken: no thread waits meanwhile, and no
+            // forked process waits for ever.
             self.multiples.set(Multiples::new(self.curve, &self.encoded)).ok();
         }
         is_good
@@ -84,7 +85,7 @@ impl fmt::Debug for FrequentKey {
     }
 }
 
-/// A key with its multiples.
+/// A key with its precomputed table.
 struct Multiples {
     key: Key,
     _share: Share,
@@ -96,7 +97,8 @@ enum Key {
 }
 
 impl Multiples {
-    /// `None` where there is no room, or where the key is encoded in a way that only AWS-LC takes.
+    /// `None` where too little memory is left, or where only AWS-LC accepts the encoding of the
+    /// key.
     fn new(curve: Curve, encoded: &[u8]) -> Option<Self> {
         let share = ROOM.take(match curve {
             Curve::Ed25519 => ed25519::PublicKey::SIZE,
@@ -132,7 +134,7 @@ impl Room {
     }
 }
 
-/// Bytes of a room, until this goes.
+/// A share of a room's bytes, given back when it is dropped.
 struct Share {
     of: &'static Room,
     size: usize,

@@ -1,19 +1,20 @@
-//! AES Key Wrap (RFC 3394), over AWS-LC's AES, for each of the three lengths of keys.
+//! AES Key Wrap (RFC 3394) with AWS-LC's AES, for keys of all three lengths.
 //!
-//! AWS-LC's own key wrapping is there for keys of 128 and 256 bits alone, and sets its key up again
-//! for each token.
+//! AWS-LC's own key wrapping supports keys of 128 and 256 bits only, and repeats the key setup for
+//! each token.
 
 use aws_lc_rs::cipher::{DecryptingKey, DecryptionContext};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
-/// What stands before the key, to know it by (section 2.2.3.1).
+/// The initial value, which stands before the key and is checked on unwrapping (section 2.2.3.1).
 pub(crate) const INITIAL_VALUE: [u8; 8] = [0xa6; 8];
 
-/// The octets by which a key grows when it is wrapped.
+/// How many octets longer a key becomes when it is wrapped.
 pub(crate) const OVERHEAD: usize = INITIAL_VALUE.len();
 
-/// Unwraps by the index based algorithm of section 2.2.2, with a key for AES in ECB mode; `None`
-/// where the wrapped key is not one of this key's.
+/// Unwraps a key with the index-based algorithm of section 2.2.2, where `kek` is a key for AES in
+/// ECB mode; `None` where the wrapped key was not wrapped with `kek`. The initial value is compared
+/// in constant time.
 pub(crate) fn unwrap(kek: &DecryptingKey, wrapped: &[u8]) -> Option<Vec<u8>> {
     let (first, rest) = wrapped.split_first_chunk()?;
     let (blocks, []) = rest.as_chunks::<8>() else { return None };
@@ -34,7 +35,7 @@ pub(crate) fn unwrap(kek: &DecryptingKey, wrapped: &[u8]) -> Option<Vec<u8>> {
     Some(r.concat())
 }
 
-/// Wraps by the index based algorithm of section 2.2.1.
+/// Wraps a key with the index-based algorithm of section 2.2.1.
 #[cfg(feature = "sign")]
 pub(crate) fn wrap(kek: &aws_lc_rs::cipher::EncryptingKey, key: &[u8]) -> Option<Vec<u8>> {
     use aws_lc_rs::cipher::EncryptionContext;
@@ -52,7 +53,7 @@ pub(crate) fn wrap(kek: &aws_lc_rs::cipher::EncryptingKey, key: &[u8]) -> Option
     Some([&a[..], &r.concat()].concat())
 }
 
-/// One turn of the inner loop: `t` and the register that it works on.
+/// One step of the inner loop: `t` and the index of the register that the step changes.
 #[derive(Clone, Copy)]
 struct Step {
     t: u64,
@@ -65,7 +66,7 @@ impl Step {
     }
 }
 
-/// Six rounds over `n` registers, in the order of wrapping.
+/// The steps of six rounds over `n` registers, in the order of wrapping.
 fn steps(n: usize) -> impl DoubleEndedIterator<Item = Step> {
     (0..6 * n).map(move |index| Step { t: index as u64 + 1, register: index % n })
 }
@@ -198,7 +199,7 @@ mod tests {
                         assert_eq!(unwrapped, None, "{}", test.tc_id);
                         bad += 1;
                     }
-                    // One block, which the standard of NIST has and RFC 3394 does not.
+                    // One block, which NIST's standard allows and RFC 3394 does not.
                     TestResult::Acceptable => {
                         assert_eq!((test.pt.len(), unwrapped), (8, None), "{}", test.tc_id);
                         short += 1;

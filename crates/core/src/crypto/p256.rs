@@ -1,9 +1,11 @@
-//! ECDSA on P-256 with SHA-256 (FIPS 186-5 section 6.4.2) with a key whose multiples were made
-//! before.
+//! ECDSA verification on P-256 with SHA-256 (FIPS 186-5 section 6.4.2) with a precomputed table for
+//! the key.
 //!
-//! The arithmetic of the field is generated from a proof (fiat-crypto), that of the scalars is
-//! crypto-bigint's. Here is the group: points in Jacobian coordinates, of which affine ones are
-//! added.
+//! The arithmetic of the field is generated from a proof (fiat-crypto); the arithmetic of the
+//! scalars is crypto-bigint's. The arithmetic of the group is here: points are in Jacobian
+//! coordinates, and affine points are added to them.
+//!
+//! Not constant-time: the key, the signature and the message are public.
 
 use crypto_bigint::{CheckedAdd as _, Odd, U256};
 use fiat_crypto::p256_64::{
@@ -29,20 +31,21 @@ const G: [&str; 2] = [
     "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5",
 ];
 
-/// The multiples of G.
+/// The precomputed table of G.
 static BASE: BaseComb<Affine> = BaseComb::new(|| {
     let [x, y] = G.map(U256::from_be_hex).map(Field::new);
     comb(Affine { x: x?, y: y? })
 });
 
-/// A public key Q with its multiples.
+/// A public key Q, as the precomputed table of Q.
 pub(crate) struct PublicKey(Comb<Affine>);
 
 impl PublicKey {
-    /// What it takes, in bytes.
+    /// The memory that the table of a key takes, in bytes.
     pub(crate) const SIZE: usize = Comb::<Affine>::SIZE;
 
-    /// Of an uncompressed point that is known to be on the curve; `None` where it is no such point.
+    /// Takes an uncompressed point that the caller knows to be on the curve; `None` where the
+    /// encoding is another one, or a coordinate is not below the prime.
     pub(crate) fn new(point: &[u8]) -> Option<Self> {
         BASE.get()?;
         let (4, coordinates) = point.split_first()? else { return None };
@@ -50,8 +53,8 @@ impl PublicKey {
         comb(Affine { x: Field::new(x)?, y: Field::new(y)? }).map(Self)
     }
 
-    /// Whether this key made `signature`, r and s of 32 bytes each (RFC 7518 section 3.4), over
-    /// `message`.
+    /// Whether this key made `signature` over `message`; the signature is r and s, of 32 bytes each
+    /// (RFC 7518 section 3.4).
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         self.check(message, signature).unwrap_or(false)
     }
@@ -61,9 +64,9 @@ impl PublicKey {
         if r >= *N || s >= *N || r == U256::ZERO {
             return Some(false);
         }
-        // It may exceed the order; the product is reduced.
+        // The digest may exceed the order; the product is reduced.
         let digest = U256::from_be_slice(Digest::of(message).as_bytes());
-        // Zero is refused here: it has no inverse.
+        // An s of zero is refused here, since it has no inverse.
         let inverse: U256 = s.invert_odd_mod_vartime(&N).into_option()?;
         let over_s = |number: U256| number.mul_mod_vartime(&inverse, N.as_nz_ref());
         let (u, v) = (Multiplier::new(over_s(digest)), Multiplier::new(over_s(r)));
@@ -79,7 +82,8 @@ fn halves(bytes: &[u8]) -> Option<(U256, U256)> {
     Some((U256::from_be_slice(first), U256::from_be_slice(second)))
 }
 
-/// A scalar, as a comb wants it: the number or, where that is the smaller, its negative.
+/// A scalar in the form that the table needs: the scalar or, where this is smaller, its negative
+/// modulo the order.
 struct Multiplier {
     scalar: [u8; DIGITS],
     is_negative: bool,
@@ -93,7 +97,7 @@ impl Multiplier {
         Self { scalar: scalar.to_le_bytes().into(), is_negative }
     }
 
-    /// The sum, plus the point that these are multiples of times the scalar.
+    /// `sum` plus the scalar times the point that `multiples` are the multiples of.
     fn add_to(&self, sum: Jacobian, multiples: &Comb<Affine>) -> Option<Jacobian> {
         let sum = multiples.terms(&self.scalar)?.fold(sum, |sum, (multiple, is_subtracted)| {
             let is_negative = is_subtracted ^ self.is_negative;
@@ -121,7 +125,7 @@ fn comb(point: Affine) -> Option<Comb<Affine>> {
     Comb::new(multiples)
 }
 
-/// A point of the curve other than the neutral one.
+/// A point of the curve other than the neutral element.
 #[derive(Clone, Copy)]
 struct Affine {
     x: Field,
@@ -134,7 +138,7 @@ impl Affine {
     }
 }
 
-/// A point of the curve: (x / z², y / z³), and the neutral one where z is zero.
+/// A point of the curve: (x / z², y / z³), or the neutral element where z is zero.
 #[derive(Clone, Copy)]
 struct Jacobian {
     x: Field,
@@ -165,11 +169,11 @@ impl Jacobian {
         Self { x, y, z: self.z.times(run) }
     }
 
-    /// Twice the point (the same, algorithm 3.21). No point has an order of two, so that y is never
-    /// zero.
+    /// Twice the point (Hankerson, Menezes and Vanstone, algorithm 3.21). The curve has no point of
+    /// order two, so y is never zero.
     fn doubled(self) -> Self {
         let z2 = self.z.squared();
-        // a being -3, the slope is 3 (x - z²) (x + z²).
+        // Since a is -3, the slope is 3 (x - z²) (x + z²).
         let product = self.x.minus(z2).times(self.x.plus(z2));
         let slope = product.plus(product).plus(product);
         let y2 = self.y.squared();
@@ -184,22 +188,22 @@ impl Jacobian {
         Self { x, y, z: yz.plus(yz) }
     }
 
-    /// Whether x, as a number, is `r` modulo the order of the group.
+    /// Whether the affine x coordinate, as a number, is `r` modulo the order of the group.
     fn has_abscissa(self, r: U256) -> bool {
         if self.z == Field::ZERO {
             return false;
         }
         let z2 = self.z.squared();
-        // The prime of the field is between once and twice the order.
+        // The prime of the field is between once and twice the order, so x can only be r or r + n.
         let candidates = [Some(r), r.checked_add(&N).into_option()];
         candidates.into_iter().flatten().filter_map(Field::new).any(|x| x.times(z2) == self.x)
     }
 }
 
-/// The same points in affine coordinates, by one inversion for all; none of them is the neutral
-/// one.
+/// The same points in affine coordinates, with one inversion for all of them; none of them may be
+/// the neutral element.
 fn normalized(points: &[Jacobian]) -> Vec<Affine> {
-    // The products of all z up to each point.
+    // For each point, the product of the z of all points before it.
     let mut products = Vec::with_capacity(points.len());
     let mut product = Field::ONE;
     for point in points {
@@ -218,7 +222,7 @@ fn normalized(points: &[Jacobian]) -> Vec<Affine> {
     affine
 }
 
-/// A number modulo [`P`], in the one representation that it has in Montgomery's form.
+/// A number modulo [`P`] in Montgomery form, in which each number has one representation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Field([u64; 4]);
 
@@ -289,7 +293,7 @@ mod tests {
 
     use super::*;
 
-    /// `scalar` times G, uncompressed, as AWS-LC has it; `None` for zero.
+    /// `scalar` times G, as AWS-LC computes it, uncompressed; `None` for zero.
     fn times_base(scalar: U256) -> Option<Vec<u8>> {
         let bytes: [u8; 32] = scalar.to_be_bytes().into();
         let key = PrivateKey::from_private_key(&ECDH_P256, &bytes).ok()?;
@@ -355,7 +359,7 @@ mod tests {
         let base = BASE.get().unwrap();
         let number = |n: u8| U256::from_u8(n);
         let minus = |n: u8| N.wrapping_sub(&number(n));
-        // Of a key that is a small multiple of G, or less than zero, the same points are added.
+        // With a key that is a small multiple of G or of -G, equal and opposite points are added.
         for key in [number(1), number(2), number(128), minus(1), minus(2), minus(128)] {
             let multiples = PublicKey::new(&times_base(key).unwrap()).unwrap().0;
             for u in [number(0), number(1), number(2), number(127), number(128), minus(1), minus(2)]
@@ -375,7 +379,7 @@ mod tests {
 
     #[test]
     fn refuses_a_signature_that_leads_to_no_point() {
-        // u G + v Q is neutral where e + r d is zero, whatever s is.
+        // u G + v Q is the neutral element where e + r d is zero, whatever s is.
         let message = b"message";
         let d = U256::from_u32(12345);
         let digest = U256::from_be_slice(Digest::of(message).as_bytes());
@@ -389,8 +393,8 @@ mod tests {
         }
     }
 
-    /// x is below the prime, r below the order, which is smaller: x = r + n is rare, and may be
-    /// made.
+    /// x is below the prime and r below the order, which is smaller than the prime: x = r + n is
+    /// rare, but such a point can be constructed.
     #[test]
     fn abscissa_above_the_order_is_that_of_its_remainder() {
         let point = |x: U256, z: u8| {
@@ -404,7 +408,7 @@ mod tests {
                 assert!(point(r.wrapping_add(&N), z).has_abscissa(r));
                 assert!(!point(r.wrapping_add(&U256::ONE), z).has_abscissa(r));
             }
-            // r + n is the prime or more: no coordinate.
+            // r + n is the prime or more, so it is not a coordinate.
             assert!(!point(U256::ONE, z).has_abscissa(above.wrapping_add(&U256::ONE)));
             assert!(!point(U256::ZERO, z).has_abscissa(above));
         }
@@ -413,8 +417,7 @@ mod tests {
 
     #[test]
     fn signature_whose_point_has_an_abscissa_above_the_order_is_good() {
-        // R with x = n + j, and the key that r, s and the message then belong to: Q = (s R - e G) /
-        // r.
+        // R has x = n + j, and the key that fits r, s and the message is Q = (s R - e G) / r.
         let modulus = N.as_nz_ref();
         let message = b"message";
         let digest = U256::from_be_slice(Digest::of(message).as_bytes());
@@ -437,7 +440,7 @@ mod tests {
         assert!(found > 10, "{found}");
     }
 
-    /// A point with this x, if the curve has one: p being 3 modulo 4, a root is a power.
+    /// A point with this x, if the curve has one: since p is 3 modulo 4, a square root is a power.
     fn lifted(x: U256) -> Option<Affine> {
         let b = "5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b";
         let x = Field::new(x)?;

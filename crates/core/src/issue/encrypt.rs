@@ -19,13 +19,14 @@ use crate::keys::decrypter::{aes, aes_gcm, rsa_oaep};
 use crate::keys::material::Material;
 use crate::text::base64url;
 
-/// Encrypts `plaintext` to the holder of `key`, a shared secret or (its public half is enough) an
-/// RSA key: a compact JWE whose header holds `alg`, `enc` and, if given, `kid` and `cty`.
+/// Encrypts `plaintext` to the holder of `key`, a shared secret or an RSA key (the public half is
+/// enough). The result is a compact JWE whose header holds `alg`, `enc` and, if given, `kid` and
+/// `cty`.
 ///
 /// # Errors
 ///
-/// [`SignError::NotForEncryption`] where the key does not fit `alg`, or `alg` is `dir` of another
-/// `enc`.
+/// [`SignError::NotForEncryption`] where the key does not fit `alg`, or where `alg` is `dir` for
+/// another `enc`.
 pub fn encrypt(
     plaintext: &[u8],
     key: &Material,
@@ -45,12 +46,12 @@ pub fn encrypt(
     encrypt_with_header(plaintext, key, alg, enc, header)
 }
 
-/// Encrypts under a header that is taken as it is (`iv` and `tag` of a key that is wrapped by AES
-/// GCM are added), so that tests can say anything.
+/// Encrypts with a header that is used as it is, so that tests can make any header; only `iv` and
+/// `tag` of a key that is wrapped with AES GCM are added.
 ///
 /// # Errors
 ///
-/// Those of [`encrypt`].
+/// The errors of [`encrypt`].
 pub fn encrypt_with_header(
     plaintext: &[u8],
     key: &Material,

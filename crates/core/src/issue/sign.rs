@@ -29,7 +29,7 @@ use crate::text::json::{Json, Value};
 /// The RSA modulus sizes that can be made, in bits.
 pub const RSA_BITS: [usize; 4] = [2048, 3072, 4096, 8192];
 
-/// What stands before an Ed448 key in a PKCS#8 in DER (RFC 8410 section 7).
+/// The bytes before an Ed448 key in PKCS#8 in DER (RFC 8410 section 7).
 const ED448_PKCS8: [u8; 16] = [
     0x30, 0x47, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x71, 0x04, 0x3b, 0x04, 0x39,
 ];
@@ -54,8 +54,8 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// [`SignError::RsaBits`] for another size, or for any with an algorithm that is not RSA's;
-    /// [`SignError::Crypto`] if the system gives no randomness.
+    /// [`SignError::RsaBits`] for another size, or for a size with an algorithm that is not an RSA
+    /// algorithm; [`SignError::Crypto`] where the system gives no randomness.
     pub fn generate(alg: Alg, rsa_bits: Option<usize>) -> Result<Self, SignError> {
         let crypto = |_| SignError::Crypto;
         let pair = match alg {
@@ -121,7 +121,7 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// [`KeyError::Encoding`], and those of [`Material::algs`].
+    /// [`KeyError::Encoding`], and the errors of [`Material::algs`].
     pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
         let rsa = || RsaKeyPair::from_der(der).or_else(|_| RsaKeyPair::from_pkcs8(der));
         let elliptic = || {
@@ -145,11 +145,11 @@ impl SigningKey {
         Ok(key)
     }
 
-    /// A secret of HMAC.
+    /// Takes a shared secret for HMAC.
     ///
     /// # Errors
     ///
-    /// Those of [`Material::secret`] and [`Material::algs`].
+    /// The errors of [`Material::secret`] and [`Material::algs`].
     pub fn from_secret(secret: Vec<u8>) -> Result<Self, KeyError> {
         Material::secret(secret.clone())?.algs()?;
         Ok(Self { pair: Pair::Secret(secret), kid: None, alg: None })
@@ -205,11 +205,11 @@ impl SigningKey {
         Ok(Self { pair, kid: public.kid, alg: public.alg })
     }
 
-    /// The public half, or the secret itself where there are no halves.
+    /// The public half of a key pair, or the shared secret itself.
     ///
     /// # Errors
     ///
-    /// [`KeyError::Encoding`] if the key cannot say.
+    /// [`KeyError::Encoding`] where the public half cannot be obtained from the key.
     pub fn material(&self) -> Result<Material, KeyError> {
         match &self.pair {
             Pair::Rsa(pair) => Material::rsa_from_der(pair.public_key().as_ref()),
@@ -236,7 +236,7 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// [`SignError::NoPem`] for a secret, which has no such form.
+    /// [`SignError::NoPem`] for a shared secret, which has no PEM form.
     pub fn to_pkcs8_pem(&self) -> Result<String, SignError> {
         let crypto = |_| SignError::Crypto;
         let der = match &self.pair {
@@ -267,7 +267,7 @@ impl SigningKey {
         self.sign_with_header(alg, JsonValue::Object(header).to_string().as_bytes(), payload)
     }
 
-    /// Signs a payload under a header that is taken as it is, so that tests can say anything.
+    /// Signs a payload with a header that is used as it is, so that tests can make any header.
     ///
     /// # Errors
     ///
@@ -317,7 +317,7 @@ impl SigningKey {
     }
 }
 
-/// Says which kind of key it is; never shows it.
+/// Shows the kind of key, never the key.
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SigningKey({:?})", self.material())
@@ -329,7 +329,7 @@ pub fn public_pem(material: &Material) -> Option<String> {
     Some(to_pem("PUBLIC KEY", material.to_spki_der()?))
 }
 
-/// A key as a JWK (RFC 7517 section 4).
+/// The JWK of a key (RFC 7517 section 4).
 pub fn to_jwk(material: &Material, kid: Option<&str>, alg: Option<Alg>) -> JsonValue {
     let mut jwk = Map::new();
     for (name, value) in material.jwk_members() {
@@ -350,19 +350,19 @@ pub fn to_jwk(material: &Material, kid: Option<&str>, alg: Option<Alg>) -> JsonV
 pub enum SignError {
     /// The key cannot make signatures of this algorithm.
     NotForAlgorithm {
-        /// That algorithm.
+        /// The algorithm.
         alg: Alg,
     },
     /// The key cannot encrypt for this algorithm of JWE.
     NotForEncryption {
-        /// That algorithm.
+        /// The algorithm.
         alg: KeyAlg,
     },
-    /// No such size of RSA keys, or a size for a key that is not RSA's.
+    /// RSA keys of this size cannot be made, or a size was given for a key that is not an RSA key.
     RsaBits {
-        /// The algorithm asked for.
+        /// The algorithm that was asked for.
         alg: Alg,
-        /// The size asked for.
+        /// The size that was asked for.
         bits: usize,
     },
     /// A secret has no PEM form.

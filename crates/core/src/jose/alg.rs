@@ -3,7 +3,7 @@
 
 use core::fmt;
 
-/// A JWS signature algorithm. There is no variant for `none`, so nothing can be unsigned.
+/// A JWS signature algorithm. There is no variant for `none`, so no token can be unsigned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs)] // Each variant is the registered name.
 pub enum Alg {
@@ -68,13 +68,13 @@ impl Alg {
         }
     }
 
-    /// The algorithm of that name; names are case-sensitive (RFC 7515 section 4.1.1).
+    /// The algorithm with this name; names are case-sensitive (RFC 7515 section 4.1.1).
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|alg| alg.name() == name)
     }
 
-    /// Whether a list that has this name means `other`, too: `EdDSA` is the older name of both
-    /// `Ed25519` and `Ed448`, which say the curve (RFC 9864 section 2.2).
+    /// Whether a list with this name also admits `other`: `EdDSA` is the older name of both
+    /// `Ed25519` and `Ed448`, which name the curve (RFC 9864 section 2.2).
     pub const fn covers(self, other: Self) -> bool {
         self as u8 == other as u8
             || matches!((self, other), (Self::EdDSA, Self::Ed25519 | Self::Ed448))

@@ -1,10 +1,10 @@
-//! The compact serializations: of a JWS three parts (RFC 7515 section 7.1), of a JWE five (RFC 7516
-//! section 7.1), with periods between.
+//! The compact serializations, with periods between the parts: a JWS has three parts (RFC 7515
+//! section 7.1), a JWE has five (RFC 7516 section 7.1).
 
 use crate::denial::{Defect, Denial};
 use crate::text::base64url;
 
-/// What tokens are; one of another type is [`Denial::Malformed`].
+/// The expected type of tokens; a token of another type is [`Denial::Malformed`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TokenType {
     /// A compact JWS.
@@ -12,23 +12,24 @@ pub enum TokenType {
     Signed,
     /// A compact JWE whose content is the claims.
     ///
-    /// There is no signature, so [`Policy::algorithms`](crate::Policy::algorithms) does not apply,
-    /// and with RSA-OAEP anyone who has the public key can make such a token. Where that key is
-    /// public indeed, only [`TokenType::Nested`] says who made the claims.
+    /// There is no signature, so [`Policy::algorithms`](crate::Policy::algorithms) does not apply.
+    /// With RSA-OAEP, anyone who has the public key can make such a token: where that key is in
+    /// fact public, only [`TokenType::Nested`] tells who made the claims.
     Encrypted,
-    /// A compact JWE whose content is a compact JWS (RFC 7519 section 5.2), judged like any other;
-    /// no other nesting is taken.
+    /// A compact JWE whose content is a compact JWS (RFC 7519 section 5.2), which is verified like
+    /// any other JWS; no other nesting is accepted.
     Nested,
 }
 
-/// A compact JWS, split and decoded but believed in nothing.
+/// A compact JWS, split and decoded, but not verified.
 #[derive(Debug)]
 pub struct Jws<'a> {
-    /// What the signature is made over: the first two parts as they stand, and the period between.
+    /// The input of the signature: the first two parts as they stand, and the period between them.
     pub(crate) signing_input: &'a [u8],
     /// The JOSE header as it stands, not yet decoded.
     pub(crate) header: &'a [u8],
-    /// The payload. It says nothing until the signature is checked: see [`crate::token::jws`].
+    /// The payload, which must not be used before the signature is checked: see
+    /// [`crate::token::jws`].
     pub(crate) payload: Vec<u8>,
     /// The signature, or the tag of an HMAC.
     pub(crate) signature: Vec<u8>,
@@ -39,8 +40,8 @@ impl<'a> Jws<'a> {
     ///
     /// # Errors
     ///
-    /// [`Denial::TooLarge`]; [`Denial::Malformed`] where there are not exactly three parts, or the
-    /// second or third is not strict base64url.
+    /// [`Denial::TooLarge`]; [`Denial::Malformed`] where there are not exactly three parts, or
+    /// where the second or third part is not strict base64url.
     pub fn split(token: &'a [u8], max_size: usize) -> Result<Self, Denial> {
         if token.len() > max_size {
             return Err(Denial::TooLarge);
@@ -61,15 +62,15 @@ impl<'a> Jws<'a> {
     }
 }
 
-/// A compact JWE, split and decoded but believed in nothing.
+/// A compact JWE, split and decoded, but not decrypted.
 #[derive(Debug)]
 pub struct Jwe<'a> {
-    /// The first part as it stands, which is authenticated with the content (RFC 7516 section 5.1,
-    /// step 14).
+    /// The header segment as it stands, which is authenticated with the content (RFC 7516 section
+    /// 5.1, step 14).
     pub(crate) aad: &'a [u8],
     /// The JOSE header's JSON, not yet parsed.
     pub(crate) header: Vec<u8>,
-    /// The content encryption key, encrypted; nothing where a shared secret is that key itself.
+    /// The encrypted content encryption key; empty where a shared secret is itself that key.
     pub(crate) encrypted_key: Vec<u8>,
     /// The initialization vector of the content.
     pub(crate) iv: Vec<u8>,
@@ -84,8 +85,8 @@ impl<'a> Jwe<'a> {
     ///
     /// # Errors
     ///
-    /// [`Denial::TooLarge`]; [`Denial::Malformed`] where there are not exactly five parts, or one
-    /// is not strict base64url.
+    /// [`Denial::TooLarge`]; [`Denial::Malformed`] where there are not exactly five parts, or where
+    /// a part is not strict base64url.
     pub fn split(token: &'a [u8], max_size: usize) -> Result<Self, Denial> {
         if token.len() > max_size {
             return Err(Denial::TooLarge);
@@ -107,7 +108,7 @@ impl<'a> Jwe<'a> {
     }
 }
 
-/// The parts of a token, and how many there are; `None` if they are more than five.
+/// The parts of a token, and how many there are; `None` where there are more than five.
 fn parts(token: &[u8]) -> Option<([&[u8]; 5], usize)> {
     let mut parts = [&[][..]; 5];
     let mut rest = token;

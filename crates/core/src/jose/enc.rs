@@ -6,7 +6,7 @@ use core::fmt;
 /// How the content encryption key (CEK) of a JWE is obtained.
 ///
 /// There are no variants for `RSA1_5` (which RFC 8725 section 3.2 advises against), for PBES2
-/// (whose iterations the token would choose) and for ECDH-ES.
+/// (where the token would choose the number of iterations) and for ECDH-ES.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // Each variant is the registered name, as near as Rust allows.
 pub enum KeyAlg {
@@ -20,7 +20,7 @@ pub enum KeyAlg {
     A128GcmKw,
     A192GcmKw,
     A256GcmKw,
-    /// The shared secret is the CEK itself, so that it fits one `enc` alone.
+    /// The shared secret is the CEK itself, so the key fits one `enc` only.
     Dir(Enc),
 }
 
@@ -62,7 +62,7 @@ impl KeyAlg {
         }
     }
 
-    /// The algorithm of that name in a token whose content is encrypted by `enc`.
+    /// The algorithm with this name, in a token whose content is encrypted with `enc`.
     pub fn from_name(name: &str, enc: Enc) -> Option<Self> {
         Self::ALL
             .into_iter()
@@ -70,7 +70,7 @@ impl KeyAlg {
             .find(|alg| alg.name() == name)
     }
 
-    /// The length of the shared secret, in bytes; `None` where the key is RSA's.
+    /// The length of the shared secret, in bytes; `None` where the key is an RSA key.
     pub const fn secret_len(self) -> Option<usize> {
         match self {
             Self::RsaOaep | Self::RsaOaep256 | Self::RsaOaep384 | Self::RsaOaep512 => None,
@@ -81,13 +81,13 @@ impl KeyAlg {
         }
     }
 
-    /// Whether a JWK whose `alg` is `name` is meant for this: one for `dir` may also name the `enc`
-    /// that it is the key of (as in RFC 7520 section 5.6.1).
+    /// Whether a JWK whose `alg` is `name` is meant for this algorithm. A JWK for `dir` may also
+    /// name the `enc` that the key is for (as in RFC 7520 section 5.6.1).
     pub(crate) fn is_named(self, name: &str) -> bool {
         self.name() == name || matches!(self, Self::Dir(enc) if enc.name() == name)
     }
 
-    /// Whether `iv` and `tag` stand in the header (RFC 7518 section 4.7.1).
+    /// Whether the header must have `iv` and `tag` of the wrapped key (RFC 7518 section 4.7.1).
     pub(crate) const fn has_parameters(self) -> bool {
         matches!(self, Self::A128GcmKw | Self::A192GcmKw | Self::A256GcmKw)
     }
@@ -134,7 +134,7 @@ impl Enc {
         }
     }
 
-    /// The algorithm of that name; names are case-sensitive (RFC 7516 section 4.1.2).
+    /// The algorithm with this name; names are case-sensitive (RFC 7516 section 4.1.2).
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|enc| enc.name() == name)
     }

@@ -1,7 +1,8 @@
-//! The JOSE header, read strictly: of a JWS (RFC 7515 section 4) and of a JWE (RFC 7516 section 4).
+//! The JOSE header of a JWS (RFC 7515 section 4) and of a JWE (RFC 7516 section 4), parsed
+//! strictly.
 //!
-//! `jku`, `jwk`, `x5u` and `x5c` are never looked at: a token does not bring its own key. Nor are
-//! `epk` and `p2c`, which belong to algorithms that are not implemented.
+//! `jku`, `jwk`, `x5u` and `x5c` are never looked at: a token does not bring its own key. `epk` and
+//! `p2c` are not looked at either: they belong to algorithms that are not implemented.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use crate::jose::enc::{Enc, KeyAlg};
 use crate::text::base64url;
 use crate::text::json::{Json, Value};
 
-/// What a signed token says of itself: a claim like any other until its signature is checked.
+/// The header of a signed token, which is not authentic until the signature is checked.
 #[derive(Clone, Debug)]
 pub struct Header {
     alg: Alg,
@@ -20,16 +21,17 @@ pub struct Header {
 }
 
 impl Header {
-    /// Decodes and parses the first part of a JWS.
+    /// Decodes and parses the header segment of a JWS.
     ///
     /// # Errors
     ///
-    /// [`Denial::Malformed`] where it is not strict base64url, and those of [`Header::parse`].
+    /// [`Denial::Malformed`] where the segment is not strict base64url; the errors of
+    /// [`Header::parse`].
     pub fn decode(segment: &[u8]) -> Result<Self, Denial> {
         Self::parse(base64url::decode(segment).ok_or(Defect::Base64)?)
     }
 
-    /// Parses the decoded first part of a JWS.
+    /// Parses the decoded header segment of a JWS.
     ///
     /// # Errors
     ///
@@ -48,12 +50,12 @@ impl Header {
         Ok(Self { alg, parameters: Arc::new(parameters) })
     }
 
-    /// `alg`: the algorithm that the signature is said to be of.
+    /// `alg`: the algorithm that the token names for its signature.
     pub fn alg(&self) -> Alg {
         self.alg
     }
 
-    /// `kid`: a hint which key made the signature. It is compared, never opened or fetched.
+    /// `kid`: a hint which key made the signature; it is compared, never opened or fetched.
     pub fn kid(&self) -> Option<&str> {
         self.parameters.kid()
     }
@@ -68,8 +70,8 @@ impl Header {
     }
 }
 
-/// What an encrypted token says of itself: believed once its content is decrypted, since the header
-/// is authenticated with it.
+/// The header of an encrypted token, which is authentic once the content is decrypted, since both
+/// are authenticated together.
 #[derive(Clone, Debug)]
 pub struct JweHeader {
     alg: KeyAlg,
@@ -78,7 +80,8 @@ pub struct JweHeader {
     parameters: Parameters,
 }
 
-/// `iv` and `tag` of a content encryption key that is wrapped by AES GCM (RFC 7518 section 4.7.1).
+/// `iv` and `tag` of a content encryption key that is wrapped with AES GCM (RFC 7518 section
+/// 4.7.1).
 #[derive(Clone, Debug)]
 pub(crate) struct Wrapping {
     pub(crate) iv: Vec<u8>,
@@ -86,15 +89,15 @@ pub(crate) struct Wrapping {
 }
 
 impl JweHeader {
-    /// Parses the decoded first part of a JWE.
+    /// Parses the decoded header segment of a JWE.
     ///
     /// # Errors
     ///
     /// - [`Denial::Malformed`]: as for [`Header::parse`]; `enc` missing or not a string (RFC 7516
     ///   section 4.1.2); `iv` or `tag` missing where `alg` needs them, or not base64url;
     /// - [`Denial::UnsupportedAlgorithm`]: `alg` or `enc` is unknown;
-    /// - [`Denial::UnsupportedCriticalHeader`]: `crit` is present, or `zip`: compression tells of
-    ///   the content by its length, and decompression has no bound (RFC 8725 section 3.6).
+    /// - [`Denial::UnsupportedCriticalHeader`]: `crit` is present, or `zip`: compression reveals
+    ///   the content through its length, and decompression has no limit (RFC 8725 section 3.6).
     pub fn parse(bytes: &[u8]) -> Result<Self, Denial> {
         let json = Json::parse_object(bytes)?;
         if json.member("zip").is_some() {
@@ -116,17 +119,17 @@ impl JweHeader {
         Ok(Self { alg, enc, wrapping, parameters })
     }
 
-    /// `alg`: how the content encryption key is said to be obtained.
+    /// `alg`: the way that the token names for obtaining the content encryption key.
     pub fn alg(&self) -> KeyAlg {
         self.alg
     }
 
-    /// `enc`: how the content is said to be encrypted.
+    /// `enc`: the way that the token names for encrypting the content.
     pub fn enc(&self) -> Enc {
         self.enc
     }
 
-    /// `kid`: a hint which key decrypts the token. It is compared, never opened or fetched.
+    /// `kid`: a hint which key decrypts the token; it is compared, never opened or fetched.
     pub fn kid(&self) -> Option<&str> {
         self.parameters.kid()
     }
@@ -140,7 +143,7 @@ impl JweHeader {
     }
 }
 
-/// What the headers of signed and of encrypted tokens have in common.
+/// The header parameters that signed and encrypted tokens have in common.
 #[derive(Clone, Debug)]
 pub struct Parameters {
     kid: Option<String>,
@@ -148,7 +151,7 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// Checks what holds for both, and gives the name in `alg`, too.
+    /// Checks the parameters that both kinds of token have; also returns the name in `alg`.
     fn read(json: Json) -> Result<(Self, String), Denial> {
         if json.member("crit").is_some() {
             return Err(Denial::UnsupportedCriticalHeader);
@@ -173,7 +176,7 @@ impl Parameters {
         &self.json
     }
 
-    /// The bytes that it takes in total.
+    /// The bytes that the parameters take in total.
     pub(crate) fn size(&self) -> usize {
         size_of::<Self>() + self.kid.as_ref().map_or(0, String::capacity) + self.json.heap_size()
     }

@@ -1,4 +1,4 @@
-//! Reads files of keys, in whichever format.
+//! Reads key files, in any of the formats.
 
 use core::fmt;
 
@@ -12,7 +12,7 @@ use crate::keys::{der, keyval, pem, spki};
 use crate::text::json::Json;
 use crate::text::outline;
 
-/// How many warnings of one file are kept; a last one counts the others.
+/// How many warnings of one file are kept; one more warning gives the number of the others.
 pub const MAX_WARNINGS: usize = 16;
 
 /// The byte order mark of UTF-8, which some editors write (RFC 8259 section 8.1 lets a parser
@@ -30,7 +30,7 @@ pub enum KeyFormat {
     Keyval,
 }
 
-/// Gathers the keys of one file or several.
+/// Collects the keys of one or more files.
 #[derive(Debug, Default)]
 pub struct KeySetBuilder {
     keys: KeySet,
@@ -38,24 +38,24 @@ pub struct KeySetBuilder {
 }
 
 impl KeySetBuilder {
-    /// Nothing yet.
+    /// A builder without keys.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds every usable key of a file, or none at all where it fails.
+    /// Adds every usable key of a file, or no key at all where the file is refused.
     ///
     /// A key that is broken, weak or of an unknown kind is skipped with a [`KeyWarning`] (RFC 7517
-    /// section 5), so that it does not take the others down.
+    /// section 5), so that the other keys of the file stay usable.
     ///
-    /// The format is guessed where none is given: JSON that is neither a JWK Set nor a JWK is
-    /// [`KeyFormat::Keyval`], in which a shared secret is taken where the format is given alone.
-    /// Else any JSON of texts (what a server says of an error) would be secrets that everyone
-    /// knows. What is neither JSON nor PEM may be a single key in DER.
+    /// Where no format is given, it is guessed. JSON that is neither a JWK Set nor a JWK is taken
+    /// as [`KeyFormat::Keyval`], but its shared secrets are refused: otherwise the texts of any
+    /// JSON, such as an error message of a server, would be secrets that everyone knows. A file
+    /// that is neither JSON nor PEM may be a single key in DER.
     ///
     /// # Errors
     ///
-    /// A [`KeyError`] where the file is broken as a whole, or none of its keys is usable.
+    /// A [`KeyError`] where the file is broken as a whole, or where none of its keys is usable.
     pub fn add(&mut self, file: &[u8], format: Option<KeyFormat>) -> Result<(), KeyError> {
         if file.len() > MAX_KEY_FILE_SIZE {
             return Err(KeyError::FileTooLarge);
@@ -71,22 +71,22 @@ impl KeySetBuilder {
         Ok(())
     }
 
-    /// Adds a key for each algorithm that it can verify.
+    /// Adds a key for every algorithm whose signatures the key can verify.
     ///
     /// # Errors
     ///
-    /// Those of [`Material::algs`] and [`Material::verifier`].
+    /// The errors of [`Material::algs`] and [`Material::verifier`].
     pub fn add_key(&mut self, material: &Material, kid: Option<&str>) -> Result<(), KeyError> {
         self.insert(verifiers(material, kid, None)?);
         Ok(())
     }
 
-    /// What was noticed since this was last asked.
+    /// The warnings since the last call; a second call returns none of these again.
     pub fn take_warnings(&mut self) -> Vec<KeyWarning> {
         core::mem::take(&mut self.warnings)
     }
 
-    /// The set, and what was noticed while it was gathered.
+    /// The set of keys, and the remaining warnings.
     pub fn build(self) -> (KeySet, Vec<KeyWarning>) {
         (self.keys, self.warnings)
     }
@@ -103,7 +103,7 @@ impl KeySetBuilder {
     }
 }
 
-/// The file without the mark that it may begin with.
+/// The file without the byte order mark that it may begin with.
 pub fn without_byte_order_mark(file: &[u8]) -> &[u8] {
     file.strip_prefix(BYTE_ORDER_MARK).unwrap_or(file)
 }
@@ -129,7 +129,7 @@ fn read(file: &[u8], format: Option<KeyFormat>) -> Result<Found, KeyError> {
     }
 }
 
-/// What a file that could not be read is instead, where that is evident.
+/// What a file that could not be read evidently is; `None` where that is not evident.
 fn what_else(file: &[u8]) -> Option<&'static str> {
     match file.trim_ascii_start().first() {
         None => Some("there is nothing in it"),
@@ -138,12 +138,12 @@ fn what_else(file: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Reads a set, or a key, of which this is the JSON.
+/// Reads a JWK Set or a JWK from its JSON.
 fn read_jwks(file: &[u8], json: Result<Json, KeyError>) -> Result<Found, KeyError> {
     let mut found = Found::default();
     let json = match json {
         Ok(json) => json,
-        // Each key for itself, if that is where it is broken.
+        // The JSON is broken: if only single keys are, each key is parsed on its own.
         Err(error) => {
             for (index, key) in outline::keys(file).ok_or(error)?.into_iter().enumerate() {
                 let jwk = Json::parse(key).map_err(KeyError::Json);
@@ -200,27 +200,27 @@ fn read_keyval(json: &Json, secrets: Secrets) -> Found {
     found
 }
 
-/// What a file holds.
+/// The contents of a key file.
 #[derive(Default)]
 struct Found {
     usable: Vec<Usable>,
-    /// The first keys that cannot be used, and why.
+    /// The first keys that cannot be used, each with the reason.
     skipped: Vec<KeyError>,
-    /// How many more cannot be.
+    /// How many more keys cannot be used.
     more: usize,
-    /// What else was noticed.
+    /// Warnings about keys that are used.
     noticed: Vec<Warning>,
 }
 
 impl Found {
-    /// Adds a key of a set, or why it cannot be used.
+    /// Adds a key of a JWK Set, or the reason why the key cannot be used.
     fn add(&mut self, index: usize, jwk: Result<Jwk, KeyError>) {
         if let Err(error) = jwk.and_then(|jwk| self.add_jwk(index, jwk)) {
             self.skip(error.in_key(index));
         }
     }
 
-    /// Adds all that a JWK is good for.
+    /// Adds a JWK for every use that it is usable for.
     fn add_jwk(&mut self, index: usize, jwk: Jwk) -> Result<(), KeyError> {
         if jwk.verifies {
             self.usable.extend(verifiers(&jwk.material, jwk.kid.as_deref(), jwk.alg)?);
@@ -237,7 +237,8 @@ impl Found {
         Ok(())
     }
 
-    /// Notes a key that cannot be used; only so many that no file can flood a log.
+    /// Records a key that cannot be used. The number of recorded keys is limited, so that no file
+    /// can flood a log.
     fn skip(&mut self, error: KeyError) {
         if self.skipped.len() < MAX_WARNINGS {
             self.skipped.push(error);
@@ -246,7 +247,7 @@ impl Found {
         }
     }
 
-    /// Why nothing is usable.
+    /// The reason why no key is usable.
     fn into_error(self) -> KeyError {
         match KeyError::of_all(self.skipped) {
             KeyError::NoUsableKey { reasons, more } => {
@@ -266,7 +267,7 @@ impl Found {
     }
 }
 
-/// A key that is ready for its algorithms.
+/// A key, parsed for its algorithms.
 struct Usable {
     kid: Option<String>,
     key: Key,
@@ -277,7 +278,8 @@ enum Key {
     Decrypter(KeyDecrypter),
 }
 
-/// What a key can verify, `only` where that is given.
+/// One verifier for each algorithm whose signatures a key can verify, or for `only` alone where it
+/// is given.
 fn verifiers(
     material: &Material,
     kid: Option<&str>,
@@ -285,7 +287,7 @@ fn verifiers(
 ) -> Result<Vec<Usable>, KeyError> {
     let algs = material.algs()?;
     let names = match material {
-        // Two names of one algorithm (RFC 9864 section 2.2), whichever of them the key has.
+        // An algorithm with two names (RFC 9864 section 2.2) fits by either name.
         Material::Ed25519(_) | Material::Ed448(_) => algs.chunks(algs.len().max(1)),
         _ => algs.chunks(1),
     };
@@ -299,7 +301,7 @@ fn verifiers(
         .collect()
 }
 
-/// Something that an operator should know of a key file that was accepted.
+/// What an operator should know about a key file that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyWarning(Warning);
 
@@ -313,7 +315,7 @@ enum Warning {
     Certificate {
         index: usize,
     },
-    /// So many warnings that are not given one by one.
+    /// This many warnings are not given one by one.
     More {
         count: usize,
     },

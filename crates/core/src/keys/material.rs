@@ -1,4 +1,4 @@
-//! What a key is made of, whichever file format it came in.
+//! The contents of a key, independent of the file format that the key was read from.
 
 use core::fmt;
 
@@ -20,11 +20,11 @@ use crate::keys::error::{KeyError, MAX_RSA_BITS, MIN_RSA_BITS};
 use crate::keys::{der, published};
 use crate::text::base64url;
 
-/// The largest public exponent of an RSA key, in bits: that of AWS-LC. Those in use are 3 and
-/// 65537; a long one makes verification as slow as signing.
+/// The largest public exponent of an RSA key, in bits: the limit of AWS-LC. The exponents in use
+/// are 3 and 65537; a long exponent makes verification as slow as signing.
 pub const MAX_RSA_EXPONENT_BITS: usize = 33;
 
-/// What stands before an Ed448 key in a `SubjectPublicKeyInfo` in DER (RFC 8410 section 4).
+/// The bytes before an Ed448 key in a `SubjectPublicKeyInfo` in DER (RFC 8410 section 4).
 const ED448_SPKI: [u8; 12] =
     [0x30, 0x43, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x71, 0x03, 0x3a, 0x00];
 
@@ -38,13 +38,13 @@ pub enum Material {
         /// The public exponent, without leading zeros.
         e: Vec<u8>,
     },
-    /// An RSA key that says of itself that it is for RSASSA-PSS alone (RFC 4055 section 1.2).
+    /// An RSA key that is marked as for RSASSA-PSS only (RFC 4055 section 1.2).
     RsaPss {
         /// The modulus, without leading zeros.
         n: Vec<u8>,
         /// The public exponent, without leading zeros.
         e: Vec<u8>,
-        /// The one algorithm that its parameters leave; `None` where it has none.
+        /// The one algorithm that the parameters allow; `None` where the key has no parameters.
         alg: Option<Alg>,
     },
     /// A point on a curve, uncompressed (SEC 1 section 2.3.3).
@@ -58,7 +58,7 @@ pub enum Material {
     Ed25519(Vec<u8>),
     /// An Ed448 public key (RFC 8032 section 5.2.5).
     Ed448(Vec<u8>),
-    /// A shared secret, of an HMAC or an encryption. Only [`Material::secret`] makes one of a file.
+    /// A shared secret, for HMAC or encryption. Only [`Material::secret`] makes one from a file.
     Secret(Vec<u8>),
 }
 
@@ -67,10 +67,10 @@ impl Material {
     ///
     /// # Errors
     ///
-    /// [`KeyError::Encoding`]; sizes are judged by [`Material::algs`].
+    /// [`KeyError::Encoding`]; the sizes are checked by [`Material::algs`].
     pub fn rsa_from_der(encoded: &[u8]) -> Result<Self, KeyError> {
         let broken = KeyError::Encoding("an RSA public key");
-        // AWS-LC reads a `SubjectPublicKeyInfo`, too, even that of a key for encryption alone.
+        // AWS-LC also reads a `SubjectPublicKeyInfo`, even of a key for encryption alone.
         if !der::is_pkcs1(encoded) {
             return Err(broken);
         }
@@ -85,8 +85,8 @@ impl Material {
     ///
     /// # Errors
     ///
-    /// [`KeyError::PublicKeyAsSecret`]: what everyone can read is no secret;
-    /// [`KeyError::NotSecret`]: nor is a URL, HTML, or the path of a file.
+    /// [`KeyError::PublicKeyAsSecret`] for what everyone can read; [`KeyError::NotSecret`] for a
+    /// URL, HTML, or the path of a file.
     pub fn secret(secret: Vec<u8>) -> Result<Self, KeyError> {
         if published::is_public(&secret) {
             return Err(KeyError::PublicKeyAsSecret);
@@ -97,12 +97,12 @@ impl Material {
         Ok(Self::Secret(secret))
     }
 
-    /// The algorithms that the key can verify; never empty.
+    /// The algorithms whose signatures the key can verify; never empty.
     ///
     /// # Errors
     ///
-    /// [`KeyError::RsaSize`], [`KeyError::SecretTooShort`] and [`KeyError::Encoding`] for keys that
-    /// fit none safely.
+    /// [`KeyError::RsaSize`], [`KeyError::SecretTooShort`] and [`KeyError::Encoding`] for a key
+    /// that is not safe with any algorithm.
     pub fn algs(&self) -> Result<&'static [Alg], KeyError> {
         use Alg::{EdDSA, HS256, HS384, HS512, PS256, PS384, PS512, RS256, RS384, RS512};
         match self {
@@ -148,9 +148,9 @@ impl Material {
     ///
     /// # Errors
     ///
-    /// [`KeyError::NotForAlgorithm`] where `alg` is none of [`Material::algs`];
-    /// [`KeyError::Encoding`] where the numbers are no key, such as a point that is not on its
-    /// curve.
+    /// [`KeyError::NotForAlgorithm`] where `alg` is not among [`Material::algs`];
+    /// [`KeyError::Encoding`] where the numbers are not a key, for example a point that is not on
+    /// its curve.
     pub fn verifier(&self, alg: Alg) -> Result<SignatureVerifier, KeyError> {
         if !self.algs()?.contains(&alg) {
             return Err(KeyError::NotForAlgorithm { alg: alg.name() });
@@ -211,7 +211,7 @@ impl Material {
         }
     }
 
-    /// The members that make the key, in the order that RFC 7638 section 3 wants, `kty` included.
+    /// The members that define the key, in the order of RFC 7638 section 3, including `kty`.
     pub fn jwk_members(&self) -> Vec<(&'static str, String)> {
         let encode = |bytes: &[u8]| base64url::encode(bytes);
         match self {
@@ -249,7 +249,7 @@ impl Material {
     }
 }
 
-/// Says which kind of key it is; never shows a secret.
+/// Shows the kind of key, never a secret.
 impl fmt::Debug for Material {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -263,7 +263,7 @@ impl fmt::Debug for Material {
     }
 }
 
-/// A key parsed for one algorithm: what is left to do for a token is the signature itself.
+/// A key parsed for one algorithm: for each token, only the signature itself remains to be checked.
 #[derive(Debug)]
 pub struct SignatureVerifier(Inner);
 
@@ -292,7 +292,7 @@ impl SignatureVerifier {
     }
 }
 
-/// Splits an uncompressed point.
+/// The two coordinates of an uncompressed point.
 fn coordinates(curve: Curve, point: &[u8]) -> (&[u8], &[u8]) {
     point
         .split_first()
@@ -307,17 +307,18 @@ fn bits(number: &[u8]) -> usize {
     significant * 8 - leading as usize
 }
 
-/// RFC 8017 section 3.1: the modulus is a product of odd primes, the exponent odd and at least 3.
-/// With an exponent of 1 every message would be its own signature.
+/// Whether the numbers can be an RSA key (RFC 8017 section 3.1): the modulus is a product of odd
+/// primes, and the exponent is odd and at least 3. With an exponent of 1, every message would be
+/// its own signature.
 fn is_rsa(n: &[u8], e: &[u8]) -> bool {
     let is_odd = |number: &[u8]| number.last().is_some_and(|byte| byte % 2 == 1);
     is_odd(n) && is_odd(e) && (2..=MAX_RSA_EXPONENT_BITS).contains(&bits(e))
 }
 
-/// Whether an Ed25519 key is one of the points whose order divides 8, in any of their encodings:
-/// anyone can sign for those (RFC 8725 section 3.4, "Validate Cryptographic Inputs").
+/// Whether an Ed25519 key is one of the points whose order divides 8, in any encoding: for such a
+/// key, anyone can sign (RFC 8725 section 3.4, "Validate Cryptographic Inputs").
 fn is_of_small_order(x: &[u8]) -> bool {
-    // y, little-endian: 0, 1, the two of order 8, then -1, and 0 and 1 again with p added.
+    // y, little-endian: 0, 1, the two points of order 8, then -1, and 0 and 1 with p added.
     const Y: [[u8; 32]; 7] = [
         [0; 32],
         with_ends(1, 0, 0),
@@ -336,7 +337,7 @@ fn is_of_small_order(x: &[u8]) -> bool {
         with_ends(0xee, 0xff, 0x7f),
     ];
     let Some((last, rest)) = x.split_last() else { return true };
-    // The highest bit is the sign of the other coordinate.
+    // The highest bit is the sign of the x coordinate.
     Y.iter().any(|y| y.strip_suffix(&[last & 0x7f]) == Some(rest))
 }
 

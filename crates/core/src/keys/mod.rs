@@ -1,6 +1,6 @@
 //! The keys of a gate: read once, parsed once, found by `kid` and `alg`.
 //!
-//! A file uses only those that stand below it here.
+//! Each file uses only the files that stand below it in this list.
 
 mod builder;
 

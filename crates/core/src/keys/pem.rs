@@ -12,13 +12,13 @@ use crate::keys::spki;
 const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
 
-/// The longest label of a block that is read.
+/// The longest label of a block that is accepted.
 const MAX_LABEL: usize = 64;
 
-/// What OpenSSL writes before a key of a curve: the curve once more.
+/// The label of the block that OpenSSL writes before a key on a curve, to name the curve again.
 const EC_PARAMETERS: &[u8] = b"EC PARAMETERS";
 
-/// RFC 7468 section 3 has padding; who leaves it out says the same.
+/// RFC 7468 section 3 has padding; base64 without padding is accepted, too.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -29,18 +29,18 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 ///
 /// # Errors
 ///
-/// The [`KeyError`] of the first block that is no public key, with its index.
+/// The [`KeyError`] of the first block that is not a public key, with the index of the block.
 pub fn parse(text: &[u8]) -> Result<Vec<Material>, KeyError> {
     let keys = read(text)?.into_iter().enumerate();
     keys.map(|(index, key)| key.map_err(|error| error.in_key(index))).collect()
 }
 
-/// Reads a PEM file in the same way, but gives of each block what became of it.
+/// Reads every block of a PEM file, in order: each gives its key, or the reason why it has none.
 ///
 /// # Errors
 ///
-/// [`KeyError::Encoding`] where the boundaries of blocks do not belong together: a key would be
-/// missing.
+/// [`KeyError::Encoding`] where the boundaries of blocks do not match: otherwise a key could be
+/// missed.
 pub fn read(text: &[u8]) -> Result<Vec<Result<Material, KeyError>>, KeyError> {
     let mut blocks = blocks(text)?;
     if blocks.iter().any(|block| block.label != EC_PARAMETERS) {
@@ -49,18 +49,19 @@ pub fn read(text: &[u8]) -> Result<Vec<Result<Material, KeyError>>, KeyError> {
     Ok(blocks.iter().map(Block::key).collect())
 }
 
-/// Whether `bytes` hold a block of PEM.
+/// Whether `bytes` contain the beginning of a PEM block.
 pub fn is_pem(bytes: &[u8]) -> bool {
     memmem::find(bytes, BEGIN).is_some()
 }
 
-/// What stands between two boundaries.
+/// The text between two boundaries, and the label of both.
 struct Block<'a> {
     label: &'a [u8],
     body: &'a [u8],
 }
 
-/// The blocks of a text. One that lost its first or last line is an error, not text between others.
+/// The blocks of a text. A block without its first or last line is an error, not text between
+/// blocks.
 fn blocks(text: &[u8]) -> Result<Vec<Block<'_>>, KeyError> {
     const BROKEN: KeyError = KeyError::Encoding("PEM");
     let mut blocks = Vec::new();
@@ -78,13 +79,13 @@ fn blocks(text: &[u8]) -> Result<Vec<Block<'_>>, KeyError> {
     if memmem::find(rest, END).is_some() { Err(BROKEN) } else { Ok(blocks) }
 }
 
-/// What stands before and after the first occurrence.
+/// The parts of `text` before and after the first occurrence of `what`.
 fn split<'a>(text: &'a [u8], what: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     let (before, after) = text.split_at_checked(memmem::find(text, what)?)?;
     Some((before, after.get(what.len()..)?))
 }
 
-/// The label that a boundary begins with, and what follows the boundary.
+/// The label at the start of `text`, and the rest after the boundary that ends the label.
 fn label(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let (label, after) = split(text, b"-----")?;
     let is_label =
@@ -108,7 +109,7 @@ impl Block<'_> {
         }
     }
 
-    /// The block in DER. White space may stand wherever it likes (RFC 7468 section 3,
+    /// The contents of the block, in DER. White space may be anywhere (RFC 7468 section 3,
     /// "laxtextualmsg").
     fn contents(&self) -> Result<Vec<u8>, KeyError> {
         let text: Vec<u8> =

@@ -1,5 +1,5 @@
-//! What is no shared secret: what everyone can read (RFC 8725 section 2.1), and what only says
-//! where a key is.
+//! Recognizes what cannot be a shared secret: what everyone can read (RFC 8725 section 2.1), and
+//! what only says where a key is.
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -9,10 +9,10 @@ use memchr::memmem;
 use crate::keys::curve::Curve;
 use crate::keys::der;
 
-/// What stands in texts that hold public keys, white space aside: PEM (that of SSH has four
-/// hyphens), also without its hyphens, JWK (as JSON, as Python shows it, as JSON within JSON, as
-/// YAML), the base64 of a `SubjectPublicKeyInfo` that names RSA, a curve, Ed25519 or Ed448, what
-/// OpenSSL and XML say of a key, and keys as SSH writes them (RFC 4253 section 6.6).
+/// Marks of texts that hold public keys, with white space removed: PEM (SSH's has four hyphens),
+/// PEM without its hyphens, JWK (as JSON, as Python prints it, as JSON within JSON, as YAML), the
+/// base64 of a `SubjectPublicKeyInfo` that names RSA, a curve, Ed25519 or Ed448, the words of
+/// OpenSSL and XML for a key, and keys as SSH writes them (RFC 4253 section 6.6).
 const PUBLIC_MARKS: [&[u8]; 25] = [
     b"----BEGIN",
     b"-----END",
@@ -41,26 +41,27 @@ const PUBLIC_MARKS: [&[u8]; 25] = [
     b"AAAAInNrLWVjZHNhLXNoYTIt",
 ];
 
-/// The names of RSA and of curves in a `SubjectPublicKeyInfo`, in hexadecimal digits.
+/// The identifiers of RSA and of curves in a `SubjectPublicKeyInfo`, in hexadecimal digits.
 const PUBLIC_DIGITS: [&[u8]; 2] = [b"2a864886f70d0101", b"2a8648ce3d0201"];
 
-/// How many times over what everyone can read may be encoded to be known still.
+/// How many layers of encoding are undone to recognize what everyone can read.
 const MAX_ENCODINGS: usize = 3;
 
-/// Names of folders that paths begin with. With two slashes around it, the shortest is in a random
-/// text of base64 once in a billion.
+/// Names of folders that paths begin with. A random base64 text begins with the shortest name
+/// between two slashes once in a billion.
 const ROOTS: [&str; 22] = [
     "app", "conf", "config", "configs", "data", "dev", "etc", "home", "keys", "media", "mnt",
     "opt", "private", "proc", "root", "run", "secrets", "srv", "tmp", "usr", "var", "vault",
 ];
 
-/// How the names of key files end.
+/// The endings of the names of key files.
 const EXTENSIONS: [&str; 14] = [
     ".cer", ".crt", ".cert", ".conf", ".der", ".jwk", ".jwks", ".json", ".key", ".pem", ".pub",
     ".secret", ".txt", ".yaml",
 ];
 
-/// Reads base64 of either alphabet, once it is written in the ordinary one without padding.
+/// Decodes the standard alphabet of base64 without padding; the caller translates the other
+/// alphabet into it.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
@@ -68,10 +69,11 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// What a text evidently is that stands where a shared secret should; `None` for what may be one.
+/// What a text evidently is, where a shared secret is expected; `None` for a text that may be a
+/// secret.
 ///
-/// A secret is random, so that it is taken for none of these but by a chance of one in millions:
-/// not even one in base64, which may begin with `/` and hold more of them.
+/// A random secret is mistaken for one of these with a chance of one in millions. This includes a
+/// secret in base64, which may begin with `/` and contain more slashes.
 pub(crate) fn lookalike(secret: &[u8]) -> Option<&'static str> {
     let text = core::str::from_utf8(secret).ok()?.trim_start_matches('\u{feff}').trim();
     if text.chars().any(|char| char.is_control() && !char.is_whitespace()) {
@@ -90,8 +92,8 @@ pub(crate) fn lookalike(secret: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Whether it begins with a scheme and two slashes, or names a file (RFC 3986 section 3.1, RFC
-/// 8089).
+/// Whether a text begins with a scheme and two slashes, or has the scheme `file` (RFC 3986 section
+/// 3.1, RFC 8089).
 fn is_url(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once(':') else { return false };
     let is_char = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
@@ -100,7 +102,8 @@ fn is_url(text: &str) -> bool {
     is_scheme && rest.starts_with("//") || scheme.eq_ignore_ascii_case("file")
 }
 
-/// Whether it begins with a declaration, a comment or a tag, and has the end of an element.
+/// Whether a text begins with a declaration, a comment or a common tag of HTML or XML, or begins
+/// with any other tag and contains an end tag.
 fn is_markup(text: &str) -> bool {
     let Some(rest) = text.strip_prefix('<') else { return false };
     let begins =
@@ -117,8 +120,9 @@ fn is_markup(text: &str) -> bool {
     begins && rest.split("</").skip(1).any(|end| after_name(end) == Some('>'))
 }
 
-/// Whether it is the path of a file: one that consists of what names of files are made of, and
-/// either begins as none but paths do, or holds a character that base64 with slashes has not.
+/// Whether a text is the path of a file: it has only characters of file names, and it begins or
+/// ends as only paths do, or it begins with a slash and has a character that base64 with slashes
+/// does not have.
 fn is_path(text: &str) -> bool {
     let is_char = |char: char| char.is_alphanumeric() || "/._-+@~ ".contains(char);
     if !text.chars().all(is_char) {
@@ -134,7 +138,7 @@ fn is_path(text: &str) -> bool {
     root.is_some_and(|root| ROOTS.contains(&root)) || path.contains(['.', '_', '-', '@', '~', ' '])
 }
 
-/// Whether it begins with a date and goes on with a time of day (RFC 3339 section 5.6).
+/// Whether a text begins with a date, followed by a time of day (RFC 3339 section 5.6).
 fn is_time(text: &str) -> bool {
     let has_form = |(byte, form): (&u8, &u8)| match form {
         b'0' => byte.is_ascii_digit(),
@@ -145,9 +149,8 @@ fn is_time(text: &str) -> bool {
     text.len() >= form.len() && text.as_bytes().iter().zip(form).all(has_form)
 }
 
-/// Whether `bytes` are a public key or a certificate, of whatever kind, in PEM, in DER, as a JWK,
-/// as a point, or as SSH writes it, and perhaps in base64 or hexadecimal digits: what everyone can
-/// read.
+/// Whether `bytes` are what everyone can read: a public key or a certificate, of any kind, in PEM,
+/// in DER, as a JWK, as a point, or as SSH writes it, and perhaps in base64 or hexadecimal digits.
 pub(crate) fn is_public(bytes: &[u8]) -> bool {
     is_public_encoded(bytes, MAX_ENCODINGS)
 }
@@ -156,7 +159,7 @@ fn is_public_encoded(bytes: &[u8], encodings: usize) -> bool {
     if is_ssh(bytes) || der::is_der(bytes) || is_cut_der(bytes) || is_point(bytes) {
         return true;
     }
-    // Without white space, byte order marks, and the zeros of UTF-16.
+    // The text without white space, byte order marks, and the zeros of UTF-16.
     let text: Vec<u8> = bytes.iter().copied().filter(u8::is_ascii_graphic).collect();
     let has = |mark: &&[u8]| memmem::find(&text, mark).is_some();
     if PUBLIC_MARKS.iter().any(has) {
@@ -173,7 +176,7 @@ fn is_public_encoded(bytes: &[u8], encodings: usize) -> bool {
         .any(|bytes| is_public_encoded(&bytes, encodings))
 }
 
-/// The hexadecimal digits of a text, however they are set apart and introduced.
+/// The hexadecimal digits of a text, with all separators and each `0x` removed.
 fn hex_digits(text: &[u8]) -> Vec<u8> {
     let after = text.iter().skip(1).chain([&b' ']);
     let digits = text.iter().zip(after).filter(|(byte, after)| {
@@ -182,7 +185,7 @@ fn hex_digits(text: &[u8]) -> Vec<u8> {
     digits.map(|(byte, _)| byte.to_ascii_lowercase()).collect()
 }
 
-/// What these digits stand for, perhaps with colons between.
+/// The bytes that hexadecimal digits encode, perhaps with colons between the digits.
 fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
     let text: Vec<u8> = text.iter().copied().filter(|byte| *byte != b':').collect();
     let text = text.strip_prefix(b"0x").unwrap_or(&text);
@@ -194,8 +197,8 @@ fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
     pairs.collect()
 }
 
-/// What this is the base64 of, in either alphabet, with padding or without, and perhaps in quotes
-/// or cut off at the end.
+/// The bytes that a base64 text encodes, in either alphabet, with padding or without, perhaps in
+/// quotes or cut off at the end.
 fn from_base64(text: &[u8]) -> Option<Vec<u8>> {
     let text = text.iter().filter(|byte| !matches!(byte, b'=' | b'"' | b'\''));
     let text = text.map(|byte| match byte {
@@ -204,15 +207,16 @@ fn from_base64(text: &[u8]) -> Option<Vec<u8>> {
         byte => *byte,
     });
     let mut text = text.collect::<Vec<u8>>();
-    // One character alone is less than a byte.
+    // A single remaining character encodes less than a byte.
     if text.len() % 4 == 1 {
         text.pop();
     }
     LENIENT.decode(text).ok()
 }
 
-/// Whether it is a point on a curve (SEC 1 section 2.3.3), perhaps without its first octet. No
-/// random secret is one uncompressed; of 170 that have the length of a compressed one, one is.
+/// Whether `bytes` are a point on a curve (SEC 1 section 2.3.3), perhaps without the first octet.
+/// No random secret is an uncompressed point; of the random secrets that have the length of a
+/// compressed point, one in 170 is such a point.
 fn is_point(bytes: &[u8]) -> bool {
     let is_on = |curve: Curve| {
         let length = curve.coordinate_len();
@@ -227,20 +231,21 @@ fn is_point(bytes: &[u8]) -> bool {
     Curve::ALL.into_iter().any(is_on)
 }
 
-/// Whether it begins as keys and certificates in DER do, which go on further than it does. A random
-/// secret does once in millions.
+/// Whether `bytes` begin as a key or a certificate in DER does, of which the end may be missing.
+/// One random secret in millions begins so.
 fn is_cut_der(bytes: &[u8]) -> bool {
     match bytes {
         [0x30, 0x82, _, _, content @ ..] | [0x30, 0x81, _, content @ ..] => {
             matches!(content, [0x30, 0x82 | 0x81 | ..=0x40, ..] | [0x02, 0x82 | 0x81, ..])
         }
-        // A sequence, the sequence of an algorithm, and its identifier.
+        // A sequence, the sequence of an algorithm within it, and the identifier of the algorithm.
         [0x30, _, 0x30, _, 0x06, ..] => true,
         _ => false,
     }
 }
 
-/// Whether it is a public key as SSH writes it (RFC 4253 section 6.6), which is not read.
+/// Whether `bytes` are a public key as SSH writes it (RFC 4253 section 6.6), a format that is not
+/// supported.
 fn is_ssh(bytes: &[u8]) -> bool {
     let text = bytes.trim_ascii_start();
     text.starts_with(b"ssh-") || text.starts_with(b"ecdsa-sha2-")

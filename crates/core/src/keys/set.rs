@@ -1,4 +1,4 @@
-//! Keys that are ready, found by `kid` and `alg`.
+//! Sets of parsed keys, found by `kid` and `alg`.
 
 use core::hash::Hash;
 use std::collections::{HashMap, HashSet};
@@ -10,10 +10,10 @@ use crate::jose::enc::KeyAlg;
 use crate::keys::decrypter::KeyDecrypter;
 use crate::keys::material::SignatureVerifier;
 
-/// How many keys are tried for one token: what a token without `kid` can cost.
+/// How many keys are tried for one token: this limits the cost of a token without `kid`.
 pub const MAX_CANDIDATES: usize = 16;
 
-/// Keys that are ready to verify and to decrypt.
+/// Parsed keys that verify and decrypt.
 #[derive(Debug, Default)]
 pub struct KeySet {
     verifiers: Ring<Alg, SignatureVerifier>,
@@ -21,18 +21,18 @@ pub struct KeySet {
 }
 
 impl KeySet {
-    /// Whether there is no key at all.
+    /// Whether the set has no key at all.
     pub fn is_empty(&self) -> bool {
         self.verifiers.keys.is_empty() && self.decrypters.keys.is_empty()
     }
 
-    /// The names of the keys, in no order.
+    /// The names of the keys, in no particular order.
     pub fn kids(&self) -> impl Iterator<Item = &str> {
         let kids = self.verifiers.kids.union(&self.decrypters.kids);
         kids.map(String::as_str)
     }
 
-    /// Whether a key of it verifies signatures of an algorithm.
+    /// Whether a key of the set verifies signatures of an algorithm.
     pub fn verifies(&self, alg: Alg) -> bool {
         self.verifiers.by_alg.contains_key(&alg)
     }
@@ -47,7 +47,7 @@ impl KeySet {
         self.decrypters.insert(&[key.alg()], kid, key);
     }
 
-    /// Whether it decrypts what anyone can encrypt who has a public key.
+    /// Whether the set decrypts tokens that anyone who has a public key can encrypt.
     pub fn decrypts_with_a_key_pair(&self) -> bool {
         let algs = [KeyAlg::RsaOaep, KeyAlg::RsaOaep256, KeyAlg::RsaOaep384, KeyAlg::RsaOaep512];
         algs.iter().any(|alg| self.decrypters.by_alg.contains_key(alg))
@@ -78,7 +78,8 @@ impl<A, K> Default for Ring<A, K> {
 }
 
 impl<A: Copy + Eq + Hash, K> Ring<A, K> {
-    /// The keys for `alg`: those named `kid`, or those without a name.
+    /// The keys for `alg` that a token may mean: all of them, those named `kid`, or those without a
+    /// name.
     fn of(&self, alg: &A, wanted: Wanted<'_>) -> impl Iterator<Item = &K> + use<'_, A, K> {
         let index = self.by_alg.get(alg);
         let chosen = match wanted {
@@ -89,7 +90,7 @@ impl<A: Copy + Eq + Hash, K> Ring<A, K> {
         chosen.into_iter().flatten().filter_map(|position| self.keys.get(*position))
     }
 
-    /// Adds a key that is for each of these algorithms.
+    /// Adds one key, which is for each of these algorithms.
     fn insert(&mut self, algs: &[A], kid: Option<&str>, key: K) {
         let position = self.keys.len();
         self.keys.push(key);
@@ -118,13 +119,14 @@ enum Wanted<'a> {
     Unnamed,
 }
 
-/// The keys of these sets that may have made a signature of `alg`, at most [`MAX_CANDIDATES`]:
-/// those named `kid`; where none is so named, those without a name; for a token without `kid`, any.
+/// The keys of these sets that may have made a signature of `alg`, at most [`MAX_CANDIDATES`]: the
+/// keys named `kid`; where no key has that name, the keys without a name; for a token without
+/// `kid`, all keys.
 ///
 /// # Errors
 ///
-/// [`Denial::UnknownKey`] where no key could be meant by `kid`, [`Denial::AlgorithmNotAllowed`]
-/// where those that are do not fit `alg`.
+/// [`Denial::UnknownKey`] where no key is named `kid` and every key has a name,
+/// [`Denial::AlgorithmNotAllowed`] where none of the chosen keys fits `alg`.
 pub fn candidates<'k>(
     sets: &'k [Arc<KeySet>],
     alg: Alg,
@@ -139,18 +141,20 @@ pub(crate) fn has_more_candidates(sets: &[Arc<KeySet>], alg: Alg, kid: Option<&s
     all.is_ok_and(|mut all| all.nth(MAX_CANDIDATES).is_some())
 }
 
-/// Whether the keys for a token of this name are those without one, since none is so named.
+/// Whether a token with this `kid` is verified with the keys without a name, since no key has that
+/// name.
 pub(crate) fn are_stand_ins(sets: &[Arc<KeySet>], kid: &str) -> bool {
     sets.iter().any(|set| set.verifiers.has_unnamed)
         && !sets.iter().any(|set| set.verifiers.kids.contains(kid))
 }
 
-/// The keys of these sets that may decrypt a token of `alg`, chosen in the same way among the keys
-/// that decrypt.
+/// The keys of these sets that may decrypt a token of `alg`, at most [`MAX_CANDIDATES`]: the keys
+/// named `kid`; where no key that decrypts has that name, the keys without a name; for a token
+/// without `kid`, all keys that decrypt.
 ///
 /// # Errors
 ///
-/// Those of [`candidates`].
+/// The errors of [`candidates`].
 pub fn decrypters<'k>(
     sets: &'k [Arc<KeySet>],
     alg: KeyAlg,

@@ -16,13 +16,14 @@ const EC_PUBLIC_KEY: &str = "1.2.840.10045.2.1";
 const ED25519: &str = "1.3.101.112";
 const ED448: &str = "1.3.101.113";
 
-/// Reads a public key in DER: a `SubjectPublicKeyInfo`, a certificate, or RSA's own form (PKCS#1).
+/// Reads a public key in DER: a `SubjectPublicKeyInfo`, a certificate, or an `RSAPublicKey`
+/// (PKCS#1).
 ///
 /// # Errors
 ///
-/// Those of [`from_spki_der`], and [`KeyError::PrivateKey`].
+/// The errors of [`from_spki_der`], and [`KeyError::PrivateKey`] for a private key.
 pub fn from_der(der: &[u8]) -> Result<Material, KeyError> {
-    // A version comes first in PKCS#8, PKCS#1 (0) and SEC 1 (1): no modulus is so short.
+    // PKCS#8, PKCS#1 (0) and SEC 1 (1) begin with a version, which is shorter than any modulus.
     if let Some([0x02, 0x01, ..]) = sequence(der) {
         return Err(KeyError::PrivateKey);
     }
@@ -36,8 +37,8 @@ pub fn from_der(der: &[u8]) -> Result<Material, KeyError> {
 ///
 /// # Errors
 ///
-/// [`KeyError::Encoding`], or [`KeyError::Unusable`] for a kind of key that is not supported, or
-/// for another purpose.
+/// [`KeyError::Encoding`] for broken DER; [`KeyError::Unusable`] for a kind of key that is not
+/// supported, or for a key with another purpose.
 pub fn from_spki_der(der: &[u8]) -> Result<Material, KeyError> {
     let encoding = || KeyError::Encoding("a public key in DER");
     let spki = SubjectPublicKeyInfoRef::from_der(der).map_err(|_| encoding())?;
@@ -73,8 +74,8 @@ pub fn from_spki_der(der: &[u8]) -> Result<Material, KeyError> {
     }
 }
 
-/// Reads the key of a certificate. Nothing else of it counts: the operator trusts the key, neither
-/// its issuer nor its dates.
+/// Reads the key of a certificate. Nothing else of the certificate counts: the operator trusts the
+/// key itself, not the issuer or the dates.
 pub(crate) fn from_certificate_der(der: &[u8]) -> Result<Material, KeyError> {
     let encoding = |_| KeyError::Encoding("an X.509 certificate");
     let certificate = Certificate::from_der(der).map_err(encoding)?;

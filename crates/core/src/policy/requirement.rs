@@ -1,9 +1,10 @@
-//! What a gate asks of claims and header parameters, one by one: `auth_jwt_require_claim` and
+//! What a gate requires of claims and header parameters, one by one: `auth_jwt_require_claim` and
 //! `auth_jwt_require_header`.
 //!
-//! A requirement only ever narrows. A value that is missing, or of a type that cannot be compared,
-//! meets none, negated or not. Comparing takes time in the length of value and operand, times the
-//! logarithm of their elements, whatever a client puts into a variable.
+//! A requirement can only refuse more tokens. A value that is missing, or of a type that cannot be
+//! compared, meets no requirement, negated or not. The time of a comparison grows with the length
+//! of value and operand, times the logarithm of the number of their elements, whatever a client
+//! puts into a variable.
 
 use core::cmp::Ordering;
 use core::fmt;
@@ -33,7 +34,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// That part of a verified token.
+    /// The header or the claims of a verified token.
     pub fn of(self, claims: &Claims) -> &Json {
         match self {
             Self::Header => claims.header().json(),
@@ -64,7 +65,7 @@ pub enum Operator {
 }
 
 impl Operator {
-    /// The operator of that name, and whether it is negated.
+    /// The operator with this name, and whether the name negates it; `None` for an unknown name.
     pub fn from_name(name: &str) -> Option<(Self, bool)> {
         let (name, has_sign) = match name.strip_prefix('!') {
             Some(name) => (name, true),
@@ -87,7 +88,7 @@ impl Operator {
         Some((operator, negated != has_sign))
     }
 
-    /// The name that the operator has in a directive, of several the first.
+    /// The name of the operator in a directive; the first name where there are several.
     pub fn name(self) -> &'static str {
         match self {
             Self::Eq => "eq",
@@ -101,8 +102,8 @@ impl Operator {
         }
     }
 
-    /// What the operand must be, where this one is something else, so that no value at all could be
-    /// compared with it.
+    /// What the operand must be, where `operand` is something else that no value could be compared
+    /// with; `None` where `operand` fits.
     pub fn misses(self, operand: &Operand) -> Option<&'static str> {
         let is_text = matches!(operand, Operand::Text(_));
         let json = match operand {
@@ -128,20 +129,22 @@ impl Operator {
 /// What a value is compared with.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operand {
-    /// Text: compared with a string as it is, with a number or a boolean as what it spells.
+    /// Text: compared with a string by its characters, with a number or a boolean by the value that
+    /// the text spells.
     Text(String),
-    /// A JSON value: types count.
+    /// A JSON value: its type counts.
     Json(Json),
     /// A regular expression.
     Pattern(Pattern),
 }
 
 impl Operand {
-    /// The value of a variable: JSON where it is an array, an object or a quoted string, else text.
+    /// The value of a variable: JSON where it is an array, an object or a quoted string, otherwise
+    /// text.
     ///
     /// # Errors
     ///
-    /// What is wrong with it, where nothing can be compared with it: it is empty, not UTF-8, or
+    /// What is wrong with a value that nothing can be compared with: it is empty, not UTF-8, or
     /// longer than [`MAX_VARIABLE_SIZE`].
     pub fn of_variable(value: &[u8]) -> Result<Self, OperandDefect> {
         if value.is_empty() {
@@ -160,7 +163,7 @@ impl Operand {
     }
 }
 
-/// Whether a text is a JSON array, object or string, or was meant for one.
+/// Whether a text is, or was meant as, a JSON array, object or string, judging by how it begins.
 fn begins_like_json(text: &str) -> bool {
     text.trim_start().starts_with(['[', '{', '"'])
 }
@@ -168,20 +171,21 @@ fn begins_like_json(text: &str) -> bool {
 /// Why nothing can be compared with the value of a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OperandDefect {
-    /// There is nothing.
+    /// The value is empty.
     Empty,
     /// Longer than [`MAX_VARIABLE_SIZE`].
     TooLong,
     /// Not UTF-8.
     NotUtf8,
-    /// It begins like a JSON array, object or string, and is none. As text it would be equal to
-    /// nothing, and so meet what is negated.
+    /// The value begins like a JSON array, object or string, but is none. As text it would be equal
+    /// to nothing, and so would meet every negated comparison.
     BrokenJson,
-    /// Not an array, which `!any` wants of a variable: another value is in common with nothing.
+    /// Not an array, which `!any` requires of a variable: any other value has no element in common
+    /// with anything.
     NotAnArray,
-    /// Neither an array nor an object, which `in` wants.
+    /// Neither an array nor an object, which `in` requires.
     NoSet,
-    /// It cannot be found out.
+    /// The value cannot be determined.
     Unknown,
     /// Of a type that the operator does not compare, or a number whose exponent is too large.
     NotComparable,
@@ -202,7 +206,8 @@ impl fmt::Display for OperandDefect {
     }
 }
 
-/// A regular expression, compiled. It takes time linear in what it is searched in.
+/// A compiled regular expression. Matching takes time linear in the length of the text that is
+/// searched.
 #[derive(Clone)]
 pub struct Pattern(Regex);
 
@@ -233,34 +238,35 @@ impl fmt::Debug for Pattern {
     }
 }
 
-/// A comparison whose operand is not said yet.
+/// A comparison without its operand, which is given later.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
-    /// Where the value is.
+    /// The part of the token that the value is in.
     pub part: Part,
-    /// The way to it.
+    /// The path to the value.
     pub path: Path,
-    /// How it is compared.
+    /// How the value is compared.
     pub operator: Operator,
     /// Whether the comparison must fail.
     pub negated: bool,
 }
 
 impl Comparison {
-    /// Whether a verified token meets the requirement.
+    /// Whether a verified token meets the comparison with `operand`.
     pub fn is_met(&self, claims: &Claims, operand: &Operand) -> bool {
         self.check(claims, &Wanted::of(self.operator, operand)).is_ok()
     }
 
-    /// Checks that a verified token meets the requirement, with what a variable holds.
+    /// Checks that a verified token meets the comparison with the value of a variable.
     ///
     /// # Errors
     ///
-    /// Why it does not.
+    /// Why the token does not meet the comparison.
     pub fn check_variable(&self, claims: &Claims, value: &[u8]) -> Result<(), Unmet> {
         let operand = Operand::of_variable(value).map_err(Unmet::Operand)?;
         match &operand {
-            // What nothing is equal to would let everybody in.
+            // A negated comparison with an operand that nothing is equal to would admit every
+            // token.
             Operand::Text(text) if self.negated && begins_like_json(text) => {
                 return Err(Unmet::Operand(OperandDefect::BrokenJson));
             }
@@ -287,13 +293,13 @@ impl Comparison {
         }
     }
 
-    /// Whether it looks at a header parameter that holds a media type (RFC 7515 sections 4.1.9 and
+    /// Whether the value is a header parameter that holds a media type (RFC 7515 sections 4.1.9 and
     /// 4.1.10).
     fn is_media_type(&self) -> bool {
         self.part == Part::Header && ["typ", "cty"].iter().any(|name| self.path.is_member(name))
     }
 
-    /// Why a token does not meet the requirement, for the operator's log.
+    /// Why a token does not meet the comparison, in words for the operator's log.
     pub fn explain(&self, unmet: &Unmet) -> String {
         match unmet {
             Unmet::Fails => self.to_string(),
@@ -304,24 +310,24 @@ impl Comparison {
     }
 }
 
-/// Why a token does not meet a requirement. Of the token it says what kinds of values are there,
+/// Why a token does not meet a requirement. The reason tells which kinds of values the token has,
 /// never a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unmet {
     /// The comparison fails, or holds where it must fail.
     Fails,
-    /// There is no such value.
+    /// The token has no such value.
     Missing,
     /// The value is not of a kind that is compared with the operand.
     Kind {
-        /// Its kind.
+        /// The kind of the value.
         found: ValueKind,
-        /// Those that are compared.
+        /// The kinds that are compared with the operand.
         wanted: Kinds,
     },
     /// The value is an array, and no element is of a kind that is compared with the operand.
     Elements {
-        /// The kinds that are compared.
+        /// The kinds that are compared with the operand.
         wanted: Kinds,
     },
     /// Nothing can be compared with the operand.
@@ -343,7 +349,7 @@ impl fmt::Display for Unmet {
     }
 }
 
-/// For the operator's log: of the token only where it looks, never what it finds.
+/// For the operator's log: shows where in the token the comparison looks, never the value there.
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = match self.part {
@@ -355,7 +361,7 @@ impl fmt::Display for Comparison {
     }
 }
 
-/// A comparison and what it compares with.
+/// A comparison together with its operand.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Requirement {
     comparison: Comparison,
@@ -394,13 +400,13 @@ enum Wanted<'a> {
     Text(Cow<'a, str>, Option<Number<'a>>),
     /// A JSON value.
     Value(Canonical<'a>),
-    /// One of these.
+    /// A set of values, one of which must be found.
     Among(Alternatives<'a>),
-    /// One of these names, which are sorted.
+    /// A set of names, in sorted order, one of which must be found.
     Named(Vec<Cow<'a, str>>),
     /// A pattern.
     Pattern(Pattern),
-    /// What nothing can be compared with.
+    /// An operand that nothing can be compared with.
     Nothing(OperandDefect),
 }
 
@@ -459,7 +465,8 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// Whether the comparison holds; `None` where the two cannot be compared.
+    /// Whether the comparison with a value holds; `None` where value and operand cannot be
+    /// compared.
     fn is_met_by(&self, value: Value<'_>, operator: Operator) -> Option<bool> {
         let order = |is: fn(Ordering) -> bool| self.order_of(value).map(is);
         match operator {
@@ -477,9 +484,10 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// Whether the comparison holds of a media type, which is equal to another whether or not
-    /// `application/` stands before either, and in any case (RFC 7515 section 4.1.9, RFC 2045
-    /// section 5.1). Other operators see the text; `None` where the two cannot be compared.
+    /// Whether the comparison with a media type holds. Media types are equal whether or not
+    /// `application/` stands before them, and letters may be in either case (RFC 7515 section
+    /// 4.1.9, RFC 2045 section 5.1). Operators that do not test for equality compare the text.
+    /// `None` where value and operand cannot be compared.
     fn is_met_by_media_type(
         &self,
         name: &str,
@@ -516,7 +524,7 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// How the value compares with the operand: numbers by value, strings by their bytes.
+    /// The order of the value relative to the operand: numbers by value, strings by their bytes.
     fn order_of(&self, value: Value<'_>) -> Option<Ordering> {
         match (self, value.kind()) {
             (
@@ -538,8 +546,8 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// Whether an array, or a single value in the place of one, has an element of the operand;
-    /// `None` where none of its elements can be compared with any.
+    /// Whether an array, or a single value in place of an array, has an element in common with the
+    /// operand; `None` where no element of the array can be compared with the operand.
     fn shares(&self, value: Value<'_>) -> Option<bool> {
         let is_wanted = |element: Value<'_>| match self {
             Self::Text(..) => self.equals(element),
@@ -563,7 +571,7 @@ impl<'a> Wanted<'a> {
         (is_empty || is_compared).then_some(false)
     }
 
-    /// Why a value cannot be compared.
+    /// Why a value cannot be compared with the operand.
     fn refusal(&self, value: Value<'_>, operator: Operator) -> Unmet {
         let found = value.kind();
         let wanted = match self {
@@ -605,7 +613,8 @@ mod tests {
 
     use super::*;
 
-    /// Whether `value operator operand` is met; `None` where neither it nor its negation is.
+    /// Whether `value operator operand` is met; `None` where neither the comparison nor its
+    /// negation is met.
     fn met(value: &str, name: &str, operand: &Operand) -> Option<bool> {
         let json = Json::parse(value.as_bytes()).unwrap();
         let (operator, negated) = Operator::from_name(name).unwrap();
@@ -814,7 +823,7 @@ mod tests {
         }
     }
 
-    /// How many values are compared with one another.
+    /// How many comparisons between values are made.
     fn work(value: &str, name: &str, operand: &str) -> usize {
         crate::text::canonical::work::take();
         met(value, name, &json(operand));
@@ -835,13 +844,13 @@ mod tests {
         ];
         for word in words {
             let (groups, header) = (list(500, 0, word), list(2_000, 10_000, word));
-            // Each element is looked for in 2,000 that are sorted: twice, for both forms of an
-            // operand.
+            // Each element is looked up among 2,000 sorted elements: twice, once for each form of
+            // an operand.
             let bound = 2_000 * 2 * 11 + 2 * 500 * 11;
             assert!(work(&groups, "any", &header) <= bound);
             assert!(work(&header, "any", &groups) <= bound);
             assert!(work(&word(0), "in", &header) <= bound);
-            // The first element that is there ends the search.
+            // The first element that is found ends the search.
             let hit = format!("[{},{}", word(10_000), &groups[1..]);
             assert!(work(&hit, "any", &header) <= 2_000 * 2 * 11 + 2 * 11);
         }
@@ -924,7 +933,7 @@ mod tests {
         a.kind() == b.kind() && a.as_str() == b.as_str() && a.as_bool() == b.as_bool()
     }
 
-    /// By comparing each element with each.
+    /// The expected result, by comparing each element with each.
     fn met_slowly(value: Value<'_>, name: &str, operand: Value<'_>) -> Option<bool> {
         let among = |value: Value<'_>, others: &[Value<'_>]| {
             let alike: Vec<_> =

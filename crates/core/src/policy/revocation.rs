@@ -1,7 +1,7 @@
-//! Lists of what is revoked before it expires: subjects, keys or single tokens.
+//! Lists of subjects, keys or single tokens that are revoked before they expire.
 //!
-//! A list keeps digests, not values: it is small, says nothing of whom it names, and looks a value
-//! up in the same time however long it is.
+//! A list keeps digests, not values: it is small, does not reveal whom it names, and finds a value
+//! in the same time however long the list is.
 
 use core::fmt;
 use core::hash::{BuildHasherDefault, Hash, Hasher};
@@ -13,18 +13,18 @@ use crate::denial::{Defect, Denial};
 use crate::text::json::{Json, Value};
 use crate::token::claims::{Claims, NumericDate};
 
-/// The largest file that is read, in bytes.
+/// The largest revocation file that is read, in bytes.
 pub const MAX_REVOCATION_FILE_SIZE: usize = 256 * 1024 * 1024;
 
-/// The lists that a gate has. Several lists of one kind count as one that names what any of them
-/// names.
+/// The revocation lists of a gate. Several lists of one kind count as one list with the values of
+/// all.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Revocations<'a> {
-    /// Of subjects: the claim `sub` (RFC 7519 section 4.1.2).
+    /// Lists of subjects: the claim `sub` (RFC 7519 section 4.1.2).
     pub sub: &'a [Arc<RevocationList>],
-    /// Of keys: the header parameter `kid` (RFC 7515 section 4.1.4).
+    /// Lists of keys: the header parameter `kid` (RFC 7515 section 4.1.4).
     pub kid: &'a [Arc<RevocationList>],
-    /// Of tokens: the claim `jti` (RFC 7519 section 4.1.7).
+    /// Lists of tokens: the claim `jti` (RFC 7519 section 4.1.7).
     pub jti: &'a [Arc<RevocationList>],
 }
 
@@ -33,8 +33,9 @@ impl Revocations<'_> {
     ///
     /// # Errors
     ///
-    /// [`Denial::Revoked`]; [`Denial::ClaimRejected`] where the token lacks what a list names, so
-    /// that it could never be revoked.
+    /// [`Denial::Revoked`] where a list names the token; [`Denial::ClaimRejected`] where the token
+    /// lacks the claim or parameter that a list is about, since such a token could never be
+    /// revoked.
     pub fn check(&self, claims: &Claims, now: i64) -> Result<(), Denial> {
         let claim = |name| claims.claim(name).and_then(Value::as_str);
         if !self.sub.is_empty() {
@@ -49,7 +50,8 @@ impl Revocations<'_> {
         Ok(())
     }
 
-    /// What a list names, and the token lacks.
+    /// The claim or parameter that a list is about and the token lacks; `None` where the token has
+    /// all.
     pub(crate) fn missing(&self, claims: &Claims) -> Option<&'static str> {
         let lacks = |name| claims.claim(name).and_then(Value::as_str).is_none();
         if !self.sub.is_empty() && lacks("sub") {
@@ -64,7 +66,7 @@ impl Revocations<'_> {
     }
 }
 
-/// Refuses a value that one of the lists names, or that is not there for them to name.
+/// Refuses a value that one of the lists names, and a missing value.
 fn refuse(lists: &[Arc<RevocationList>], value: Option<&str>, now: i64) -> Result<(), Denial> {
     let fingerprint = Fingerprint::of(value.ok_or(Denial::ClaimRejected)?);
     if lists.iter().any(|list| list.has(&fingerprint, now)) {
@@ -73,7 +75,7 @@ fn refuse(lists: &[Arc<RevocationList>], value: Option<&str>, now: i64) -> Resul
     Ok(())
 }
 
-/// Values that are revoked, for good or until a moment.
+/// Values that are revoked, either for good or until a given time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RevocationList {
     for_good: HashSet<Fingerprint, BuildHasherDefault<Identity>>,
@@ -83,19 +85,19 @@ pub struct RevocationList {
 impl RevocationList {
     /// Reads a list in one of three forms; a byte order mark before it is skipped.
     ///
-    /// - A JSON object, whose member names are the values. A member that is a number, or an object
-    ///   with a numeric member `exp`, is the `NumericDate` until which the value is revoked; with
-    ///   anything else it is revoked for good.
-    /// - A JSON array of strings, revoked for good.
-    /// - Text, if it begins with neither `{` nor `[`: a value a line, and after a tab, if any, the
-    ///   `NumericDate`. White space around both is no part of them, nor are empty lines and those
-    ///   that begin with `#`.
+    /// - A JSON object whose member names are the values. Where the member is a number, or an
+    ///   object with a numeric member `exp`, this number is the `NumericDate` until which the value
+    ///   is revoked. With any other member, the value is revoked for good.
+    /// - A JSON array of strings, which are revoked for good.
+    /// - Text, where the file begins with neither `{` nor `[`: one value per line, optionally
+    ///   followed by a tab and the `NumericDate` until which the value is revoked. White space
+    ///   around value and date is ignored, as are empty lines and lines that begin with `#`.
     ///
-    /// An empty file is an empty list. Of a value that is named twice the later date counts.
+    /// An empty file is an empty list. Where a value occurs twice, the later date counts.
     ///
     /// # Errors
     ///
-    /// What is wrong, and where: half a list is none.
+    /// What is wrong, and where. A list is never read in part.
     pub fn parse(file: &[u8]) -> Result<Self, RevocationError> {
         if file.len() > MAX_REVOCATION_FILE_SIZE {
             return Err(RevocationError::TooLarge);
@@ -122,12 +124,12 @@ impl RevocationList {
             || self.until.get(digest).is_some_and(|until| NumericDate::from_seconds(now) < *until)
     }
 
-    /// How many values it names.
+    /// How many values the list names.
     pub fn len(&self) -> usize {
         self.for_good.len() + self.until.len()
     }
 
-    /// Whether it names none.
+    /// Whether the list names no value.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -136,7 +138,7 @@ impl RevocationList {
         if let Some(object) = json.root().as_object() {
             for (name, value) in object.members() {
                 let date = value.as_object().and_then(|object| object.member("exp"));
-                // A number beyond all dates is for good.
+                // A number that is too large for a date means that the value is revoked for good.
                 let until = date.unwrap_or(value).as_number().and_then(NumericDate::parse);
                 self.add(&name, until);
             }
@@ -179,7 +181,7 @@ impl RevocationList {
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The value of a line and its date, if it has any.
+/// The value of a line, and its date where the line has one; `None` for an empty line or a comment.
 fn read_line(line: &[u8]) -> Result<Option<(&str, Option<NumericDate>)>, LineDefect> {
     let line = core::str::from_utf8(line).map_err(|_| LineDefect::NotUtf8)?.trim_ascii();
     if line.is_empty() || line.starts_with('#') {
@@ -194,14 +196,14 @@ fn read_line(line: &[u8]) -> Result<Option<(&str, Option<NumericDate>)>, LineDef
             (value.trim_ascii_end(), Some(date.ok_or(LineDefect::NotADate)?))
         }
     };
-    // Also those of another kind of line end, so that two lines are never taken for one value.
+    // Control characters include other line ends, so that two lines are never taken for one value.
     if value.chars().any(char::is_control) {
         return Err(LineDefect::ControlCharacter);
     }
     Ok(Some((value, date)))
 }
 
-/// The first half of a value's SHA-256: nobody finds two values with the same one.
+/// The first half of the SHA-256 of a value. Finding two values with the same half is not feasible.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Fingerprint(u64, u64);
 
@@ -228,7 +230,7 @@ impl Hash for Fingerprint {
     }
 }
 
-/// Digests are spread evenly as they are.
+/// Returns a digest as its own hash value, since digests are evenly distributed.
 #[derive(Default)]
 struct Identity(u64);
 
@@ -248,23 +250,23 @@ impl Hasher for Identity {
     }
 }
 
-/// Why a file is not a list.
+/// Why a file is not a revocation list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RevocationError {
     /// Larger than [`MAX_REVOCATION_FILE_SIZE`].
     TooLarge,
-    /// It begins as JSON does, but is none.
+    /// The file begins like JSON, but is not JSON.
     NotJson(Defect),
     /// An element of the array, counted from 0, is not a string.
     NotAString {
-        /// Which.
+        /// The index of the element.
         entry: usize,
     },
-    /// Something is wrong with a line.
+    /// A line is broken.
     Line {
-        /// Which, counted from 1.
+        /// The number of the line, counted from 1.
         number: usize,
-        /// What.
+        /// What is wrong with the line.
         defect: LineDefect,
     },
 }
@@ -276,7 +278,7 @@ pub enum LineDefect {
     NotUtf8,
     /// The value holds a control character.
     ControlCharacter,
-    /// What follows the tab is no number of seconds.
+    /// The text after the tab is not a number of seconds.
     NotADate,
 }
 

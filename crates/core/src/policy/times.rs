@@ -3,7 +3,8 @@
 use crate::denial::Denial;
 use crate::token::claims::{Claims, NumericDate};
 
-/// Checks `exp` and `nbf` at `now`, in seconds since the epoch; clocks may differ by `leeway` seconds.
+/// Checks `exp` and `nbf` at `now`, in seconds since the epoch; clocks may differ by `leeway`
+/// seconds.
 ///
 /// # Errors
 ///

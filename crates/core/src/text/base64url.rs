@@ -1,8 +1,8 @@
-//! Base64url exactly as JOSE has it: no padding, no white space, no stray bits (RFC 7515
+//! Base64url exactly as JOSE specifies it: no padding, no white space, no stray bits (RFC 7515
 //! section 2).
 //!
-//! A lenient decoder would let the same token be written in many ways, which defeats revocation
-//! lists, caches and logs that compare tokens.
+//! With a lenient decoder, the same token could be written in many ways. This would defeat
+//! revocation lists, caches and logs that compare tokens.
 
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
@@ -16,16 +16,16 @@ const STRICT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(false),
 );
 
-/// Decodes; `None` where `text` is not the one canonical spelling of some bytes.
+/// Decodes `text`; `None` where `text` is not the canonical encoding of any bytes.
 pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
-    // With room for more than it has the decoder need not ask for memory that is zeroed, which
-    // takes the allocator longer.
+    // With a larger capacity than needed, the decoder does not request zeroed memory, which takes
+    // the allocator longer.
     let mut bytes = Vec::with_capacity(base64::decoded_len_estimate(text.len()));
     STRICT.decode_vec(text, &mut bytes).ok()?;
     Some(bytes)
 }
 
-/// Encodes, without padding.
+/// Encodes bytes, without padding.
 pub fn encode(bytes: &[u8]) -> String {
     STRICT.encode(bytes)
 }

@@ -1,8 +1,9 @@
-//! JSON values in a form that equal ones share, and sets of them that are looked through quickly.
+//! JSON values in a canonical form, which equal values share, and sets of values with fast look-up.
 //!
-//! Two values are the same whatever the order of their members and the spelling of their numbers
-//! and strings. Each comparison costs no more than the shorter of the two is long, so that sorting
-//! n values, and looking one up among them, take time in their length times log n.
+//! Values are the same whatever the order of their members and the spelling of their numbers and
+//! strings. The time of a comparison is at most proportional to the length of the shorter value.
+//! Sorting n values, and looking a value up among them, therefore take time in their length times
+//! log n.
 
 use core::fmt;
 use std::borrow::Cow;
@@ -10,7 +11,7 @@ use std::borrow::Cow;
 use crate::text::json::{Object, Value, ValueKind};
 use crate::text::number::Number;
 
-/// A value, by what it means.
+/// A value by its meaning, independent of its spelling.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Canonical<'a> {
     Null,
@@ -18,12 +19,12 @@ pub(crate) enum Canonical<'a> {
     Number(Number<'a>),
     String(Cow<'a, str>),
     Array(Vec<Self>),
-    /// By name.
+    /// The members, sorted by name.
     Object(Vec<(Cow<'a, str>, Self)>),
 }
 
 impl<'a> Canonical<'a> {
-    /// What a value means; `None` where a number in it cannot be compared with any.
+    /// The meaning of a value; `None` where the value contains a number that cannot be compared.
     pub(crate) fn of(value: Value<'a>) -> Option<Self> {
         Some(match value.kind() {
             ValueKind::Null => Self::Null,
@@ -37,14 +38,14 @@ impl<'a> Canonical<'a> {
                 let members = value.as_object().into_iter().flat_map(Object::members);
                 let members = members.map(|(name, value)| Some((name, Self::of(value)?)));
                 let mut members: Vec<_> = members.collect::<Option<_>>()?;
-                // No name is there twice.
+                // No name occurs twice.
                 members.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
                 Self::Object(members)
             }
         })
     }
 
-    /// The same value, which borrows nothing.
+    /// The same value, without borrowed data.
     pub(crate) fn into_owned(self) -> Canonical<'static> {
         match self {
             Self::Null => Canonical::Null,
@@ -79,13 +80,13 @@ impl<'a> Canonical<'a> {
 /// A set of values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Alternatives<'a> {
-    /// In their order, which has the kinds apart.
+    /// The values in sorted order, which groups them by kind.
     sorted: Vec<Canonical<'a>>,
     kinds: Kinds,
 }
 
 impl<'a> Alternatives<'a> {
-    /// The set of these; `None` where a number in one cannot be compared with any.
+    /// The set of these values; `None` where one contains a number that cannot be compared.
     pub(crate) fn of(values: impl Iterator<Item = Value<'a>>) -> Option<Self> {
         let mut sorted = values.map(Canonical::of).collect::<Option<Vec<_>>>()?;
         sorted.sort_unstable_by(|a, b| {
@@ -97,12 +98,12 @@ impl<'a> Alternatives<'a> {
         Some(Self { sorted, kinds })
     }
 
-    /// The kinds of its values.
+    /// The kinds of the values in the set.
     pub(crate) fn kinds(&self) -> Kinds {
         self.kinds
     }
 
-    /// The strings among them.
+    /// The strings in the set.
     pub(crate) fn strings(&self) -> impl Iterator<Item = &str> {
         self.sorted.iter().filter_map(|value| match value {
             Canonical::String(text) => Some(text.as_ref()),
@@ -110,7 +111,8 @@ impl<'a> Alternatives<'a> {
         })
     }
 
-    /// Whether a value is among them; `None` where none is of its kind, or it cannot be compared.
+    /// Whether a value is in the set; `None` where the set has no value of its kind, or where the
+    /// value cannot be compared.
     pub(crate) fn hold(&self, value: Value<'_>) -> Option<bool> {
         if !self.kinds.hold(value.kind()) {
             return None;
@@ -123,7 +125,7 @@ impl<'a> Alternatives<'a> {
         Some(found.is_ok())
     }
 
-    /// The same set, which borrows nothing.
+    /// The same set, without borrowed data.
     pub(crate) fn into_owned(self) -> Alternatives<'static> {
         let sorted = self.sorted.into_iter().map(Canonical::into_owned).collect();
         Alternatives { sorted, kinds: self.kinds }
@@ -139,7 +141,7 @@ impl Kinds {
         kinds.into_iter().fold(Self(0), Self::and)
     }
 
-    /// These and another one.
+    /// The set with another kind added.
     pub(crate) fn and(self, kind: ValueKind) -> Self {
         Self(self.0 | 1 << kind as u8)
     }
@@ -149,7 +151,7 @@ impl Kinds {
     }
 }
 
-/// As in `a number or a string`.
+/// Lists the kinds as in `a number or a string`.
 impl fmt::Display for Kinds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = ValueKind::ALL.into_iter().filter(|kind| self.hold(*kind)).map(ValueKind::name);
@@ -161,7 +163,7 @@ impl fmt::Display for Kinds {
     }
 }
 
-/// How many values were compared with one another; counted in tests alone.
+/// Counts how many values are compared with one another, in tests only.
 pub(crate) mod work {
     #[cfg(test)]
     std::thread_local! {
@@ -176,7 +178,7 @@ pub(crate) mod work {
     #[cfg(not(test))]
     pub(crate) fn count() {}
 
-    /// What was counted in this thread since the last call.
+    /// The count of this thread since the last call.
     #[cfg(test)]
     pub(crate) fn take() -> usize {
         COMPARISONS.with(core::cell::Cell::take)

@@ -1,10 +1,10 @@
 //! JSON as a verifier needs it: one strict pass, nothing rounded, nothing reordered.
 //!
-//! Parsing gives the issuer's own text with the insignificant white space removed (RFC 8259) and
-//! an index into it. Numbers stay as they are written, members keep their order, and an object
-//! that names a member twice is refused (RFC 7515 section 4 allows no other reading that every
-//! peer would share). The text holds no control character: JSON escapes those below U+0020
-//! itself, and U+007F to U+009F are escaped here, so that it can stand in a header or a log.
+//! Parsing gives the issuer's own text with the insignificant white space removed (RFC 8259) and an
+//! index into this text. Numbers stay as they are written, and members keep their order. An object
+//! that names a member twice is refused (RFC 7515 section 4 allows no other reading that every peer
+//! would share). The text is safe in a header or a log, since it contains no control character:
+//! JSON itself escapes those below U+0020, and this parser escapes U+007F to U+009F.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -14,28 +14,30 @@ use crate::denial::Defect;
 /// How deep arrays and objects may nest.
 pub const MAX_DEPTH: usize = 32;
 
-/// The most names of an object that are compared each with each to find duplicates; sorting is
-/// faster for more.
+/// The most names of an object for which each is compared with each to find duplicates; for more
+/// names, sorting is faster.
 const MAX_COMPARED: usize = 16;
 
-/// The most names of an object that are sorted to find duplicates; hashing is faster for more.
+/// The most names of an object that are sorted to find duplicates; for more names, hashing is
+/// faster.
 const MAX_SORTED: usize = 64;
 
 /// A JSON text and its structure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Json {
     text: String,
-    /// In the order of the text; an object is followed by its members, each a name and a value.
+    /// The nodes in the order of the text; an object is followed by its members, each a name and a
+    /// value.
     nodes: Vec<Node>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Node {
     kind: Kind,
-    /// Where it stands in `text`; for a string without its quotes.
+    /// Where the value stands in `text`; a string without its quotes.
     start: u32,
     end: u32,
-    /// The number of nodes that it and all within it take.
+    /// The number of nodes of the value, including all nodes within it.
     span: u32,
 }
 
@@ -55,7 +57,7 @@ enum Kind {
     Object,
 }
 
-/// What kind of value it is.
+/// The kind of a JSON value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ValueKind {
     /// `null`.
@@ -73,11 +75,11 @@ pub enum ValueKind {
 }
 
 impl ValueKind {
-    /// All of them.
+    /// All kinds of values.
     pub(crate) const ALL: [Self; 6] =
         [Self::Null, Self::Bool, Self::Number, Self::String, Self::Array, Self::Object];
 
-    /// Its name, with an article.
+    /// The name of the kind, with an article.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -91,8 +93,8 @@ impl ValueKind {
 }
 
 impl Json {
-    /// Parses one JSON value that takes the whole of `bytes`, which become its text where they are
-    /// owned and compact.
+    /// Parses one JSON value that takes the whole of `bytes`. Where `bytes` are owned and compact,
+    /// they become the text without a copy.
     ///
     /// # Errors
     ///
@@ -112,7 +114,7 @@ impl Json {
     ///
     /// # Errors
     ///
-    /// Those of [`Json::parse`], and [`Defect::NotAnObject`].
+    /// The errors of [`Json::parse`], and [`Defect::NotAnObject`].
     pub fn parse_object<'a>(bytes: impl Into<Cow<'a, [u8]>>) -> Result<Self, Defect> {
         let json = Self::parse(bytes)?;
         if json.root().as_object().is_none() {
@@ -126,7 +128,7 @@ impl Json {
         &self.text
     }
 
-    /// The bytes that it takes on the heap.
+    /// The bytes that the text and the index take on the heap.
     pub(crate) fn heap_size(&self) -> usize {
         self.text.capacity() + self.nodes.capacity() * size_of::<Node>()
     }
@@ -136,7 +138,7 @@ impl Json {
         Value { text: &self.text, nodes: &self.nodes }
     }
 
-    /// The member of that name, where the outermost value is an object that has it.
+    /// The member with this name, where the outermost value is an object that has it.
     pub fn member(&self, name: &str) -> Option<Value<'_>> {
         self.root().as_object()?.member(name)
     }
@@ -145,14 +147,14 @@ impl Json {
 /// A value inside a [`Json`].
 #[derive(Clone, Copy, Debug)]
 pub struct Value<'a> {
-    /// Of the whole.
+    /// The text of the whole [`Json`].
     text: &'a str,
-    /// Its own, and those of all within it.
+    /// The node of this value, and the nodes of all values within it.
     nodes: &'a [Node],
 }
 
 impl<'a> Value<'a> {
-    /// What kind of value it is.
+    /// The kind of the value.
     pub fn kind(self) -> ValueKind {
         match self.node().map(|node| node.kind) {
             Some(Kind::Null) | None => ValueKind::Null,
@@ -176,7 +178,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The characters of a string, its escapes undone.
+    /// The characters of a string, with its escapes decoded.
     pub fn as_str(self) -> Option<Cow<'a, str>> {
         let node = self.node()?;
         match node.kind {
@@ -185,18 +187,18 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Whether it is a string.
+    /// Whether the value is a string.
     pub fn is_string(self) -> bool {
         matches!(self.node(), Some(Node { kind: Kind::String { .. }, .. }))
     }
 
-    /// A number as it is written.
+    /// The text of a number, as it is written.
     pub fn as_number(self) -> Option<&'a str> {
         let node = self.node()?;
         (node.kind == Kind::Number).then(|| slice(self.text, node))
     }
 
-    /// `true` or `false`.
+    /// The value of a boolean.
     pub fn as_bool(self) -> Option<bool> {
         let node = self.node()?;
         (node.kind == Kind::Bool).then(|| slice(self.text, node) == "true")
@@ -212,7 +214,7 @@ impl<'a> Value<'a> {
         (self.node()?.kind == Kind::Array).then(|| self.children())
     }
 
-    /// Whether it is the string of these characters.
+    /// Whether the value is a string with these characters.
     pub(crate) fn spells(self, text: &str) -> bool {
         match self.node() {
             Some(node) if node.kind == (Kind::String { escaped: false }) => {
@@ -227,13 +229,13 @@ impl<'a> Value<'a> {
         self.nodes.first().copied()
     }
 
-    /// The values directly within this one; for an object names and values in turn.
+    /// The values directly within this value; for an object, names and values in turn.
     fn children(self) -> Children<'a> {
         Children { text: self.text, nodes: self.nodes.get(1..).unwrap_or_default() }
     }
 }
 
-/// The values that stand one after the other.
+/// Values that stand one after the other.
 #[derive(Clone)]
 struct Children<'a> {
     text: &'a str,
@@ -265,7 +267,7 @@ impl<'a> Object<'a> {
         })
     }
 
-    /// The value of the member of that name.
+    /// The value of the member with this name.
     pub fn member(self, name: &str) -> Option<Value<'a>> {
         let mut children = self.0.children();
         while let Some(found) = children.next() {
@@ -278,7 +280,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// The names among the nodes within an object.
+/// The names of the members, from the nodes within an object.
 #[derive(Clone)]
 struct Names<'n>(&'n [Node]);
 
@@ -295,16 +297,17 @@ impl Iterator for Names<'_> {
 struct Parser<'a> {
     input: &'a str,
     position: usize,
-    /// The compact text of `input` until `copied`; from there on the two are the same so far.
+    /// The compact text of `input` up to `copied`; from there on, text and input are the same so
+    /// far.
     text: String,
     copied: usize,
     nodes: Vec<Node>,
 }
 
 impl<'a> Parser<'a> {
-    /// The compact text where it is other than `input`, and the nodes.
+    /// The compact text where it differs from `input`, and the nodes.
     fn run(input: &'a str) -> Result<(Option<String>, Vec<Node>), Defect> {
-        // Spans are 32 bits wide; an escape makes a byte at most six times as long.
+        // Spans are 32 bits wide; an escape makes the text at most six times as long.
         if u32::try_from(input.len().saturating_mul(6)).is_err() {
             return Err(Defect::Json);
         }
@@ -383,7 +386,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// Parses a string, and says whether there is an escape in it.
+    /// Parses a string, and returns whether the string contains an escape.
     fn string(&mut self) -> Result<bool, Defect> {
         self.take(b'"')?;
         let start = self.length();
@@ -394,8 +397,8 @@ impl<'a> Parser<'a> {
         Ok(escaped)
     }
 
-    /// The rest of a string until the quote, from the first byte on that may not stand for itself;
-    /// and whether there is an escape in it.
+    /// Parses the rest of a string up to the quote, from the first byte that may need more than to
+    /// be copied; returns whether an escape is in this rest.
     #[cold]
     fn special(&mut self) -> Result<bool, Defect> {
         let mut escaped = false;
@@ -412,8 +415,8 @@ impl<'a> Parser<'a> {
                     escaped = true;
                     self.replace(1, "\\u007f");
                 }
-                // U+0080 to U+009F, the other control characters, are numbered by their second
-                // byte.
+                // U+0080 to U+009F are the other control characters; the second byte is the code
+                // point.
                 0xc2 if self.peek_at(1).is_some_and(|next| next < 0xa0) => {
                     escaped = true;
                     let control = self.peek_at(1).unwrap_or_default();
@@ -425,13 +428,13 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// What follows a backslash.
+    /// Parses the part of an escape after the backslash.
     fn escape(&mut self) -> Result<(), Defect> {
         match self.next().ok_or(Defect::Json)? {
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(()),
             b'u' => match self.hex4()? {
                 0xd800..=0xdbff => {
-                    // A high surrogate is a character only with the low one that follows it.
+                    // A high surrogate must be followed by a low one.
                     if self.next() != Some(b'\\') || self.next() != Some(b'u') {
                         return Err(Defect::Json);
                     }
@@ -480,7 +483,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// One digit or more.
+    /// Parses one digit or more.
     fn digits(&mut self) -> Result<(), Defect> {
         let count = self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count();
         self.position += count;
@@ -514,7 +517,7 @@ impl<'a> Parser<'a> {
             are_distinct(text, names)
         } else {
             let mut names = names.map(|name| string(text, name));
-            // Sorting and randomly keyed hashing bound the work, whatever a hostile object holds.
+            // Sorting, and hashing with a random key, limit the work for any hostile object.
             if members > MAX_SORTED {
                 let mut seen = HashSet::with_capacity(members);
                 names.all(|name| seen.insert(name))
@@ -542,7 +545,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Adds a value that has no others within.
+    /// Adds a value that contains no other values.
     fn add(&mut self, kind: Kind, start: u32) {
         let end = self.length();
         self.nodes.push(Node { kind, start, end, span: 1 });
@@ -553,14 +556,14 @@ impl<'a> Parser<'a> {
         narrow(self.text.len() + self.position - self.copied)
     }
 
-    /// Copies the input until `end`, as far as it is not yet.
+    /// Copies the input up to `end`, from where the last copy ended.
     fn copy(&mut self, end: usize) {
         self.text.reserve(self.input.len() - self.copied);
         self.text.push_str(self.input.get(self.copied..end).unwrap_or(""));
         self.copied = end;
     }
 
-    /// Has the next `length` bytes replaced in the compact text.
+    /// Replaces the next `length` bytes in the compact text.
     fn replace(&mut self, length: usize, by: &str) {
         self.copy(self.position);
         self.text.push_str(by);
@@ -599,7 +602,8 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// How many bytes stand for themselves in a string, whatever follows, before one that may not.
+/// How many bytes of a string stand for themselves, whatever follows, before the first that may
+/// not.
 fn plain_prefix(bytes: &[u8]) -> usize {
     let is_plain = |byte: &u8| IS_PLAIN.get(usize::from(*byte)) == Some(&true);
     bytes.iter().position(|byte| !is_plain(byte)).unwrap_or(bytes.len())
@@ -631,7 +635,7 @@ fn are_distinct(text: &str, mut names: Names<'_>) -> bool {
     true
 }
 
-/// Lengths were bounded when parsing began.
+/// Lengths fit, since they were limited when parsing began.
 fn narrow(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
@@ -640,7 +644,7 @@ fn slice(text: &str, node: Node) -> &str {
     text.get(node.start as usize..node.end as usize).unwrap_or("")
 }
 
-/// The characters of a string, its escapes undone.
+/// The characters of a string, with its escapes decoded.
 #[inline]
 fn string(text: &str, node: Node) -> Cow<'_, str> {
     let raw = slice(text, node);
@@ -651,7 +655,7 @@ fn string(text: &str, node: Node) -> Cow<'_, str> {
     }
 }
 
-/// Undoes the escapes of a string that the parser accepted.
+/// Decodes the escapes of a string that the parser accepted.
 fn unescape(raw: &str) -> String {
     let mut text = String::with_capacity(raw.len());
     let mut rest = raw.chars();

@@ -1,12 +1,13 @@
-//! Numbers by their value, whatever their size and spelling (RFC 8259 section 6).
+//! Numbers compared by value, whatever their size and spelling (RFC 8259 section 6).
 //!
-//! A double would take 9007199254740993 for 9007199254740992. Comparing takes time in the length of
-//! what is written, whatever the exponent.
+//! As doubles, 9007199254740993 and 9007199254740992 would be equal. A comparison takes time in the
+//! length of the written numbers, whatever the exponents.
 
 use core::cmp::Ordering;
 use std::borrow::Cow;
 
-/// The most digits of an exponent, leading zeros apart: a sum of two such numbers fits in 64 bits.
+/// The most digits of an exponent, without leading zeros: the sum of two such numbers fits in 64
+/// bits.
 const MAX_EXPONENT_DIGITS: usize = 18;
 
 /// A number: a sign, and 0.DIGITS times a power of ten. Zero has no digits.
@@ -14,14 +15,15 @@ const MAX_EXPONENT_DIGITS: usize = 18;
 pub(crate) struct Number<'a> {
     is_negative: bool,
     exponent: i64,
-    /// The digits, of which neither the first nor the last is a zero, in two pieces.
+    /// The digits, in two pieces; neither the first nor the last digit is a zero.
     digits: (Cow<'a, str>, Cow<'a, str>),
 }
 
 impl<'a> Number<'a> {
     /// Reads a number in JSON's grammar that takes the whole of `text`.
     ///
-    /// `None` for anything else, and where the exponent has over [`MAX_EXPONENT_DIGITS`] digits.
+    /// `None` for any other text, and where the exponent has more than [`MAX_EXPONENT_DIGITS`]
+    /// digits.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let (is_negative, text) = without_prefix(text, '-');
         let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
@@ -46,7 +48,7 @@ impl<'a> Number<'a> {
         Some(Self { is_negative, exponent, digits })
     }
 
-    /// The same number, which borrows nothing.
+    /// The same number, without borrowed data.
     pub(crate) fn into_owned(self) -> Number<'static> {
         let (first, second) = self.digits;
         let digits = (Cow::Owned(first.into_owned()), Cow::Owned(second.into_owned()));
@@ -62,7 +64,7 @@ impl<'a> Number<'a> {
         first.bytes().chain(second.bytes())
     }
 
-    /// -1, 0 or 1.
+    /// The sign of the number: -1, 0 or 1.
     fn sign(&self) -> i8 {
         let (first, second) = &self.digits;
         match (first.is_empty() && second.is_empty(), self.is_negative) {
@@ -75,7 +77,8 @@ impl<'a> Number<'a> {
 
 impl Ord for Number<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
-        // No digits end in a zero: the longer of two that begin alike are the larger.
+        // No digits end in a zero: where one number's digits begin with all of the other's, the
+        // longer are larger.
         let magnitude =
             || self.exponent.cmp(&other.exponent).then_with(|| self.digits().cmp(other.digits()));
         self.sign()
@@ -98,7 +101,7 @@ impl PartialEq for Number<'_> {
 
 impl Eq for Number<'_> {}
 
-/// What follows `e`: a sign, if any, and digits.
+/// The part after `e`: an optional sign, and digits.
 struct Exponent<'a> {
     is_negative: bool,
     digits: &'a str,
@@ -111,7 +114,7 @@ impl<'a> Exponent<'a> {
         are_digits(digits).then_some(Self { is_negative, digits })
     }
 
-    /// `None` where it has too many digits.
+    /// The value of the exponent; `None` where it has too many digits.
     fn value(&self) -> Option<i64> {
         let digits = self.digits.trim_start_matches('0');
         let magnitude: i64 = match digits.len() {
@@ -127,12 +130,12 @@ fn without_prefix(text: &str, prefix: char) -> (bool, &str) {
     text.strip_prefix(prefix).map_or((false, text), |rest| (true, rest))
 }
 
-/// Whether it is one digit or more, and nothing else.
+/// Whether a text is one digit or more, and nothing else.
 fn are_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// No text in memory is longer.
+/// Converts a length; no text in memory is too long for this.
 fn length(length: usize) -> i64 {
     i64::try_from(length).unwrap_or(i64::MAX)
 }
@@ -243,7 +246,8 @@ mod tests {
         assert_eq!(compare(&padded, "100000"), Ordering::Equal);
     }
 
-    /// The digits of a number, and a power of ten that makes it a whole one, written out.
+    /// The digits of a number multiplied by a power of ten that makes it a whole number, written
+    /// out.
     fn slow(text: &str, scale: i64) -> (bool, String) {
         let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
         let exponent: i64 = exponent.parse().unwrap();
@@ -255,10 +259,10 @@ mod tests {
         (mantissa.starts_with('-') && !digits.is_empty(), digits)
     }
 
-    /// Above what the exponents and decimals of the tests can take together: 99 and 9.
+    /// More than the exponents and decimals in the tests can add up to: 99 and 9.
     const SCALE: i64 = 110;
 
-    /// By writing both out as whole numbers.
+    /// Compares two numbers by writing both out as whole numbers.
     fn compare_slowly(a: &str, b: &str) -> Ordering {
         let ((a_negative, a), (b_negative, b)) = (slow(a, SCALE), slow(b, SCALE));
         let magnitude = a.len().cmp(&b.len()).then_with(|| a.cmp(&b));
@@ -278,7 +282,7 @@ mod tests {
             zeros in 0_usize..4,
         ) {
             prop_assert_eq!(compare(&a, &b), compare_slowly(&a, &b));
-            // As close as two can be.
+            // Two numbers that are as close as possible.
             let (mantissa, exponent) = a.split_at(a.find(['e', 'E']).unwrap_or(a.len()));
             let point = if mantissa.contains('.') { "" } else { "." };
             for (end, is_equal) in [("0", true), ("1", false)] {

@@ -1,9 +1,9 @@
-//! A JWK Set whose keys are read each for itself, so that one which is no JSON, or none that is
-//! read here, takes no other down.
+//! A JWK Set whose keys are parsed one by one, so that a key which is not JSON, or not accepted
+//! here, leaves the other keys usable.
 
 use crate::text::json::Json;
 
-/// The texts of the keys of a set, if what is around them is sound JSON.
+/// The texts of the keys of a set; `None` where the JSON around the keys is broken.
 pub(crate) fn keys(set: &[u8]) -> Option<Vec<&[u8]>> {
     let (before, rest) = set.split_at_checked(start_of_keys(set)?)?;
     let (keys, length) = elements(rest)?;
@@ -14,7 +14,7 @@ pub(crate) fn keys(set: &[u8]) -> Option<Vec<&[u8]>> {
     (count == keys.len()).then_some(keys)
 }
 
-/// Where the array begins, after its bracket, that is the member `keys` of the outermost object.
+/// Where the elements of the array `keys` begin, which is a member of the outermost object.
 fn start_of_keys(set: &[u8]) -> Option<usize> {
     let mut last = [(0, 0); 3];
     for (index, byte, depth) in marks(set) {
@@ -30,7 +30,8 @@ fn start_of_keys(set: &[u8]) -> Option<usize> {
     None
 }
 
-/// The elements of an array whose bracket was taken, none of them blank, and where they end.
+/// The elements of an array, and where they end; `array` is the text after the opening bracket.
+/// `None` where an element is blank.
 fn elements(array: &[u8]) -> Option<(Vec<&[u8]>, usize)> {
     let (mut elements, mut start) = (Vec::new(), 0);
     for (index, byte, depth) in marks(array) {
@@ -50,7 +51,7 @@ fn elements(array: &[u8]) -> Option<(Vec<&[u8]>, usize)> {
     None
 }
 
-/// The marks that give JSON its structure, where they are, and how deep.
+/// The characters that structure JSON, each with its index and its depth.
 fn marks(text: &[u8]) -> impl Iterator<Item = (usize, u8, usize)> {
     let (mut depth, mut is_in_string, mut is_escaped) = (0_usize, false, false);
     text.iter().enumerate().filter_map(move |(index, byte)| {

@@ -1,12 +1,12 @@
-//! Looking values up by the way to them, and rendering them as text.
+//! Paths to values in JSON, and the rendering of values as text.
 
 use core::fmt;
 use std::borrow::Cow;
 
 use crate::text::json::{Json, Object, Value};
 
-/// The way to a value, as a directive writes it: a member name as it is, or, where it begins with
-/// `.` or `[`, steps in the manner of jq: `.realm_access.roles[0]`, `."a.b".c`.
+/// The path to a value, as a directive writes it: a plain member name or, where the text begins
+/// with `.` or `[`, steps as in jq: `.realm_access.roles[0]`, `."a.b".c`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Path(Vec<Step>);
 
@@ -17,7 +17,7 @@ enum Step {
 }
 
 impl Path {
-    /// Reads a path; `None` where it is none.
+    /// Reads a path; `None` where the text is not a path.
     pub fn parse(text: &str) -> Option<Self> {
         if !text.starts_with(['.', '[']) {
             return (!text.is_empty()).then(|| Self(vec![Step::Member(text.to_owned())]));
@@ -32,7 +32,7 @@ impl Path {
         Some(Self(steps))
     }
 
-    /// Whether it is the way to the member of that name of the outermost object.
+    /// Whether the path leads to the member with this name of the outermost object.
     pub(crate) fn is_member(&self, name: &str) -> bool {
         matches!(self.0.as_slice(), [Step::Member(member)] if member == name)
     }
@@ -46,7 +46,7 @@ impl Path {
     }
 }
 
-/// As a directive writes it.
+/// The path as a directive writes it.
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let [Step::Member(name)] = self.0.as_slice()
@@ -65,11 +65,11 @@ impl fmt::Display for Path {
     }
 }
 
-/// The first step, and what follows it.
+/// The first step of a path, and the text after it.
 fn step(text: &str) -> Option<(Step, &str)> {
     if let Some(rest) = text.strip_prefix('[') {
         let (index, rest) = rest.split_once(']')?;
-        // `parse` would take a sign.
+        // `parse` would accept a sign.
         let is_number = index.bytes().all(|byte| byte.is_ascii_digit());
         let index = index.parse().ok().filter(|_| is_number)?;
         return Some((Step::Element(index), rest));
@@ -85,7 +85,7 @@ fn step(text: &str) -> Option<(Step, &str)> {
     is_plain.then(|| (Step::Member(name.to_owned()), rest))
 }
 
-/// The value that is reached from the outermost object by these member names, in order.
+/// The value at the end of these member names, in order from the outermost object.
 pub fn lookup<'a, N: AsRef<str>>(json: &'a Json, names: &[N]) -> Option<Value<'a>> {
     names.iter().try_fold(json.root(), |value, name| {
         value.as_object().and_then(|object: Object<'a>| object.member(name.as_ref()))
@@ -95,9 +95,9 @@ pub fn lookup<'a, N: AsRef<str>>(json: &'a Json, names: &[N]) -> Option<Value<'a
 /// A value as a variable shows it: a string without quotes, an array as its elements joined by
 /// commas, anything else as JSON.
 ///
-/// The text is safe in a header and a log: a control character stays escaped as JSON has it. So
-/// does white space at an end of a string, which parsers of headers drop (RFC 9110 section 5.5), or
-/// parsers that split it at commas: ` admin` is not to arrive as `admin`.
+/// The text is safe in a header and a log: a control character stays escaped as in JSON. White
+/// space at the start or end of a string is escaped, too: header parsers drop it (RFC 9110 section
+/// 5.5), or parsers that split the text at commas, and ` admin` must not arrive as `admin`.
 pub fn render(value: Value<'_>) -> Cow<'_, str> {
     match value.as_array() {
         Some(elements) => {
@@ -120,8 +120,8 @@ fn is_safe(text: &str) -> bool {
     !text.contains(char::is_control) && !text.starts_with(is_blank) && !text.ends_with(is_blank)
 }
 
-/// White space of Unicode, and what JavaScript trims besides: an application may drop more than
-/// HTTP does.
+/// White space of Unicode, and the character that JavaScript trims in addition: an application may
+/// trim more than HTTP does.
 fn is_blank(c: char) -> bool {
     c.is_whitespace() || c == '\u{feff}'
 }
@@ -132,7 +132,7 @@ fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 8);
     for (at, c) in text.char_indices() {
         if c.is_control() || !inner.contains(&at) {
-            // Neither control characters nor blanks lie beyond U+FFFF.
+            // Control characters and white space are never beyond U+FFFF.
             escaped.push_str("\\u");
             for shift in [12, 8, 4, 0] {
                 escaped.extend(char::from_digit((u32::from(c) >> shift) & 0xf, 16));

@@ -1,20 +1,18 @@
-//! Headers of tokens that were verified before, so that they are not parsed again.
+//! Parsed headers of tokens that were verified before, so that these headers are not parsed again.
 //!
-//! An issuer writes few headers, and each of them for many tokens. What is remembered is how a
-//! first part reads, never that a token which begins with it is good: policy, keys and signature
-//! are asked for every token.
+//! An issuer writes few different headers, each for many tokens. The table caches how a header
+//! segment is parsed, never that a token with this segment is valid: policy, keys and signature are
+//! checked for every token.
 
 use crate::jose::header::Header;
 
-/// The most headers that are remembered: those of a few issuers while each rotates its keys.
+/// The most headers that are cached: enough for a few issuers while each of them rotates its keys.
 pub const MAX_HEADERS: usize = 8;
 
-/// The longest first part that is remembered, in bytes: more than a header takes that carries no
-/// certificate.
+/// The longest header segment that is cached, in bytes: longer than a header without a certificate.
 pub const MAX_SEGMENT_SIZE: usize = 512;
 
-/// Parsed headers by the first parts that they were parsed from; the oldest makes room for a new
-/// one.
+/// Parsed headers by their header segments; in a full table, a new header replaces the oldest one.
 #[derive(Clone, Debug, Default)]
 pub struct HeaderTable {
     entries: Vec<(Box<[u8]>, Header)>,
@@ -22,14 +20,14 @@ pub struct HeaderTable {
 }
 
 impl HeaderTable {
-    /// The header whose first part, as it stands in a token, is `segment`.
+    /// The parsed header for `segment`, the header segment as it stands in a token.
     pub fn find(&self, segment: &[u8]) -> Option<&Header> {
         let (_, header) = self.entries.iter().find(|(known, _)| **known == *segment)?;
         Some(header)
     }
 
-    /// Remembers a header that is not in the table yet. It must be that of a verified token: else
-    /// anyone could have the others forgotten.
+    /// Caches a header that is not in the table yet. The header must be that of a verified token:
+    /// otherwise anyone could displace the other headers.
     pub(crate) fn keep(&mut self, segment: &[u8], header: Header) {
         if segment.len() > MAX_SEGMENT_SIZE {
             return;
@@ -43,12 +41,12 @@ impl HeaderTable {
         }
     }
 
-    /// How many headers are remembered.
+    /// How many headers are cached.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether none is.
+    /// Whether no header is cached.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

@@ -7,17 +7,18 @@ use std::borrow::Cow;
 pub struct Hosts(Box<[Box<[u8]>]>);
 
 impl Hosts {
-    /// Those of these names, of which ports and a final period do not count. What still ends in
-    /// such is no host.
+    /// The hosts with these names, without ports and final periods. A name that still ends in a
+    /// port or a period is not a host.
     pub fn new(names: &[Cow<'_, str>]) -> Self {
         let hosts = names.iter().map(|claimed| name(claimed.as_bytes()));
         Self(hosts.filter(|host| name(host).len() == host.len()).map(Into::into).collect())
     }
 
-    /// Whether the `requested` host is one of them: letters in either case, ports and a final
-    /// period ignored (RFC 3986 section 3.2.2). An empty name is no host, so it equals none.
+    /// Whether the `requested` host is one of these hosts. Letters are compared in either case; a
+    /// port and a final period are ignored (RFC 3986 section 3.2.2). An empty name is not a host,
+    /// so it never matches.
     pub fn name(&self, requested: &[u8]) -> bool {
-        // nginx hands hosts as issuers write them.
+        // nginx passes a host in the spelling that issuers use.
         if !requested.is_empty() && self.0.iter().any(|host| **host == *requested) {
             return true;
         }
@@ -25,7 +26,7 @@ impl Hosts {
         !requested.is_empty() && self.0.iter().any(|host| host.eq_ignore_ascii_case(requested))
     }
 
-    /// The bytes that they take on the heap.
+    /// The bytes that the hosts take on the heap.
     pub(crate) fn heap_size(&self) -> usize {
         self.0.iter().map(|host| size_of::<Box<[u8]>>() + host.len()).sum()
     }
@@ -36,7 +37,7 @@ impl Hosts {
 /// port or both (RFC 9112 section 3.2). A port is empty or a number of 16 bits (RFC 3986 section
 /// 3.2.3).
 pub fn agrees(field: &[u8], requested: &[u8]) -> bool {
-    // nginx takes the host from the field as it stands, if it can.
+    // Where it can, nginx takes the host unchanged from the field: then both are the same bytes.
     if core::ptr::eq(field, requested) {
         return true;
     }
@@ -59,11 +60,11 @@ fn is_port(digits: &[u8]) -> bool {
     value.is_some()
 }
 
-/// A host without its port.
+/// A host without its port and final period.
 fn name(host: &[u8]) -> &[u8] {
     let without_port = match host.iter().rposition(|byte| *byte == b':') {
         Some(colon) => match host.split_at_checked(colon) {
-            // An IPv6 literal stands in brackets; a colon inside them begins no port.
+            // An IPv6 literal is in brackets; a colon within the brackets does not begin a port.
             Some((name, [b':', port @ ..]))
                 if port.iter().all(u8::is_ascii_digit)
                     && (name.ends_with(b"]") || !name.contains(&b':')) =>

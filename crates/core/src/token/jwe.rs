@@ -12,11 +12,10 @@ use crate::keys::decrypter::KeyDecrypter;
 use crate::keys::{self, KeySet};
 use crate::text::json::Value;
 
-/// A token that one of the gate's keys decrypted, and of which nothing was changed since it was
-/// encrypted.
+/// A token that one of the gate's keys decrypted, and that was not changed since its encryption.
 ///
-/// Who encrypted it is another matter. With a shared secret it was someone who holds that; with
-/// RSA-OAEP it may have been anyone who has the public key.
+/// This does not tell who encrypted the token. With a shared secret it was someone who has the
+/// secret; with RSA-OAEP it may have been anyone who has the public key.
 #[derive(Debug)]
 pub struct Decrypted {
     parameters: Parameters,
@@ -24,17 +23,17 @@ pub struct Decrypted {
 }
 
 impl Decrypted {
-    /// The header, now believed.
+    /// The header, which is authenticated.
     pub fn header(&self) -> &Parameters {
         &self.parameters
     }
 
-    /// The signed token that this one encloses, not yet looked at.
+    /// The signed token that this token encloses, not yet verified.
     ///
     /// # Errors
     ///
-    /// [`Denial::Malformed`] where `cty` says that it is something else: "the value of this Header
-    /// Parameter MUST be "JWT"", in any case (RFC 7519 section 5.2).
+    /// [`Denial::Malformed`] where `cty` names another type: "the value of this Header Parameter
+    /// MUST be "JWT"", compared without regard to case (RFC 7519 section 5.2).
     pub fn into_enclosed(self) -> Result<Vec<u8>, Denial> {
         let content_type = self.parameters.json().member("cty").and_then(Value::as_str);
         if content_type.is_some_and(|cty| !cty.eq_ignore_ascii_case("JWT")) {
@@ -48,13 +47,13 @@ impl Decrypted {
     }
 }
 
-/// Decrypts with a key of `keys` that fits the header's `alg` and `kid`.
+/// Decrypts a token with a key of `keys` that fits `alg` and `kid` of the header.
 ///
 /// # Errors
 ///
-/// Those of [`JweHeader::parse`]; [`Denial::AlgorithmNotAllowed`], [`Denial::UnknownKey`] where no
-/// key is tried; [`Denial::DecryptionFailed`] for anything that goes wrong from then on, so that
-/// nothing can be learnt from the answer (RFC 7516 section 11.5).
+/// The errors of [`JweHeader::parse`]; [`Denial::AlgorithmNotAllowed`] and [`Denial::UnknownKey`]
+/// where no key is tried; [`Denial::DecryptionFailed`] for any later failure, so that nothing can
+/// be learnt from the answer (RFC 7516 section 11.5).
 pub fn decrypt(jwe: &Jwe<'_>, keys: &[Arc<KeySet>]) -> Result<Decrypted, Denial> {
     let header = JweHeader::parse(&jwe.header)?;
     let content = keys::decrypters(keys, header.alg(), header.kid())?
@@ -63,11 +62,12 @@ pub fn decrypt(jwe: &Jwe<'_>, keys: &[Arc<KeySet>]) -> Result<Decrypted, Denial>
     Ok(Decrypted { parameters: header.into_parameters(), content })
 }
 
-/// RFC 7516 section 11.5: "in the event of receiving an improperly formatted key", "substitute a
-/// randomly generated CEK and proceed to the next step", whose failure then looks like any other.
+/// Decrypts the content with one key. RFC 7516 section 11.5: "in the event of receiving an
+/// improperly formatted key", "substitute a randomly generated CEK and proceed to the next step".
+/// The failure of that step then looks like any other failure.
 fn open(jwe: &Jwe<'_>, header: &JweHeader, key: &KeyDecrypter) -> Option<Vec<u8>> {
     let mut random = vec![0; header.enc().cek_len()];
-    // Drawn whether it is needed or not, so that the one takes as long as the other.
+    // The random CEK is generated in either case, so that both cases take the same time.
     rand::fill(&mut random).ok()?;
     let cek = key.cek(jwe, header).unwrap_or(random);
     content_encryption::open(header.enc(), &cek, jwe)

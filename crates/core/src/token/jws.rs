@@ -1,4 +1,4 @@
-//! The signature check. It and decryption are all that can make a [`Verified`] token.
+//! The signature check. Only this check and decryption can make a [`Verified`] token.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use crate::keys::{self, KeySet};
 use crate::token::header_table::HeaderTable;
 use crate::token::jwe::Decrypted;
 
-/// A token that one of the gate's keys signed or decrypted. Its claims may be read; they are not
-/// yet judged.
+/// A token that one of the gate's keys signed or decrypted. Its claims may be read, but the policy
+/// has not been checked yet.
 #[derive(Debug)]
 pub struct Verified {
     header: Arc<Parameters>,
@@ -21,7 +21,7 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// The header, now believed.
+    /// The header, which is authenticated.
     pub fn header(&self) -> &Parameters {
         &self.header
     }
@@ -31,7 +31,7 @@ impl Verified {
     }
 }
 
-/// What was decrypted was authenticated with it.
+/// A decrypted token is verified, since decryption authenticates its content and header.
 impl From<Decrypted> for Verified {
     fn from(token: Decrypted) -> Self {
         let (header, payload) = token.into_parts();
@@ -39,16 +39,16 @@ impl From<Decrypted> for Verified {
     }
 }
 
-/// Checks that the header is one whose algorithm is admitted, and that a key of `keys` that fits
-/// its `alg` and `kid` made the signature. A header that is in `headers`, where there is such a
-/// table, is not parsed again, and that of a token with a good signature is kept there.
+/// Checks that the algorithm of the header is admitted, and that a key of `keys` that fits `alg`
+/// and `kid` made the signature. A header that is cached in `headers` is not parsed again; the
+/// header of a token with a good signature is added to this cache.
 ///
 /// # Errors
 ///
-/// Those of [`Header::decode`], whether the header is known or not;
-/// [`Denial::AlgorithmNotAllowed`], [`Denial::UnknownKey`] where no key is tried;
-/// [`Denial::SignatureMismatch`] where none of those tried made it, [`Denial::KeysUntried`] where
-/// there are others.
+/// The errors of [`Header::decode`], whether or not the header is cached;
+/// [`Denial::AlgorithmNotAllowed`] and [`Denial::UnknownKey`] where no key is tried;
+/// [`Denial::SignatureMismatch`] where none of the keys made the signature; [`Denial::KeysUntried`]
+/// where none of the tried keys made it, and other keys were not tried.
 pub fn verify(
     jws: Jws<'_>,
     headers: Option<&RefCell<HeaderTable>>,
@@ -69,12 +69,13 @@ pub fn verify(
     Ok(Verified { header: header.into_parameters(), payload: jws.payload, alg })
 }
 
-/// The header whose first part, as it stands in a token, is `segment`, if its `alg` is admitted;
-/// and whether it is in `headers`.
+/// The parsed header for `segment`, the header segment as it stands in a token, and whether it was
+/// cached in `headers`.
 ///
 /// # Errors
 ///
-/// Those of [`Header::decode`], and [`Denial::AlgorithmNotAllowed`].
+/// The errors of [`Header::decode`], and [`Denial::AlgorithmNotAllowed`] where `alg` is not
+/// admitted.
 pub(crate) fn read_header(
     segment: &[u8],
     headers: Option<&RefCell<HeaderTable>>,

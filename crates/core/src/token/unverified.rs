@@ -1,10 +1,10 @@
-//! What a token says before anyone has checked it: to choose keys by, and for nothing else.
+//! What a token says before it is verified: for the choice of keys, and for nothing else.
 
 use crate::denial::{Defect, Denial};
 use crate::text::base64url;
 use crate::text::json::Json;
 
-/// The parts of a token, believed by nobody.
+/// The header and the claims of a token, decoded but not verified.
 #[derive(Debug)]
 pub struct Unverified {
     header: Json,
