@@ -203,7 +203,8 @@ fn read_line(line: &[u8]) -> Result<Option<(&str, Option<NumericDate>)>, LineDef
     Ok(Some((value, date)))
 }
 
-/// The first half of the SHA-256 of a value. Finding two values with the same half is not feasible.
+/// The first half of the SHA-256 of a value: to find another value with the same half (a second
+/// preimage) takes some 2^128 attempts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Fingerprint(u64, u64);
 
