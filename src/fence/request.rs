@@ -242,18 +242,22 @@ impl<'r> Request<'r> {
         unsafe { bytes((*self.raw.as_ptr()).args) }
     }
 
+    /// The target as the client sent it, whatever rewrites have made of it since.
+    fn unparsed_uri(self) -> &'r [u8] {
+        // SAFETY: as for `args`.
+        unsafe { bytes((*self.raw.as_ptr()).unparsed_uri) }
+    }
+
     /// Whether the request has arguments now, or had arguments or a fragment when the client sent
     /// it.
     pub(crate) fn has_args(self) -> bool {
-        // SAFETY: as for `args`.
-        let uri = unsafe { bytes((*self.raw.as_ptr()).unparsed_uri) };
+        let uri = self.unparsed_uri();
         !self.args().is_empty() || uri.iter().any(|byte| matches!(byte, b'?' | b'#'))
     }
 
     /// The arguments that the client sent, whatever rewrites have made of them since.
     pub(crate) fn client_args(self) -> &'r [u8] {
-        // SAFETY: as for `args`.
-        let uri = unsafe { bytes((*self.raw.as_ptr()).unparsed_uri) };
+        let uri = self.unparsed_uri();
         let end = uri.iter().position(|byte| matches!(byte, b'?' | b'#'));
         match end.and_then(|end| uri.split_at_checked(end)) {
             Some((_, [b'?', args @ ..])) => args.split(|byte| *byte == b'#').next().unwrap_or(args),
@@ -264,8 +268,7 @@ impl<'r> Request<'r> {
     /// The fragment that the client sent after a `#`, if any. A fragment is no part of a request's
     /// target (RFC 9112 section 3.2); nginx ignores it, but passes it on with the rest.
     pub(crate) fn fragment(self) -> Option<&'r [u8]> {
-        // SAFETY: as for `args`.
-        let uri = unsafe { bytes((*self.raw.as_ptr()).unparsed_uri) };
+        let uri = self.unparsed_uri();
         let args = self.args();
         // The arguments are those that the client sent, and end where the target ends: so there is
         // no fragment. This is the usual case.

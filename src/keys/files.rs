@@ -11,7 +11,10 @@ use std::sync::Arc;
 
 use lru::LruCache;
 use ojwt_core::crypto::digest::Digest;
-use ojwt_core::keys::{KeyError, KeyFormat, KeySet, KeySetBuilder, KeyWarning, MAX_KEY_FILE_SIZE};
+use ojwt_core::keys::{
+    KeyError, KeyFormat, KeySet, KeySetBuilder, KeyWarning, MAX_KEY_FILE_SIZE,
+    without_byte_order_mark,
+};
 use ojwt_core::text::json::{Json, Value};
 
 use crate::fence;
@@ -33,9 +36,6 @@ const UNSETTLED: u64 = 100;
 
 /// For how many files a worker remembers the failure that it logged.
 const MAX_TOLD: NonZeroUsize = NonZeroUsize::new(64).unwrap();
-
-/// The bytes that some editors put before a text in UTF-8.
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// The key file that `build.rs` embedded, if any.
 const EMBEDDED: Option<&[u8]> = include!(concat!(env!("OUT_DIR"), "/embedded_key.rs"));
@@ -65,7 +65,7 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// Whether the contents are well-formed in this format, but hold no keys: an answer or a file
 /// without keys is no fault.
 pub(crate) fn is_empty_set(contents: &[u8], format: Option<KeyFormat>) -> bool {
-    let contents = contents.strip_prefix(BYTE_ORDER_MARK).unwrap_or(contents);
+    let contents = without_byte_order_mark(contents);
     let Ok(json) = Json::parse_object(contents) else { return false };
     match format {
         None | Some(KeyFormat::Jwks) => {
